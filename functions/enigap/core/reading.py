@@ -1,0 +1,243 @@
+"""What CloudWatch answered about one node, before any judgement.
+
+Silence is not zero and failure is not silence: a datapoint that is not there is None, and a node CloudWatch
+could not be asked about is `Unreadable`, never a reading full of None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from enigap.core.meters import COMPLETE_SAMPLE_COUNT
+from enigap.core.units import ByteRate, RateSpan
+from enigap.core.window import (
+    MINUTE,
+    PERIOD,
+    PERIODS_PER_WINDOW,
+    FetchSpan,
+    Window,
+    bytes_inside,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One EKS worker on EC2."""
+
+    cluster: str
+    instance_id: str
+    node_name: str | None = None
+    """The NodeName dimension of its Container Insights series; None if it has none."""
+    launched_at: datetime | None = None
+    instance_type: str | None = None
+    bandwidth: ByteRate | None = None
+    """The instance type's network bandwidth in one direction, where known."""
+
+    @property
+    def has_series(self) -> bool:
+        """Whether Container Insights has published for this node in the last two weeks."""
+        return self.node_name is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """CloudWatch failed for this node: it was asked and did not answer."""
+
+    why: str
+    """The failure in words, e.g. "CloudWatch throttled the request"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Both sides of one node over one fetch span. None: CloudWatch answered, and has no datapoint there."""
+
+    span: FetchSpan
+    os_bytes_per_second: tuple[float | None, ...]
+    """One for each labelled minute of the span."""
+    network_in_bytes: tuple[float | None, ...]
+    """One for each five-minute period of the span; bytes per period."""
+    network_out_bytes: tuple[float | None, ...]
+    network_in_samples: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.os_bytes_per_second) != self.span.minutes:
+            raise ValueError("one OS rate for each minute of the span")
+        for series in (self.network_in_bytes, self.network_out_bytes, self.network_in_samples):
+            if len(series) != self.span.periods:
+                raise ValueError("one ENI datapoint for each period of the span")
+
+    def os_minutes(self, start: datetime, end: datetime) -> tuple[float | None, ...]:
+        """The rates labelled start .. end, both included; what the span does not hold is None."""
+        first = (start - self.span.start) // MINUTE
+        last = (end - self.span.start) // MINUTE
+        return tuple(
+            usable_number(self.os_bytes_per_second[i]) if 0 <= i < len(self.os_bytes_per_second) else None
+            for i in range(first, last + 1)
+        )
+
+    def periods(self, window: Window) -> Iterator[tuple[datetime, int]]:
+        """Start and index of each five-minute period of the window that the span holds."""
+        for number in range(PERIODS_PER_WINDOW):
+            start = window.start + number * PERIOD
+            index = (start - self.span.start) // PERIOD
+            if 0 <= index < self.span.periods:
+                yield start, index
+
+
+def usable_number(value: float | None) -> float | None:
+    """None for what no counter can be: negative, NaN, infinite. A wrong number is worse than a missing
+    one."""
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Complete periods side by side, [start, end)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def duration(self) -> timedelta:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Both sides over the complete periods of one window."""
+
+    runs: tuple[Run, ...]
+    os: RateSpan
+    eni_in: ByteRate
+    eni_out: ByteRate
+
+    @property
+    def eni(self) -> ByteRate:
+        return self.eni_in + self.eni_out
+
+
+def complete_periods(readings: Readings, window: Window) -> tuple[datetime, ...]:
+    """The starts of the window's periods in which both sides are whole.
+
+    EC2's datapoint has all its samples (SampleCount; on Nitro it is published early and grows), and no
+    labelled minute of the OS that touches the period is missing. The first sample after a gap counts as
+    missing: it averages over the gap.
+    """
+    return tuple(
+        start
+        for start, index in readings.periods(window)
+        if _eni_period_is_complete(readings, index) and _os_period_is_complete(readings, start)
+    )
+
+
+def _eni_period_is_complete(readings: Readings, index: int) -> bool:
+    samples = readings.network_in_samples[index]
+    return (
+        usable_number(readings.network_in_bytes[index]) is not None
+        and usable_number(readings.network_out_bytes[index]) is not None
+        and samples is not None
+        and samples >= COMPLETE_SAMPLE_COUNT
+    )
+
+
+def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
+    if None in readings.os_minutes(start, start + PERIOD):
+        return False
+    # The label before the first: where the fetch holds it and it is missing, the first sample ends a gap.
+    return start == readings.span.start or readings.os_minutes(start - MINUTE, start - MINUTE) != (None,)
+
+
+def eni_reports(readings: Readings, window: Window) -> bool:
+    """Whether EC2 has at least two whole periods of this window: enough to say that it reports."""
+    whole = sum(_eni_period_is_complete(readings, index) for _, index in readings.periods(window))
+    return whole >= PERIODS_PER_WINDOW - 1
+
+
+def eni_is_silent(readings: Readings, window: Window) -> bool:
+    """Whether EC2 has no datapoint at all in this window."""
+    return all(
+        readings.network_in_bytes[index] is None and readings.network_out_bytes[index] is None
+        for _, index in readings.periods(window)
+    )
+
+
+def eni_alone(readings: Readings, window: Window) -> ByteRate | None:
+    """What the ENIs carried over EC2's whole periods of this window; None without one."""
+    whole = [i for _, i in readings.periods(window) if _eni_period_is_complete(readings, i)]
+    if not whole:
+        return None
+    total = sum((readings.network_in_bytes[i] or 0.0) + (readings.network_out_bytes[i] or 0.0) for i in whole)
+    return ByteRate.from_total(total, len(whole) * PERIOD)
+
+
+def os_alone(readings: Readings, window: Window) -> ByteRate | None:
+    """What the OS counted in this window by the minutes that are there; None without one."""
+    rates = [rate for rate in readings.os_minutes(window.start, window.end) if rate is not None]
+    return ByteRate(sum(rates) / len(rates)) if rates else None
+
+
+def greatest_os_rate(readings: Readings, window: Window) -> ByteRate:
+    """The greatest rate Container Insights reports for a minute of this window; zero where it reports
+    none."""
+    rates = readings.os_minutes(window.start, window.end)
+    return ByteRate(max((rate for rate in rates if rate is not None), default=0.0))
+
+
+def greatest_eni_rate(readings: Readings, window: Window) -> ByteRate:
+    """The greatest rate EC2 reports for a period of this window, in plus out; zero where it reports none."""
+    totals = (
+        (usable_number(readings.network_in_bytes[index]) or 0.0)
+        + (usable_number(readings.network_out_bytes[index]) or 0.0)
+        for _, index in readings.periods(window)
+    )
+    return ByteRate.from_total(max(totals, default=0.0), PERIOD)
+
+
+def os_is_silent(readings: Readings, window: Window) -> bool:
+    """Whether Container Insights has no datapoint at all in this window."""
+    return all(rate is None for rate in readings.os_minutes(window.start, window.end - MINUTE))
+
+
+def runs_of(periods: tuple[datetime, ...]) -> tuple[Run, ...]:
+    """The periods joined where they touch. Expects them in time order."""
+    runs: list[Run] = []
+    for start in periods:
+        if runs and runs[-1].end == start:
+            runs[-1] = Run(runs[-1].start, start + PERIOD)
+        else:
+            runs.append(Run(start, start + PERIOD))
+    return tuple(runs)
+
+
+def measure(readings: Readings, periods: tuple[datetime, ...]) -> Measurement:
+    """Both sides over these periods, which must be complete ones. Raises ValueError for none."""
+    if not periods:
+        raise ValueError("nothing to measure without a complete period")
+    runs = runs_of(periods)
+    least = likeliest = greatest = 0.0
+    for run in runs:
+        rates = [rate for rate in readings.os_minutes(run.start, run.end) if rate is not None]
+        low, middle, high = bytes_inside(rates)
+        least, likeliest, greatest = least + low, likeliest + middle, greatest + high
+    indices = [(start - readings.span.start) // PERIOD for start in periods]
+    counted_in = sum(readings.network_in_bytes[index] or 0.0 for index in indices)
+    counted_out = sum(readings.network_out_bytes[index] or 0.0 for index in indices)
+    over = len(periods) * PERIOD
+    return Measurement(
+        runs=runs,
+        os=RateSpan(*(ByteRate.from_total(total, over) for total in (least, likeliest, greatest))),
+        eni_in=ByteRate.from_total(counted_in, over),
+        eni_out=ByteRate.from_total(counted_out, over),
+    )
+
+
+def reported_before(readings: Readings, instant: datetime) -> bool:
+    """Whether either side has a datapoint whose time was over before `instant`."""
+    minutes = (instant - readings.span.start) // MINUTE
+    periods = (instant - readings.span.start) // PERIOD
+    return any(rate is not None for rate in readings.os_bytes_per_second[: max(0, minutes)]) or any(
+        total is not None for total in readings.network_in_bytes[: max(0, periods)]
+    )
