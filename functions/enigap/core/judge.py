@@ -168,15 +168,15 @@ class _Case:
         return (1 + self.rules.tolerance) * explained_up_to(self.both.eni, counts, counted_again)
 
     def judged(self, verdict: Verdict, reason: str, *, cause: Cause | None = None) -> Judgement:
-        """A judgement for the rows down to `partial`: nothing was compared; what one side says alone is shown."""
-        believable = verdict is not Verdict.IMPLAUSIBLE
+        """For the rows down to `partial`: nothing was compared. What one side says alone is shown."""
+        alone = verdict in (Verdict.OS_SILENT, Verdict.ENI_SILENT)
         return Judgement(
             self.node,
             self.window,
             verdict,
             reason,
-            os=os_alone(self.readings, self.window) if believable else None,
-            eni=eni_alone(self.readings, self.window) if believable else None,
+            os=os_alone(self.readings, self.window) if alone else None,
+            eni=eni_alone(self.readings, self.window) if alone else None,
             evidence=self._shown,
             cause=cause,
         )

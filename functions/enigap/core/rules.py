@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from enigap.core.devices import Classifier
@@ -37,3 +38,13 @@ class Rules:
         """How many consecutive windows each fetch holds: how long a node has been unexplained is read from
         the data."""
         return max(self.confirm_windows, self.resolve_windows, 2)
+
+
+class EvidencePolicy(StrEnum):
+    """Whose devices are read."""
+
+    SUSPECTS = "suspects"
+    """Nodes whose verdict the two metrics alone leave unexplained or open."""
+    ALWAYS = "always"
+    """Every node."""
+    OFF = "off"

@@ -1,0 +1,178 @@
+"""From a cluster's nodes to its report: the one path that `check`, `explain` and the deployed function share.
+
+It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence, suspects only).
+Each answers for every node it is asked about, so a node can be unreadable but never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from enigap.core.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
+from enigap.core.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.judge import judge
+from enigap.core.reading import Node, Readings, Unreadable
+from enigap.core.rules import EvidencePolicy, Rules
+from enigap.core.verdict import Judgement, Verdict, wants_evidence
+from enigap.core.window import FetchSpan, Window
+
+
+class Totals(Protocol):
+    """Both sides' totals over a span, in any order."""
+
+    def totals(
+        self, nodes: Sequence[Node], span: FetchSpan
+    ) -> Iterable[tuple[Node, Readings | Unreadable]]: ...
+
+
+class Devices(Protocol):
+    """The devices' events over a span by instance id. Suspects come largest surplus first."""
+
+    def devices(
+        self, suspects: Sequence[Node], span: FetchSpan
+    ) -> Mapping[str, DeviceEvents | MissingEvidence]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where one cluster's figures come from."""
+
+    totals: Totals
+    devices: Devices
+
+
+def assess(
+    cluster: str,
+    nodes: Sequence[Node],
+    window: Window,
+    rules: Rules,
+    sources: Sources,
+    *,
+    evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
+    evidence_max_nodes: int = 200,
+) -> ClusterReport:
+    """The report on one cluster: every node judged over the newest window and the ones before it."""
+    span = FetchSpan.of(window, rules.windows_fetched)
+    run = _Run(window, rules, span, evidence, evidence_max_nodes)
+    for node, readings in sources.totals.totals(nodes, span):
+        run.add(node, readings)
+    finding = run.finding(cluster)
+    if finding is None:
+        run.look_at_devices(sources.devices)
+    listed = () if finding and finding.kind is FindingKind.NOT_COLLECTED else tuple(run.reports.values())
+    return ClusterReport(
+        cluster, window, listed, finding, node_count=len(nodes), billed_metrics=billed_metrics(nodes)
+    )
+
+
+def billed_metrics(nodes: Iterable[Node]) -> int:
+    """What CloudWatch bills for one fetch: every statistic of one metric together counts as one metric."""
+    return sum(3 if node.has_series else 2 for node in nodes)
+
+
+class _Run:
+    """One cluster's run. Holds the readings of no more nodes than evidence can be read for."""
+
+    def __init__(
+        self, window: Window, rules: Rules, span: FetchSpan, evidence: EvidencePolicy, evidence_max_nodes: int
+    ) -> None:
+        self.windows = tuple(window.previous(n) for n in range(rules.windows_fetched))
+        self.rules, self.span = rules, span
+        self.evidence, self.evidence_max_nodes = evidence, evidence_max_nodes
+        self.reports: dict[str, NodeReport] = {}
+        self.suspects: list[_Suspect] = []
+        self.collecting = False
+
+    def add(self, node: Node, readings: Readings | Unreadable) -> None:
+        judgements = self._judge(node, readings, None)
+        self.reports[node.instance_id] = _report(judgements)
+        if isinstance(readings, Unreadable):
+            return
+        self.collecting = self.collecting or _has_os_datapoint(readings)
+        if self.evidence is EvidencePolicy.ALWAYS or any(wants_evidence(j) for j in judgements):
+            self._suspect(node, readings, judgements)
+
+    def finding(self, cluster: str) -> Finding | None:
+        """What is wrong with the cluster as a whole, if anything is."""
+        unreadable = [r.newest for r in self.reports.values() if r.newest.verdict is Verdict.UNREADABLE]
+        if unreadable and len(unreadable) == len(self.reports):
+            return Finding(
+                FindingKind.UNREADABLE, f"No node of {cluster} could be read: {unreadable[0].reason}"
+            )
+        # One unreadable node could be the one that reports; one that has only just started proves nothing.
+        if self.collecting or unreadable or not any(map(_is_settled, self.reports.values())):
+            return None
+        return Finding(
+            FindingKind.NOT_COLLECTED,
+            f"No node of {cluster} has published node_network_total_bytes for {len(self.windows)} windows: "
+            "Container Insights is not installed, was removed, or was replaced by its OTel successor, "
+            "which has no such metric.",
+        )
+
+    def look_at_devices(self, devices: Devices) -> None:
+        """Judge the suspects again with their devices; where there are none to see, the reason says why."""
+        self._keep_largest()
+        if self.evidence is EvidencePolicy.OFF:
+            off = MissingEvidence(NoEvidence.NOT_ASKED, "reading device evidence is switched off")
+            answers: Mapping[str, DeviceEvents | MissingEvidence] = {
+                suspect.node.instance_id: off for suspect in self.suspects
+            }
+        else:
+            answers = devices.devices([suspect.node for suspect in self.suspects], self.span)
+        for suspect in self.suspects:
+            self._judge_again(suspect, answers[suspect.node.instance_id])
+
+    def _judge(
+        self, node: Node, readings: Readings | Unreadable, events: DeviceEvents | MissingEvidence | None
+    ) -> list[Judgement]:
+        return [judge(node, readings, events, window, self.rules) for window in self.windows]
+
+    def _suspect(self, node: Node, readings: Readings, judgements: list[Judgement]) -> None:
+        at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
+        self.suspects.append(_Suspect(at_stake, node, readings))
+        if len(self.suspects) > 2 * self.evidence_max_nodes:
+            self._keep_largest()
+
+    def _keep_largest(self) -> None:
+        """Let go of the readings of those suspects that the budget for evidence will not reach."""
+        self.suspects.sort(key=_Suspect.order)
+        spent = MissingEvidence(
+            NoEvidence.BUDGET_SPENT,
+            f"more nodes need device evidence than `evidence_max_nodes` ({self.evidence_max_nodes}) allows",
+        )
+        for suspect in self.suspects[self.evidence_max_nodes :]:
+            self._judge_again(suspect, spent)
+        del self.suspects[self.evidence_max_nodes :]
+
+    def _judge_again(self, suspect: _Suspect, events: DeviceEvents | MissingEvidence) -> None:
+        judgements = self._judge(suspect.node, suspect.readings, events)
+        self.reports[suspect.node.instance_id] = _report(judgements)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A node whose devices are worth reading. Its readings are kept until they have been."""
+
+    at_stake_bytes_per_second: float
+    node: Node
+    readings: Readings
+
+    def order(self) -> tuple[float, str]:
+        """Largest surplus first."""
+        return -self.at_stake_bytes_per_second, self.node.instance_id
+
+
+def _report(judgements: Sequence[Judgement]) -> NodeReport:
+    newest, *earlier = judgements
+    return NodeReport(newest, tuple(judgement.verdict for judgement in earlier))
+
+
+def _is_settled(report: NodeReport) -> bool:
+    return report.newest.verdict is not Verdict.WARMING_UP
+
+
+def _has_os_datapoint(readings: Readings) -> bool:
+    # The sample labelled with the span's first minute may end an interval from before it.
+    return any(rate is not None for rate in readings.os_bytes_per_second[1:])

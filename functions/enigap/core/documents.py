@@ -1,0 +1,88 @@
+"""The documents other programs read: their fields, names and units are a contract (see docs/schemas)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from enigap.core.devices import DeviceKind
+from enigap.core.evidence import DeviceRates, Evidence, Unusable
+from enigap.core.units import ByteRate, RateSpan
+from enigap.core.verdict import Judgement
+from enigap.core.window import Window
+
+NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
+CHECK_SCHEMA: Final = "enigap.check/1"
+EXPLAIN_SCHEMA: Final = "enigap.explain/1"
+WORK_SCHEMA: Final = "enigap.work/1"
+
+Document = dict[str, Any]
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 in UTC with a Z, as `2026-01-01T00:15:00Z`; fractions of a second only where there are any."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def window_document(window: Window) -> Document:
+    return {"start": timestamp(window.start), "end": timestamp(window.end)}
+
+
+def node_document(judgement: Judgement) -> Document:
+    """One node's window, as `check` prints it and notifications carry it. What cannot be known is null."""
+    return {
+        "instance_id": judgement.node.instance_id,
+        "node_name": judgement.node.node_name,
+        "verdict": judgement.verdict.value,
+        "explained": judgement.explained,
+        "os_bytes_per_second": _rate(judgement.os),
+        "eni_bytes_per_second": _rate(judgement.eni),
+        "os_to_eni_ratio": judgement.ratio,
+        "unexplained_bytes_per_second": _rate(judgement.unexplained),
+        "node_local_at_least_bytes_per_second": _rate(judgement.node_local_at_least),
+        "reason": judgement.reason,
+        "cause": judgement.cause.value if judgement.cause else None,
+        "evidence": _evidence_document(judgement.evidence),
+    }
+
+
+def _evidence_document(evidence: Evidence | Unusable | None) -> Document | None:
+    if evidence is None or not evidence.devices:
+        return None
+    physical = [device for device in evidence.devices if device.kind is DeviceKind.PHYSICAL]
+    virtual = [device for device in evidence.devices if device.kind is not DeviceKind.PHYSICAL]
+    return {
+        "usable": isinstance(evidence, Evidence),
+        "physical_rx_bytes_per_second": _sum(device.rx for device in physical),
+        "physical_tx_bytes_per_second": _sum(device.tx for device in physical),
+        "virtual_bytes_per_second": _sum(device.total for device in virtual),
+        "devices": [_device_document(device) for device in evidence.devices],
+    }
+
+
+def _device_document(device: DeviceRates) -> Document:
+    return {
+        "device": device.device,
+        "kind": _KINDS[device.kind],
+        "class": device.kind.value,
+        "rx_bytes_per_second": device.rx.middle.bytes_per_second,
+        "tx_bytes_per_second": device.tx.middle.bytes_per_second,
+    }
+
+
+# `kind` is the contract's two words and a third for what must not be guessed; `class` says which virtual.
+_KINDS: Final = {
+    DeviceKind.PHYSICAL: "physical",
+    DeviceKind.POD: "virtual",
+    DeviceKind.COUNTED_AGAIN: "virtual",
+    DeviceKind.UNKNOWN: "unknown",
+}
+
+
+def _rate(rate: ByteRate | None) -> float | None:
+    return None if rate is None else rate.bytes_per_second
+
+
+def _sum(spans: Iterable[RateSpan]) -> float:
+    return sum(span.middle.bytes_per_second for span in spans)

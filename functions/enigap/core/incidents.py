@@ -1,0 +1,377 @@
+"""What persists, and what is said about it: incidents open, remind and resolve, once and with a named reason.
+
+`decide` is a pure function of the cluster's state, this run's report, the policy and the silences. It can be
+asked again with the same arguments and answers the same; what it wants said is put into the new state's
+outbox, so that one compare-and-swap writes both or neither.
+
+How long a node has been unexplained is read from the report, which holds the last windows, not remembered:
+a run that was skipped or repeated changes nothing. Silence never resolves: a node must be *explained* for
+`resolve_windows` windows, or gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from enigap.core.cluster import ClusterReport, FindingKind, NodeReport
+from enigap.core.documents import Document, node_document
+from enigap.core.verdict import Verdict
+from enigap.core.window import GRID, Window
+
+WORST_NODES: Final = 10
+"""How many nodes of an incident are told about one by one; the rest is a count."""
+
+MOST_MEMBERS: Final = 1500
+"""How many nodes of one cluster-wide incident are remembered. With four such incidents the state stays
+well under 100 KB; a larger incident resolves by counting instead (see `_still_in`)."""
+
+
+class NewsKind(StrEnum):
+    """What has happened to an incident."""
+
+    OPENED = "opened"
+    REMINDER = "reminder"
+    RESOLVED = "resolved"
+
+
+class NewsReason(StrEnum):
+    """Why something is said, or why not. It appears unchanged in the log line and in the message."""
+
+    CONFIRMED = "confirmed"
+    """Unexplained for as many windows as it takes."""
+    SILENCE_EXPIRED = "silence_expired"
+    """It opened while it was muted, and still is open now that it is not."""
+    REMIND_INTERVAL = "remind_interval"
+    """Open and unchanged for as long as the reminder interval."""
+    EXPLAINED_AGAIN = "explained_again"
+    """Every node of it was explained for as many windows as it takes."""
+    NODE_GONE = "node_gone"
+    """Every node of it has been terminated, or is no longer a node of this cluster."""
+    COLLECTED_AGAIN = "collected_again"
+    """The cluster publishes the metric again."""
+    READABLE_AGAIN = "readable_again"
+    """CloudWatch answers again."""
+    TEST = "test"
+    """Somebody asked for a test message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An unexplained verdict, or a cluster-wide finding, that persists."""
+
+    id: str
+    """`CLUSTER/INSTANCE/VERDICT`, or `CLUSTER/*/VERDICT` for more nodes than are told about one by one."""
+    verdict: str
+    cause: str | None
+    since: datetime
+    """The start of the first window known to be unexplained."""
+    node_count: int
+    nodes: tuple[Document, ...]
+    """The worst nodes as they were last seen, in the documents' form."""
+    members: tuple[str, ...] | None
+    """Keys (`member_key`) of all its nodes; None when they were too many to remember, or it has none."""
+    told_at: datetime | None = None
+    """The end of the window whose run last said something about it; None while it is muted."""
+
+    @property
+    def is_cluster_wide(self) -> bool:
+        return self.id.split("/")[-2] == "*"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to say. Structured, so that what was not sent can be merged and is rendered when it is."""
+
+    news: NewsKind
+    why: NewsReason
+    incident: Incident
+    window: Window
+    """The window of the run that wants it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An incident that somebody muted. `target` is an incident id, or a pattern of one (`prod/*`)."""
+
+    target: str
+    until: datetime
+    why: str
+
+    def covers(self, incident_id: str, now: datetime) -> bool:
+        return now < self.until and (
+            incident_id == self.target
+            or incident_id.startswith(f"{self.target}/")
+            or fnmatchcase(incident_id, self.target)
+            or self.target in incident_id.split("/")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """Everything remembered about one cluster between runs."""
+
+    cluster: str
+    done: Window | None = None
+    """The newest window that was judged."""
+    nodes: int = 0
+    """How many nodes the cluster had then."""
+    seen_collecting: bool = False
+    unreadable_runs: int = 0
+    """How many runs in a row CloudWatch answered for no node."""
+    incidents: tuple[Incident, ...] = ()
+    outbox: tuple[News, ...] = ()
+    """What has been decided and not yet been handed to SNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decide what is said."""
+
+    confirm_windows: int = 2
+    resolve_windows: int = 2
+    remind_after: timedelta = timedelta(hours=24)
+    collapse_above: int = 25
+    named_clusters: Collection[str] = field(default_factory=tuple)
+    """Clusters the settings name without a wildcard: worth a finding though they never collected."""
+
+
+def decide(
+    state: ClusterState, report: ClusterReport, policy: Policy, silences: Sequence[Silence], now: datetime
+) -> ClusterState:
+    """The state after this run, with what is to be said in its outbox.
+
+    Raises ValueError if the state has already seen this window or a later one: the caller only flushes then.
+    """
+    if state.done is not None and report.window <= state.done:
+        raise ValueError(
+            f"window {report.window.end.isoformat()} is not newer than {state.done.end.isoformat()}"
+        )
+    unreadable_runs = state.unreadable_runs + 1 if _is(report, FindingKind.UNREADABLE) else 0
+    seen = replace(state, done=report.window, nodes=report.node_count, unreadable_runs=unreadable_runs)
+    seen = replace(seen, seen_collecting=state.seen_collecting or _collects(report))
+    desk = _Desk(seen, report, policy, silences, now)
+    if report.finding is None:
+        desk.follow_up_nodes()
+        desk.open_nodes()
+    desk.follow_up_findings()
+    desk.open_findings()
+    return replace(seen, incidents=tuple(desk.incidents), outbox=merge([*state.outbox, *desk.news]))
+
+
+def merge(news: Iterable[News]) -> tuple[News, ...]:
+    """One entry for each incident: what has not been said yet is said once, and as it stands now.
+
+    An incident that opened and resolved unsaid is still told, as resolved: nothing is lost.
+    """
+    latest: dict[str, News] = {}
+    for item in news:
+        before = latest.pop(item.incident.id, None)
+        if before and before.news is NewsKind.OPENED and item.news is NewsKind.REMINDER:
+            latest[item.incident.id] = replace(item, news=NewsKind.OPENED, why=before.why)
+        else:
+            latest[item.incident.id] = item
+    return tuple(latest.values())
+
+
+def member_key(instance_id: str) -> str:
+    """Eight characters that stand for an instance id. Two nodes sharing one only resolve a little later."""
+    return hashlib.sha256(instance_id.encode()).hexdigest()[:8]
+
+
+class _Desk:
+    """Where one run's report meets the open incidents."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        report: ClusterReport,
+        policy: Policy,
+        silences: Sequence[Silence],
+        now: datetime,
+    ) -> None:
+        self.state, self.report, self.policy = state, report, policy
+        self.silences, self.now = silences, now
+        self.nodes = {member_key(r.newest.node.instance_id): r for r in report.nodes}
+        self.incidents: list[Incident] = []
+        self.news: list[News] = []
+
+    # --- nodes
+
+    def follow_up_nodes(self) -> None:
+        """Each open incident of nodes: resolved, reminded of, or kept as it is."""
+        for incident in self.state.incidents:
+            if incident.verdict in set(FindingKind):
+                continue
+            left = self._still_in(incident)
+            if left:
+                self._keep(self._updated(incident, left))
+            else:
+                gone = incident.members is not None and not any(key in self.nodes for key in incident.members)
+                self._resolve(incident, NewsReason.NODE_GONE if gone else NewsReason.EXPLAINED_AGAIN)
+
+    def _still_in(self, incident: Incident) -> list[str]:
+        """The keys of its nodes that are neither gone nor explained for long enough."""
+        if incident.members is not None:
+            return [
+                key
+                for key in incident.members
+                if key in self.nodes and not self.nodes[key].explained_throughout(self.policy.resolve_windows)
+            ]
+        # Too many nodes to remember: it stays open while any node is unexplained, or more than a hundredth
+        # of the cluster is unknown, which could be the same nodes.
+        unexplained = [
+            k for k, r in self.nodes.items() if False in _explained(r, self.policy.resolve_windows)
+        ]
+        unknown = [k for k, r in self.nodes.items() if None in _explained(r, self.policy.resolve_windows)]
+        return unexplained or (unknown if len(unknown) > len(self.nodes) / 100 else [])
+
+    def open_nodes(self) -> None:
+        """Nodes unexplained for long enough and not yet part of an incident; many of a kind become one."""
+        known = {key for incident in self.incidents for key in incident.members or ()}
+        wide = {i.verdict for i in self.incidents if i.is_cluster_wide and i.verdict not in set(FindingKind)}
+        confirmed: dict[Verdict, list[str]] = {}
+        for key, report in self.nodes.items():
+            if key not in known and report.unexplained_throughout(self.policy.confirm_windows):
+                confirmed.setdefault(report.newest.verdict, []).append(key)
+        for verdict, keys in confirmed.items():
+            single = [i for i in self.incidents if i.verdict == verdict and not i.is_cluster_wide]
+            if verdict.value in wide:
+                self._join(verdict, keys)
+            elif len(single) + len(keys) > self.policy.collapse_above:
+                self._collapse(verdict, single, keys)
+            else:
+                for key in keys:
+                    self._open(self._incident_of(verdict, [key], self.nodes[key].newest.node.instance_id))
+
+    def _join(self, verdict: Verdict, keys: list[str]) -> None:
+        """More nodes for an incident that everybody knows of: its count grows, and nobody is told twice."""
+        for number, incident in enumerate(self.incidents):
+            if incident.is_cluster_wide and incident.verdict == verdict and incident.members is not None:
+                self.incidents[number] = self._updated(incident, [*incident.members, *keys])
+
+    def _collapse(self, verdict: Verdict, single: list[Incident], keys: list[str]) -> None:
+        """One incident for the cluster takes the place of one for each node."""
+        members = [key for incident in single for key in incident.members or ()] + keys
+        wide = self._incident_of(verdict, members, "*")
+        wide = replace(wide, since=min([wide.since, *(incident.since for incident in single)]))
+        self.incidents = [incident for incident in self.incidents if incident not in single]
+        self._open(wide)
+
+    def _incident_of(self, verdict: Verdict, keys: list[str], target: str) -> Incident:
+        reports = self._worst_first(keys)
+        windows = max(report.unexplained_windows for report in reports)
+        causes = {report.newest.cause for report in reports}
+        cause = causes.pop() if len(causes) == 1 else None
+        return Incident(
+            id=f"{self.report.cluster}/{target}/{verdict.value}",
+            verdict=verdict.value,
+            cause=cause.value if cause else None,
+            since=self.report.window.end - windows * GRID,
+            node_count=len(reports),
+            nodes=tuple(node_document(report.newest) for report in reports[:WORST_NODES]),
+            members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
+        )
+
+    def _updated(self, incident: Incident, keys: list[str]) -> Incident:
+        """The incident as it stands now; nodes that cannot be judged leave the figures last seen."""
+        unexplained = [r for r in self._worst_first(keys) if r.newest.explained is False]
+        nodes = tuple(node_document(r.newest) for r in unexplained[:WORST_NODES]) or incident.nodes
+        members = tuple(keys) if incident.members is not None and len(keys) <= MOST_MEMBERS else None
+        return replace(incident, node_count=len(keys), nodes=nodes, members=members)
+
+    def _worst_first(self, keys: Iterable[str]) -> list[NodeReport]:
+        chosen = tuple(self.nodes[key] for key in keys)
+        return replace(self.report, nodes=chosen).worst_first()
+
+    # --- the cluster as a whole
+
+    def follow_up_findings(self) -> None:
+        """Findings about the whole cluster, and, while there is one, what is known of its nodes."""
+        for incident in self.state.incidents:
+            if incident.verdict not in set(FindingKind):
+                if self.report.finding is not None:
+                    self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
+            elif self._persists(FindingKind(incident.verdict)):
+                self._keep(incident)
+            elif incident.verdict == FindingKind.UNREADABLE:
+                self._resolve(incident, NewsReason.READABLE_AGAIN)
+            else:
+                self._resolve(incident, NewsReason.COLLECTED_AGAIN)
+
+    def _persists(self, kind: FindingKind) -> bool:
+        if self.report.finding is not None:
+            # What cannot be read may still not be collected; what was read and not collected is readable.
+            return self.report.finding.kind is kind or kind is FindingKind.NOT_COLLECTED
+        return kind is FindingKind.NOT_COLLECTED and not _collects(self.report)
+
+    def open_findings(self) -> None:
+        finding = self.report.finding
+        if finding is None or any(incident.verdict == finding.kind for incident in self.incidents):
+            return
+        if finding.kind is FindingKind.UNREADABLE:
+            wanted = self.state.unreadable_runs >= self.policy.confirm_windows
+        else:
+            wanted = self.state.seen_collecting or self.report.cluster in self.policy.named_clusters
+        if wanted:
+            self._open(
+                Incident(
+                    id=f"{self.report.cluster}/*/{finding.kind.value}",
+                    verdict=finding.kind.value,
+                    cause=None,
+                    since=self.report.window.end - self.policy.confirm_windows * GRID,
+                    node_count=self.report.node_count,
+                    nodes=(),
+                    members=None,
+                )
+            )
+
+    # --- saying it
+
+    def _open(self, incident: Incident) -> None:
+        if self._is_silenced(incident):
+            self.incidents.append(incident)
+        else:
+            self._say(NewsKind.OPENED, NewsReason.CONFIRMED, incident)
+
+    def _keep(self, incident: Incident) -> None:
+        if self._is_silenced(incident):
+            self.incidents.append(incident)
+        elif incident.told_at is None:
+            self._say(NewsKind.OPENED, NewsReason.SILENCE_EXPIRED, incident)
+        elif self.report.window.end - incident.told_at >= self.policy.remind_after:
+            self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
+        else:
+            self.incidents.append(incident)
+
+    def _say(self, kind: NewsKind, why: NewsReason, incident: Incident) -> None:
+        told = replace(incident, told_at=self.report.window.end)
+        self.incidents.append(told)
+        self.news.append(News(kind, why, told, self.report.window))
+
+    def _resolve(self, incident: Incident, why: NewsReason) -> None:
+        # Told people hear how it ended, muted or not; about what nobody was told there is nothing to end.
+        if incident.told_at is not None:
+            self.news.append(News(NewsKind.RESOLVED, why, incident, self.report.window))
+
+    def _is_silenced(self, incident: Incident) -> bool:
+        return any(silence.covers(incident.id, self.now) for silence in self.silences)
+
+
+def _explained(report: NodeReport, windows: int) -> set[bool | None]:
+    return {verdict.explained for verdict in report.verdicts[:windows]}
+
+
+def _is(report: ClusterReport, kind: FindingKind) -> bool:
+    return report.finding is not None and report.finding.kind is kind
+
+
+def _collects(report: ClusterReport) -> bool:
+    """Whether any node was judged with an OS datapoint."""
+    blind = {Verdict.OS_SILENT, Verdict.UNREADABLE, Verdict.WARMING_UP, Verdict.PARTIAL}
+    return report.finding is None and any(r.newest.verdict not in blind for r in report.nodes)

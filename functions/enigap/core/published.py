@@ -1,0 +1,224 @@
+"""The metrics enigap publishes: their names, units and dimensions, and how each is to be read.
+
+| scope | dimensions | stamped with | read with |
+|---|---|---|---|
+| node | ClusterName, InstanceId | the window's start | the statistic below |
+| cluster | ClusterName | the window's end and the settling time | the statistic below |
+| worst cluster | none | the same | Maximum, and nothing else |
+
+A cluster's metric is published twice, with its dimension and without; the highest of the latter within a
+window is the worst cluster's, and one plain alarm watches all clusters by it. Zeros are published as
+well: a missing point means that the pipeline is dead. A repeated run publishes the same values under the
+same timestamps, which changes no Average and no Maximum; that is why nothing here is read with Sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, unique
+from typing import Final
+
+from enigap.core.cluster import ClusterReport
+from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION
+from enigap.core.units import ByteRate
+from enigap.core.verdict import Judgement, Verdict
+
+DEFAULT_NAMESPACE: Final = "EniGap"
+
+
+class Publish(StrEnum):
+    """Which nodes get metrics of their own; clusters always do."""
+
+    ALL = "all"
+    FLAGGED = "flagged"
+    CLUSTER = "cluster"
+
+
+class Unit(StrEnum):
+    """CloudWatch's word for what a value is in."""
+
+    BYTES_PER_SECOND = "Bytes/Second"
+    COUNT = "Count"
+    NONE = "None"
+
+
+class Scope(Enum):
+    """What a metric is about; the value is its dimensions."""
+
+    _value_: tuple[str, ...]
+
+    NODE = (CLUSTER_DIMENSION, INSTANCE_DIMENSION)
+    CLUSTER = (CLUSTER_DIMENSION,)
+    DEPLOYMENT = ()
+
+
+WORST_CLUSTER_STATISTIC: Final = "Maximum"
+"""Every cluster writes to the metric without dimensions, so no other statistic of it means anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One metric."""
+
+    name: str
+    scope: Scope
+    unit: Unit
+    statistic: str
+    """What sums it up over more than one window."""
+    meaning: str
+
+
+@unique
+class Metric(Enum):
+    """All of them."""
+
+    NODE_OS_TO_ENI_RATIO = Published(
+        "OsToEniRatio", Scope.NODE, Unit.NONE, "Maximum", "What the OS counted over what the ENIs carried."
+    )
+    NODE_UNEXPLAINED = Published(
+        "UnexplainedBytesPerSecond",
+        Scope.NODE,
+        Unit.BYTES_PER_SECOND,
+        "Maximum",
+        "How much of the node's gap, at least, counting does not explain.",
+    )
+    NODES_JUDGED = Published(
+        "NodesJudged", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes with enough readings for a verdict."
+    )
+    NODES_UNEXPLAINED = Published(
+        "NodesUnexplained", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes whose gap counting does not explain."
+    )
+    NODES_UNVERIFIED = Published(
+        "NodesUnverified", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes whose gap no evidence could settle."
+    )
+    NODES_SILENT = Published(
+        "NodesSilent", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes of which one side reports nothing."
+    )
+    NODES_UNREADABLE = Published(
+        "NodesUnreadable",
+        Scope.CLUSTER,
+        Unit.COUNT,
+        "Maximum",
+        "Nodes that CloudWatch did not answer for: the run was degraded.",
+    )
+    CLUSTER_UNEXPLAINED = Published(
+        "UnexplainedBytesPerSecond",
+        Scope.CLUSTER,
+        Unit.BYTES_PER_SECOND,
+        "Maximum",
+        "The largest unexplained rate of any node.",
+    )
+    OS_BYTES = Published(
+        "OsBytesPerSecond",
+        Scope.CLUSTER,
+        Unit.BYTES_PER_SECOND,
+        "Average",
+        "What the operating systems counted, all nodes together.",
+    )
+    ENI_BYTES = Published(
+        "EniBytesPerSecond",
+        Scope.CLUSTER,
+        Unit.BYTES_PER_SECOND,
+        "Average",
+        "What the network interfaces carried, all nodes together.",
+    )
+    NODE_LOCAL_BYTES = Published(
+        "NodeLocalBytesPerSecond",
+        Scope.CLUSTER,
+        Unit.BYTES_PER_SECOND,
+        "Average",
+        "How much, at least, never left its node, all nodes together.",
+    )
+    BILLED_METRICS = Published(
+        "BilledMetrics",
+        Scope.CLUSTER,
+        Unit.COUNT,
+        "Maximum",
+        "CloudWatch metrics that reading this cluster once is billed for.",
+    )
+    CLUSTERS_OVERDUE = Published(
+        "ClustersOverdue",
+        Scope.DEPLOYMENT,
+        Unit.COUNT,
+        "Maximum",
+        "Clusters not judged for two schedules; published by every plan, so its absence means no plan ran.",
+    )
+
+    @property
+    def metric_name(self) -> str:
+        """The name in CloudWatch."""
+        return self.value.name
+
+
+def of(scope: Scope) -> tuple[Published, ...]:
+    """The metrics of one scope, in the order they are documented in."""
+    return tuple(metric.value for metric in Metric if metric.value.scope is scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """One value of one metric, as it is published."""
+
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    """Pairs of a dimension's name and its value."""
+    value: float
+    unit: Unit
+    timestamp: datetime
+
+
+def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -> Iterator[Datum]:
+    """What one run over one cluster publishes. The same run always publishes the same.
+
+    Counts are published even when they are zero. A sum of rates over no judged node is unknown, not zero,
+    and left out.
+    """
+    stamp = report.window.end + settle
+    for metric, value in _cluster_values(report):
+        for dimensions in (((CLUSTER_DIMENSION, report.cluster),), ()):
+            yield Datum(metric.metric_name, dimensions, value, metric.value.unit, stamp)
+    for node in report.nodes:
+        if _has_metrics_of_its_own(node.newest, publish):
+            yield from _node_data(report.cluster, node.newest)
+
+
+def _cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
+    judged = [n.newest for n in report.nodes if n.newest.explained is not None or _is_unverified(n.newest)]
+    yield Metric.NODES_JUDGED, len(judged)
+    yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
+    yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED)
+    yield Metric.NODES_SILENT, report.count(Verdict.OS_SILENT, Verdict.ENI_SILENT)
+    yield Metric.NODES_UNREADABLE, report.count(Verdict.UNREADABLE)
+    yield Metric.BILLED_METRICS, report.billed_metrics
+    yield Metric.CLUSTER_UNEXPLAINED, max((_rate(j.unexplained) for j in judged), default=0.0)
+    if judged:
+        yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in judged)
+        yield Metric.ENI_BYTES, sum(_rate(judgement.eni) for judgement in judged)
+        yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in judged)
+
+
+def _node_data(cluster: str, judgement: Judgement) -> Iterator[Datum]:
+    dimensions = ((CLUSTER_DIMENSION, cluster), (INSTANCE_DIMENSION, judgement.node.instance_id))
+    values = (
+        (Metric.NODE_OS_TO_ENI_RATIO, judgement.ratio),
+        (Metric.NODE_UNEXPLAINED, None if judgement.unexplained is None else _rate(judgement.unexplained)),
+    )
+    for metric, value in values:
+        if value is not None:
+            yield Datum(metric.metric_name, dimensions, value, metric.value.unit, judgement.window.start)
+
+
+def _has_metrics_of_its_own(judgement: Judgement, publish: Publish) -> bool:
+    if publish is Publish.FLAGGED:
+        return judgement.explained is False or _is_unverified(judgement)
+    return publish is Publish.ALL
+
+
+def _is_unverified(judgement: Judgement) -> bool:
+    return judgement.verdict is Verdict.UNVERIFIED
+
+
+def _rate(rate: ByteRate | None) -> float:
+    return rate.bytes_per_second if rate is not None else 0.0

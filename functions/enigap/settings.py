@@ -1,0 +1,464 @@
+"""Everything a user may set: the object `enigap` in cdk.json's context, read once and checked whole.
+
+Reading is the only check: a `Settings` that came out of `from_mapping` is right, and whoever gets one does
+not look again. A wrong setting fails the synth with a sentence that names it. The deployed functions get the
+same object back through one environment variable.
+"""
+
+import json
+import re
+import reprlib
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
+
+from enigap.core.devices import COUNTED_AGAIN_PATTERNS, PHYSICAL_PATTERN, POD_PATTERNS, Classifier
+from enigap.core.published import Publish
+from enigap.core.rules import EvidencePolicy, Rules
+from enigap.core.units import ByteRate
+
+VARIABLE: Final = "ENIGAP_SETTINGS"
+"""The environment variable that carries the settings, as JSON, into the deployed functions."""
+
+MAX_VARIABLE_BYTES: Final = 3_000
+"""Lambda takes 4 KB of environment altogether; the rest is for the names of queue, table and topic."""
+
+
+class SettingsError(ValueError):
+    """What is wrong with the settings: one sentence a line, each naming the setting and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackWebhook:
+    """A channel's incoming webhook, whose address is in Secrets Manager under this name or ARN."""
+
+    webhook_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlackChannel:
+    """A channel that Amazon Q Developer in chat applications posts to."""
+
+    workspace_id: str
+    channel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualDevices:
+    """Patterns of device names, on top of the classes that `enigap.core.devices` knows."""
+
+    pod: tuple[str, ...] = ()
+    counted_again: tuple[str, ...] = ()
+
+
+# --------------------------------------------------------------------------- the kinds of values there are
+
+T = TypeVar("T")
+
+
+_OBJECT: Final = "a JSON object of settings"
+
+
+class _RefusedError(Exception):
+    """The value is not of this kind."""
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[T]):
+    """What a setting takes, in words, and how a JSON value becomes one."""
+
+    takes: str
+    read: Callable[[object], T]
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}"
+
+
+def _shown(value: object) -> str:
+    """A value from outside in one short line, control characters escaped."""
+    brief = reprlib.Repr()
+    brief.maxlevel, brief.maxstring, brief.maxother = 3, 80, 80
+    return brief.repr(value)
+
+
+def _number(least: float, most: float) -> _Kind[float]:
+    def read(value: object) -> float:
+        # A bool is an int to Python; and no NaN lies between two numbers.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise _RefusedError
+        return float(value)
+
+    return _Kind(f"a number from {least:g} to {most:,.15g}", read)
+
+
+def _whole_number(least: int, most: int) -> _Kind[int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise _RefusedError
+        return value
+
+    return _Kind(f"a whole number from {least:,} to {most:,}", read)
+
+
+def _one_of(choices: Iterable[T]) -> _Kind[T]:
+    table = {choice: choice for choice in choices}
+
+    def read(value: object) -> T:
+        if isinstance(value, bool) or not isinstance(value, int | str) or value not in table:
+            raise _RefusedError
+        return table[value]
+
+    return _Kind(_alternatives(json.dumps(choice) for choice in table), read)
+
+
+def _flag() -> _Kind[bool]:
+    def read(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise _RefusedError
+        return value
+
+    return _Kind("true or false", read)
+
+
+def _text(pattern: str, takes: str) -> _Kind[str]:
+    form = re.compile(pattern, re.ASCII)
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise _RefusedError
+        return value
+
+    return _Kind(takes, read)
+
+
+def _optional(kind: _Kind[T]) -> _Kind[T | None]:
+    return _Kind(f"{kind.takes}, or null", lambda value: None if value is None else kind.read(value))
+
+
+def _list_of(item: _Kind[T], most: int) -> _Kind[tuple[T, ...]]:
+    def read(value: object) -> tuple[T, ...]:
+        if not isinstance(value, list | tuple) or len(value) > most:
+            raise _RefusedError
+        items = tuple(item.read(each) for each in value)
+        if len(set(items)) < len(items):
+            raise _RefusedError
+        return items
+
+    return _Kind(f"a list of up to {most} different ones, each {item.takes}", read)
+
+
+def _object_of(name: _Kind[str], item: _Kind[T], most: int) -> _Kind[Mapping[str, T]]:
+    def read(value: object) -> Mapping[str, T]:
+        if not isinstance(value, Mapping) or len(value) > most:
+            raise _RefusedError
+        return {name.read(key): item.read(each) for key, each in value.items()}
+
+    return _Kind(f"an object of up to {most} entries: {name.takes} to {item.takes}", read)
+
+
+def _shape(make: Callable[..., T], *, whole: bool, **members: _Kind[Any]) -> _Kind[T]:
+    """An object with these members, all of them where `whole`, which become the arguments of `make`."""
+
+    def read(value: object) -> T:
+        if not isinstance(value, Mapping) or not value.keys() <= members.keys():
+            raise _RefusedError
+        if whole and value.keys() != members.keys():
+            raise _RefusedError
+        return make(**{name: members[name].read(each) for name, each in value.items()})
+
+    shape = ", ".join(f'"{name}": {kind.takes}' for name, kind in members.items())
+    return _Kind(f"{{{shape}}}" if whole else f"any part of {{{shape}}}", read)
+
+
+def _either(*kinds: _Kind[Any]) -> _Kind[Any]:
+    def read(value: object) -> object:
+        for kind in kinds:
+            try:
+                return kind.read(value)
+            except _RefusedError:
+                continue
+        raise _RefusedError
+
+    return _Kind(" or ".join(kind.takes for kind in kinds), read)
+
+
+def _device_pattern() -> _Kind[str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= 500:
+            raise _RefusedError
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # a pattern that Python has doubts about is not what was meant
+                named_groups = re.compile(value).groupindex
+                re.compile(f"(?:{value})")  # how the classifier joins patterns into one
+        except (re.error, OverflowError, RecursionError, Warning):
+            raise _RefusedError from None
+        # Joined with others, a group has another number and its name may be taken.
+        if named_groups or re.search(r"\\[1-9]|\(\?\(", value):
+            raise _RefusedError
+        return value
+
+    return _Kind("a regular expression for whole device names, without named groups or references", read)
+
+
+def _physical_pattern() -> _Kind[str]:
+    def read(value: object) -> str:
+        pattern = _device_pattern().read(value)
+        if re.fullmatch(pattern, _POD_DEVICE):
+            raise _RefusedError
+        return pattern
+
+    return _Kind(f"a regular expression for whole device names, which must not match {_POD_DEVICE}", read)
+
+
+_POD_DEVICE: Final = "eni1a2b3c4d5e6"
+"""The node's end of a pod's device (VPC CNI): a pattern as short as `en.*` would take it for an ENI."""
+
+
+# -------------------------------------------------------------------------------------------- the settings
+
+
+_NAME: Final = _text(r"[\w.*?-]{1,100}", "a cluster's name, or a pattern with * and ?")
+_REGION: Final = _text(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}", 'a region such as "eu-west-1"')
+_TAG_NAME: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,127}", "a tag's name")
+_TAG_VALUE: Final = _text(r"[\w .:/=+@*?-]{1,255}", "its value, where * and ? match anything")
+_ADDRESS: Final = _text(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([\w-]{1,63}\.)+[A-Za-z]{2,63}", "an email address")
+_SECRET: Final = _text(
+    r"[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,512}",
+    "a secret's name or ARN",
+)
+_WORKSPACE: Final = _text(r"[0-9A-Z]{1,255}", "a workspace id such as T0123ABCD")
+_CHANNEL: Final = _text(r"[0-9A-Za-z]{1,255}", "a channel id such as C0123ABCD")
+_SLACK: Final = _either(
+    _shape(SlackWebhook, whole=True, webhook_secret=_SECRET),
+    _shape(SlackChannel, whole=True, workspace_id=_WORKSPACE, channel_id=_CHANNEL),
+)
+_DEVICES: Final = _list_of(_device_pattern(), 50)
+_NAMESPACE: Final = _text(
+    r"(?!AWS/|ContainerInsights$)[A-Za-z0-9][\w./#-]{0,254}", "a metric namespace that is not AWS's own"
+)
+_LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What enigap does, and for whom. Beside each type: the values it takes, and what it means."""
+
+    clusters: Annotated[tuple[str, ...], _list_of(_NAME, 50), "Clusters to watch; all when empty."] = ()
+    regions: Annotated[
+        tuple[str, ...],
+        _list_of(_REGION, 40),
+        "Regions to deploy to, the first as stack `enigap`; when empty, the one `cdk deploy` runs against.",
+    ] = ()
+    node_tags: Annotated[
+        Mapping[str, str],
+        _object_of(_TAG_NAME, _TAG_VALUE, 20),
+        "EC2 tags that a node must carry to be watched.",
+    ] = field(default_factory=dict)
+    email: Annotated[
+        tuple[str, ...], _list_of(_ADDRESS, 20), "Who gets an email; AWS asks each of them to confirm."
+    ] = ()
+    slack: Annotated[
+        SlackWebhook | SlackChannel | None,
+        _optional(_SLACK),
+        "The Slack channel, by incoming webhook or through Amazon Q Developer in chat applications.",
+    ] = None
+    schedule_minutes: Annotated[int, _one_of((15, 30, 60)), "How often clusters are judged."] = 15
+    settle_minutes: Annotated[
+        int, _whole_number(5, 60), "How long after its end a window is judged; EC2's datapoints arrive late."
+    ] = 10
+    confirm_windows: Annotated[
+        int, _whole_number(1, 8), "Windows of 15 minutes a node is unexplained before anybody is told."
+    ] = 2
+    resolve_windows: Annotated[
+        int, _whole_number(1, 8), "Windows of 15 minutes a node is explained before its incident is over."
+    ] = 2
+    remind_hours: Annotated[int, _whole_number(1, 720), "How often an open incident is brought up again."] = (
+        24
+    )
+    tolerance: Annotated[
+        float, _number(0.01, 0.5), "How far apart two equal rates may be measured, as a fraction."
+    ] = 0.08
+    floor_bytes_per_second: Annotated[
+        float, _number(0, 1e9), "Below this rate a node is idle and nothing is unexplained."
+    ] = 50_000
+    max_counts_per_byte: Annotated[
+        int,
+        _whole_number(1, 3),
+        "Devices a byte that leaves the node crosses: 2 with the VPC CNI, 3 with overlays, 1 with macvlan.",
+    ] = 2
+    physical_devices: Annotated[str, _physical_pattern(), "Devices that are ENIs."] = PHYSICAL_PATTERN
+    virtual_devices: Annotated[
+        VirtualDevices,
+        _shape(VirtualDevices, whole=False, pod=_DEVICES, counted_again=_DEVICES),
+        "Devices of CNI plugins that enigap does not know: a pod's own, and those that count traffic again.",
+    ] = field(default=VirtualDevices())
+    evidence: Annotated[
+        EvidencePolicy,
+        _one_of(EvidencePolicy),
+        "Whose per-device log events are read; reading costs log requests.",
+    ] = EvidencePolicy.SUSPECTS
+    evidence_max_nodes: Annotated[
+        int, _whole_number(1, 10_000), "Nodes of one cluster whose evidence one run reads at most."
+    ] = 200
+    publish: Annotated[
+        Publish, _one_of(Publish), "Nodes that get metrics of their own: two custom metrics each."
+    ] = Publish.ALL
+    finding_alarm_actions: Annotated[
+        bool, _flag(), "Whether the alarms on findings notify too; incidents do so anyway."
+    ] = False
+    collapse_above: Annotated[
+        int, _whole_number(1, 100), "A finding on more nodes than this is one incident of the whole cluster."
+    ] = 25
+    metric_namespace: Annotated[str, _NAMESPACE, "The namespace of the published metrics."] = "EniGap"
+    runbook_url: Annotated[str | None, _optional(_LINK), "Your runbook; every message links to it."] = None
+
+    @classmethod
+    def from_mapping(cls, value: object) -> Self:
+        """The settings that a JSON object means, the rest at their defaults. Raises SettingsError."""
+        if not isinstance(value, Mapping):
+            raise SettingsError(
+                f"enigap: {_shown(value)} is not allowed; it takes a JSON object of settings."
+            )
+        given, problems = {}, []
+        for key, each in value.items():
+            if key not in _ABOUT:
+                problems.append(_unknown(key))
+                continue
+            kind = _ABOUT[key].kind
+            try:
+                given[key] = kind.read(each)
+            except _RefusedError:
+                problems.append(f"{key}: {_shown(each)} is not allowed; it takes {kind.takes}.")
+        if problems:
+            raise SettingsError("\n".join(problems))
+        settings = cls(**given)
+        settings._check_together()
+        return settings
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The settings that are not at their defaults, as a JSON object; `from_mapping` reads it back."""
+        changed = {key for key in _ABOUT if getattr(self, key) != getattr(_DEFAULTS, key)}
+        return {key: value for key, value in asdict(self).items() if key in changed}
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """The settings a function was deployed with. Raises SettingsError."""
+        if VARIABLE not in environment:
+            raise SettingsError(f"{VARIABLE} is not set; it takes {_OBJECT}.")
+        return cls.from_json(environment[VARIABLE])
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The settings that a JSON text means. Raises SettingsError."""
+        return cls.from_mapping(object_from_json(text))
+
+    def to_env(self) -> dict[str, str]:
+        """The environment variable that `from_env` reads."""
+        return {VARIABLE: json.dumps(self.to_mapping(), separators=(",", ":"))}
+
+    def rules(self) -> Rules:
+        """The figures that judging rests on."""
+        return Rules(
+            tolerance=self.tolerance,
+            floor=ByteRate(self.floor_bytes_per_second),
+            max_counts_per_byte=self.max_counts_per_byte,
+            classifier=Classifier(
+                physical=self.physical_devices,
+                pod=POD_PATTERNS + self.virtual_devices.pod,
+                counted_again=COUNTED_AGAIN_PATTERNS + self.virtual_devices.counted_again,
+            ),
+            settle=self.settle,
+            confirm_windows=self.confirm_windows,
+            resolve_windows=self.resolve_windows,
+        )
+
+    @property
+    def schedule(self) -> timedelta:
+        return timedelta(minutes=self.schedule_minutes)
+
+    @property
+    def settle(self) -> timedelta:
+        return timedelta(minutes=self.settle_minutes)
+
+    @property
+    def remind_after(self) -> timedelta:
+        return timedelta(hours=self.remind_hours)
+
+    def watches(self, cluster: str) -> bool:
+        """Whether the cluster of this name is one of `clusters`."""
+        return not self.clusters or any(fnmatchcase(cluster, pattern) for pattern in self.clusters)
+
+    @property
+    def named_clusters(self) -> tuple[str, ...]:
+        """The clusters that are asked for by their full name, so that one that is not there can be missed."""
+        return tuple(name for name in self.clusters if "*" not in name and "?" not in name)
+
+    def _check_together(self) -> None:
+        """What no setting shows by itself. Raises SettingsError."""
+        secret = self.slack.webhook_secret if isinstance(self.slack, SlackWebhook) else ""
+        if secret.startswith("arn:") and len(self.regions) > 1:
+            raise SettingsError(
+                "slack: an ARN names a secret of one region; with several `regions` give webhook_secret the "
+                "secret's name, the same in each."
+            )
+        size = len(self.to_env()[VARIABLE])
+        if size > MAX_VARIABLE_BYTES:
+            raise SettingsError(
+                f"enigap: the settings come to {size:,} bytes, and a function's environment takes "
+                f"{MAX_VARIABLE_BYTES:,}; shorten the lists, for instance with patterns."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is known of a setting beside its type."""
+
+    kind: _Kind[Any]
+    meaning: str
+
+
+_DEFAULTS: Final = Settings()
+_ABOUT: Final[Mapping[str, _About]] = {
+    name: _About(*hint.__metadata__) for name, hint in get_type_hints(Settings, include_extras=True).items()
+}
+
+
+def object_from_json(text: str) -> object:
+    """The JSON value of a text, such as the command line's. Raises SettingsError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise SettingsError(
+            f"enigap: {_shown(text)} is not JSON; it takes a JSON object of settings."
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table of settings, for people; `default` and `takes` speak JSON."""
+
+    key: str
+    default: str
+    takes: str
+    meaning: str
+
+
+def rows() -> list[Row]:
+    """The table of settings."""
+    defaults = asdict(_DEFAULTS)
+    return [
+        Row(key, json.dumps(defaults[key]), each.kind.takes, each.meaning) for key, each in _ABOUT.items()
+    ]
+
+
+def _unknown(key: object) -> str:
+    nearest = get_close_matches(str(key), _ABOUT, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"the settings are {', '.join(_ABOUT)}."
+    return f"{_shown(key)} is not a setting; {hint}"
