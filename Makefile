@@ -1,0 +1,67 @@
+# It takes make and Python 3.11 or newer; everything else is installed beside the project, checked by hash.
+PYTHON ?= python3
+
+BIN := .venv/bin
+SOURCES := $(wildcard functions infra tests bench scripts)
+LOCKS := dev desk functions functions-tests uv embedded-aws
+
+# uv installs no byte code; let Python keep what it compiles, or every process compiles the CDK anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+define set-up
+@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "enigap needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": name a newer one, as in `make PYTHON=python3.12 test`.")'
+@$(PYTHON) scripts/environments.py $(1)
+endef
+
+.PHONY: help setup demo check test lint format lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## everything that the others need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
+	$(call set-up,desk cdk embedded-aws python-3.13)
+
+demo: ## the whole pipeline on an embedded AWS, no account needed
+	$(call set-up,desk cdk embedded-aws)
+	@$(BIN)/enigap demo
+
+check: ## the quick loop: format, lint, types and the tests that start no AWS of their own
+	$(call set-up,desk)
+	@$(MAKE) --no-print-directory lint
+	@echo "==> Unit tests"
+	@$(BIN)/pytest --ignore tests/demo --ignore tests/e2e
+
+test: setup ## everything that has to hold before a change is good
+	@$(MAKE) --no-print-directory lint
+	@echo "==> All tests"
+	@$(BIN)/pytest
+	@if [ -x .venv-3.13/bin/python ]; then \
+		echo "==> Tests of what runs in AWS, on the Python it has there"; \
+		.venv-3.13/bin/python -m pytest tests/core tests/lambdas; \
+	fi
+
+lint: # part of check and test
+	@echo "==> Format"
+	@$(BIN)/ruff format --check
+	@echo "==> Lint"
+	@$(BIN)/ruff check
+	@echo "==> Types"
+	@$(BIN)/mypy $(SOURCES)
+
+format: ## put the code into the form that check wants
+	$(call set-up,desk)
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+lock: ## write requirements/*.txt anew from *.in; UPGRADE=--upgrade takes the newest versions
+	$(call set-up,desk)
+	@for name in $(LOCKS); do \
+		echo "==> requirements/$$name.txt"; \
+		case $$name in dev | embedded-aws) same= ;; *) same="--constraints requirements/dev.txt";; esac; \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" $(UPGRADE) $$same \
+			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
+	done
+	@echo "==> requirements/cdk/package-lock.json"
+	@$(BIN)/npm install --prefix requirements/cdk --package-lock-only --omit-lockfile-registry-resolved \
+		--ignore-scripts --no-audit --no-fund --loglevel=error

