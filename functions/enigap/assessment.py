@@ -67,6 +67,14 @@ def assess(
     )
 
 
+def examine(node: Node, window: Window, rules: Rules, sources: Sources) -> Judgement:
+    """One node, with its devices whatever the two metrics say."""
+    span = FetchSpan.of(window, rules.windows_fetched)
+    readings = next(readings for _, readings in sources.totals.totals([node], span))
+    events = sources.devices.devices([node], span)[node.instance_id]
+    return judge(node, readings, events, window, rules)
+
+
 def billed_metrics(nodes: Iterable[Node]) -> int:
     """What CloudWatch bills for one fetch: every statistic of one metric together counts as one metric."""
     return sum(3 if node.has_series else 2 for node in nodes)

@@ -1,4 +1,4 @@
-"""The deployed pipeline: `plan` says which clusters are due, `reconcile` judges one and says what there is to say.
+"""The deployed pipeline: `plan` says which clusters are due, `reconcile` judges one and says what it found.
 
 Both are functions of their arguments and of the ports they are given; the handlers in `lambdas` wire them up.
 

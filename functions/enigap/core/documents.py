@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from enigap.core.cluster import ClusterReport
 from enigap.core.devices import DeviceKind
 from enigap.core.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.units import ByteRate, RateSpan
@@ -38,6 +40,8 @@ def node_document(judgement: Judgement) -> Document:
         "explained": judgement.explained,
         "os_bytes_per_second": _rate(judgement.os),
         "eni_bytes_per_second": _rate(judgement.eni),
+        "eni_in_bytes_per_second": _rate(judgement.eni_in),
+        "eni_out_bytes_per_second": _rate(judgement.eni_out),
         "os_to_eni_ratio": judgement.ratio,
         "unexplained_bytes_per_second": _rate(judgement.unexplained),
         "node_local_at_least_bytes_per_second": _rate(judgement.node_local_at_least),
@@ -86,3 +90,38 @@ def _rate(rate: ByteRate | None) -> float | None:
 
 def _sum(spans: Iterable[RateSpan]) -> float:
     return sum(span.middle.bytes_per_second for span in spans)
+
+
+def check_document(region: str, window: Window, reports: Sequence[ClusterReport]) -> Document:
+    """What `enigap check --format json` prints."""
+    verdicts: Counter[str] = Counter()
+    for report in reports:
+        verdicts.update({verdict.value: count for verdict, count in report.verdicts.items()})
+    return {
+        "schema": CHECK_SCHEMA,
+        "region": region,
+        "window": window_document(window),
+        "billed_metrics": sum(report.billed_metrics for report in reports),
+        "clusters": [_cluster_document(report) for report in reports],
+        "verdicts": dict(verdicts),
+    }
+
+
+def _cluster_document(report: ClusterReport) -> Document:
+    return {
+        "cluster": report.cluster,
+        "finding": report.finding.kind.value if report.finding else None,
+        "finding_reason": report.finding.reason if report.finding else None,
+        "nodes": [node_document(node.newest) for node in report.worst_first()],
+    }
+
+
+def explain_document(region: str, judgement: Judgement) -> Document:
+    """What `enigap explain --format json` prints."""
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        "region": region,
+        "cluster": judgement.node.cluster,
+        "window": window_document(judgement.window),
+        "node": node_document(judgement),
+    }

@@ -199,6 +199,8 @@ class _Case:
             reason,
             os=self.both.os.middle,
             eni=self.both.eni,
+            eni_in=self.both.eni_in,
+            eni_out=self.both.eni_out,
             unexplained=unexplained,
             node_local_at_least=local if verdict.explained is not False else None,
             evidence=self.devices,

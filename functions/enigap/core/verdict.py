@@ -118,6 +118,8 @@ class Judgement:
     """One plain sentence."""
     os: ByteRate | None = None
     eni: ByteRate | None = None
+    eni_in: ByteRate | None = None
+    eni_out: ByteRate | None = None
     unexplained: ByteRate | None = None
     """At least this much; zero where everything is explained."""
     node_local_at_least: ByteRate | None = None
