@@ -1,0 +1,370 @@
+"""Both sides' totals: GetMetricData, packed into as few calls as can be and billed once a metric.
+
+A node costs four queries (OS, NetworkIn's Sum and SampleCount, NetworkOut), three without a series of its
+own. They travel in one call: Sum and SampleCount of one metric are billed as one only side by side. So N
+nodes take ceil(4N / 500) calls and bill 3N metrics.
+
+Every asked node is answered. CloudWatch says in five places that it did not answer (an error, a status, a
+message, a page that never comes, an id left out), and each makes only the nodes it concerns `Unreadable`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, Final, NamedTuple, Protocol
+
+from enigap.aws.clients import DEFAULT_PARALLELISM
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
+from enigap.aws.iam import Statement
+from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Reading
+from enigap.core.reading import Node, Readings, Unreadable
+from enigap.core.window import FetchSpan
+
+ACTIONS: Final = (Statement(("cloudwatch:GetMetricData",)),)
+
+QUERIES_PER_CALL: Final = 500
+DATAPOINTS_PER_SECOND: Final = 180_000
+"""AWS's quota, not adjustable: range divided by period, summed over the queries, whether or not there is
+data. It is 396,000 for ranges that start more than three hours ago."""
+
+
+class CloudWatch(Protocol):
+    """What reading metrics needs of boto3's CloudWatch client."""
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]: ...
+
+
+class Pace:
+    """Spaces calls out so that together they stay within the datapoint quota."""
+
+    def __init__(
+        self,
+        datapoints_per_second: float = DATAPOINTS_PER_SECOND,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._seconds_per_datapoint = 1 / datapoints_per_second
+        self._clock, self._sleep = clock, sleep
+        self._lock = Lock()
+        self._free_at = clock()
+
+    def wait(self, datapoints: int) -> None:
+        """Return when a call that counts for so many datapoints may go out."""
+        with self._lock:
+            now = self._clock()
+            begin = max(now, self._free_at)
+            self._free_at = begin + datapoints * self._seconds_per_datapoint
+        if begin > now:
+            self._sleep(begin - now)
+
+
+@dataclass(slots=True)
+class Usage:
+    """What reading has cost so far. Only answered calls bill metrics and count datapoints."""
+
+    calls: int = 0
+    """Calls made, without those the SDK repeated by itself."""
+    billed_metrics: int = 0
+    """Metrics named in answered calls, each once a call whatever its statistics."""
+    estimated_datapoints: int = 0
+
+
+class CloudWatchTotals:
+    """Reads nodes' totals, several calls at a time. `usage` grows as it reads.
+
+    `out_of_time` is asked before each call; from when it says yes nothing more is fetched. Memory is that
+    of a few calls' answers, however many nodes there are.
+    """
+
+    def __init__(
+        self,
+        cloudwatch: CloudWatch,
+        *,
+        parallelism: int = DEFAULT_PARALLELISM,
+        queries_per_call: int = QUERIES_PER_CALL,
+        pace: Pace | None = None,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
+        if not 4 <= queries_per_call <= QUERIES_PER_CALL:
+            raise ValueError(f"a call takes 4 to {QUERIES_PER_CALL} queries, not {queries_per_call}")
+        self.usage = Usage()
+        self._cloudwatch = cloudwatch
+        self._parallelism = parallelism
+        self._queries_per_call = queries_per_call
+        self._pace = pace or Pace()
+        self._out_of_time = out_of_time
+        self._lock = Lock()
+
+    def totals(self, nodes: Iterable[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        """Each node with what CloudWatch says about it, in the order given, as the answers come in.
+
+        Raises AwsProblem if the very first answer is one that every call would get, such as a denial; once
+        anything could be read, what cannot be is Unreadable.
+        """
+        something_was_read = False
+        with ThreadPoolExecutor(self._parallelism) as pool:
+            for batch, answer in self._in_turn(pool, nodes, span):
+                try:
+                    readings: Sequence[Readings | Unreadable] = answer.result()
+                    something_was_read = True
+                except AwsProblem as problem:
+                    if problem.concerns_every_call and not something_was_read:
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        raise
+                    readings = [Unreadable(problem.what)] * len(batch)
+                yield from zip(batch, readings, strict=True)
+
+    def read(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, Readings | Unreadable]:
+        """`totals` by instance id, all at once."""
+        return {node.instance_id: readings for node, readings in self.totals(nodes, span)}
+
+    def _in_turn(
+        self, pool: ThreadPoolExecutor, nodes: Iterable[Node], span: FetchSpan
+    ) -> Iterator[tuple[list[Node], Future[list[Readings | Unreadable]]]]:
+        """The batches with their answers, in order: one under way for each thread, and one that waits."""
+        under_way: deque[tuple[list[Node], Future[list[Readings | Unreadable]]]] = deque()
+        for batch in _batches(nodes, self._queries_per_call):
+            under_way.append((batch, pool.submit(self._fetch, batch, span)))
+            if len(under_way) > self._parallelism:
+                yield under_way.popleft()
+        yield from under_way
+
+    def _fetch(self, batch: Sequence[Node], span: FetchSpan) -> list[Readings | Unreadable]:
+        """One answer for each node of a batch. Raises AwsProblem if not even a first page came."""
+        queries = _queries(batch, span)
+        answers = self._ask(queries, span)
+        again = {key: query for key, query in queries.items() if answers[key].status == _INTERNAL_ERROR}
+        if again:
+            try:
+                answers |= self._ask(again, span)
+            except AwsProblem as problem:
+                answers |= {key: _cut_short(problem) for key in again}
+        by_node: list[dict[Reading, _Answer]] = [{} for _ in batch]
+        for key, query in queries.items():
+            by_node[query.position][query.reading] = answers[key]
+        return [_readings(own, span) for own in by_node]
+
+    def _ask(self, queries: Mapping[str, _Query], span: FetchSpan) -> dict[str, _Answer]:
+        """Every page of one request: an answer for each query. Raises AwsProblem if there is no first
+        page.
+        """
+        request: dict[str, Any] = {
+            "MetricDataQueries": [query.request for query in queries.values()],
+            "StartTime": span.start,
+            "EndTime": span.end,
+        }
+        answers: dict[str, _Answer] = {}
+        remarks: list[str] = []
+        tokens: set[str] = set()
+        failure: _Answer | None = None
+        while True:
+            try:
+                page = self._call(request, queries)
+            except AwsProblem as problem:
+                if not tokens:
+                    raise
+                failure = _cut_short(problem)
+                break
+            remarks += _texts(page.get("Messages"))
+            for result in page.get("MetricDataResults") or ():
+                if result["Id"] in queries:
+                    answers.setdefault(result["Id"], _Answer()).add(result)
+            token = page.get("NextToken")
+            if not token:
+                break
+            if token in tokens:
+                failure = _Answer(
+                    status=_CUT_SHORT, remarks=["CloudWatch sends the same page again and again"]
+                )
+                break
+            tokens.add(token)
+            request["NextToken"] = token
+        for key in queries:
+            answer = answers.setdefault(key, _Answer())
+            answer.remarks += remarks
+            if failure is not None and answer.status != _COMPLETE:
+                answers[key] = failure
+        return answers
+
+    def _call(self, request: Mapping[str, Any], queries: Mapping[str, _Query]) -> dict[str, Any]:
+        if self._out_of_time():
+            raise AwsProblem(
+                ProblemKind.OUT_OF_TIME,
+                "Time ran out before CloudWatch could be asked",
+                "allow more time, or look at fewer clusters at once",
+            )
+        datapoints = sum(query.datapoints for query in queries.values())
+        self._pace.wait(datapoints)
+        with self._lock:
+            self.usage.calls += 1
+        with calling("cloudwatch:GetMetricData", self._cloudwatch):
+            page = self._cloudwatch.get_metric_data(**request)
+        with self._lock:
+            self.usage.billed_metrics += len({(q.position, q.reading.value.metric) for q in queries.values()})
+            self.usage.estimated_datapoints += datapoints
+        return page
+
+
+# --- queries ---
+
+_BY_SERIES: Final = (Reading.OS, Reading.ENI_IN, Reading.ENI_IN_SAMPLES, Reading.ENI_OUT)
+_BY_INSTANCE: Final = _BY_SERIES[1:]
+
+
+class _Query(NamedTuple):
+    """One of a call's queries, and whose reading it is."""
+
+    position: int
+    """Of the node in its batch."""
+    reading: Reading
+    datapoints: int
+    request: dict[str, Any]
+
+
+def _readings_of(node: Node) -> tuple[Reading, ...]:
+    return _BY_SERIES if node.has_series else _BY_INSTANCE
+
+
+def _batches(nodes: Iterable[Node], queries_per_call: int) -> Iterator[list[Node]]:
+    """The nodes in batches whose queries fit into a call. A node's queries are never torn apart."""
+    batch: list[Node] = []
+    room = queries_per_call
+    for node in nodes:
+        needed = len(_readings_of(node))
+        if needed > room:
+            yield batch
+            batch, room = [], queries_per_call
+        batch.append(node)
+        room -= needed
+    if batch:
+        yield batch
+
+
+def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
+    queries: dict[str, _Query] = {}
+    for position, node in enumerate(batch):
+        values = {
+            CLUSTER_DIMENSION: node.cluster,
+            INSTANCE_DIMENSION: node.instance_id,
+            NODE_DIMENSION: node.node_name,
+        }
+        for reading in _readings_of(node):
+            meter, key = reading.value, f"q{len(queries)}"
+            queries[key] = _Query(
+                position,
+                reading,
+                (span.end - span.start) // meter.period,
+                {
+                    "Id": key,
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": meter.namespace,
+                            "MetricName": meter.metric,
+                            "Dimensions": [
+                                {"Name": name, "Value": values[name]} for name in meter.dimensions
+                            ],
+                        },
+                        "Period": int(meter.period.total_seconds()),
+                        "Stat": meter.statistic,
+                    },
+                },
+            )
+    return queries
+
+
+# --- answers ---
+
+_COMPLETE: Final = "Complete"
+_INTERNAL_ERROR: Final = "InternalError"
+_CUT_SHORT: Final = "cut short"  # ours, not CloudWatch's
+_LEFT_OUT: Final = "left out"  # ours as well
+
+
+class _Answer:
+    """What CloudWatch said to one query, over all pages: its status is that of the last one."""
+
+    __slots__ = ("at", "remarks", "status", "values")
+
+    def __init__(self, *, status: str = _LEFT_OUT, remarks: Sequence[str] = ()) -> None:
+        self.at: list[Any] = []
+        self.values: list[Any] = []
+        self.status = status
+        self.remarks = list(remarks)
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        self.at += result.get("Timestamps") or ()
+        self.values += result.get("Values") or ()
+        self.status = str(result.get("StatusCode"))
+        self.remarks += _texts(result.get("Messages"))
+
+    def failure(self, reading: Reading) -> str | None:
+        """In words, why there is nothing to rely on; None if there is."""
+        metric, remarks = reading.value.metric, "; ".join(self.remarks)
+        if self.status == _CUT_SHORT:
+            return remarks
+        if self.status == _COMPLETE:
+            if self.values or not remarks:
+                return None
+            # An empty answer is silence only while nobody says otherwise.
+            return f"CloudWatch found no {metric} and remarked: {remarks}"
+        what = _FAILURES.get(self.status, f"CloudWatch answered {one_line(self.status)!r} about")
+        return f"{what} {metric}" + (f" ({remarks})" if remarks else "")
+
+    def series(self, reading: Reading, span: FetchSpan) -> tuple[float | None, ...]:
+        """A value for each period of the span. Raises ValueError, TypeError or OverflowError for nonsense."""
+        start, period = span.start.timestamp(), reading.value.period.total_seconds()
+        at: list[Any] = self.at
+        if at and isinstance(at[0], datetime):
+            at = [instant.timestamp() for instant in at]
+        series: list[float | None] = [None] * ((span.end - span.start) // reading.value.period)
+        for second, value in zip(at, self.values, strict=True):
+            index = int((second - start) // period)
+            if 0 <= index < len(series) and type(value) in _NUMBERS:
+                series[index] = float(value)
+        return tuple(series)
+
+
+_NUMBERS: Final[frozenset[type]] = frozenset({float, int})  # a bool's type is neither
+
+# Each is followed by the metric's name.
+_FAILURES: Final = {
+    "PartialData": "CloudWatch returned only a part of",
+    _INTERNAL_ERROR: "CloudWatch twice had an internal error reading",
+    "Forbidden": "CloudWatch forbids reading",
+    _LEFT_OUT: "CloudWatch's answer leaves out",
+}
+
+
+def _cut_short(problem: AwsProblem) -> _Answer:
+    return _Answer(status=_CUT_SHORT, remarks=[problem.what])
+
+
+def _texts(messages: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    return [one_line(str(message.get("Value") or message.get("Code"))) for message in messages or ()]
+
+
+def _readings(answers: Mapping[Reading, _Answer], span: FetchSpan) -> Readings | Unreadable:
+    """One node's answers put together; one bad answer spoils the node and no other."""
+    series: dict[Reading, tuple[float | None, ...]] = {Reading.OS: (None,) * span.minutes}
+    for reading, answer in answers.items():
+        failure = answer.failure(reading)
+        if failure:
+            return Unreadable(failure)
+        try:
+            series[reading] = answer.series(reading, span)
+        except (ValueError, TypeError, OverflowError):
+            return Unreadable(f"CloudWatch's answer about {reading.value.metric} makes no sense")
+    return Readings(
+        span,
+        os_bytes_per_second=series[Reading.OS],
+        network_in_bytes=series[Reading.ENI_IN],
+        network_out_bytes=series[Reading.ENI_OUT],
+        network_in_samples=series[Reading.ENI_IN_SAMPLES],
+    )

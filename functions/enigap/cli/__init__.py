@@ -1,0 +1,1 @@
+"""The command line: the same core and adapters as the deployed functions, from a desk."""

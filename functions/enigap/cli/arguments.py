@@ -1,0 +1,86 @@
+"""The arguments that several commands share, and how their text becomes a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enigap.core.window import Window
+from enigap.settings import Settings, SettingsError
+
+MINUTES_KEPT = timedelta(days=15)
+"""How long CloudWatch keeps one-minute data."""
+
+
+class UsageError(Exception):
+    """The arguments cannot be meant: one sentence that names what to do."""
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Region = Annotated[
+    str | None, typer.Option(help="The AWS region; otherwise that of the environment or profile.")
+]
+Profile = Annotated[str | None, typer.Option(help="The AWS profile.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; otherwise now."
+    ),
+]
+Output = Annotated[Format, typer.Option("--format", help="A table for people or JSON for programs.")]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings", help="A cdk.json whose `enigap` settings to judge by; otherwise the defaults."
+    ),
+]
+
+
+def window_at(at: str | None, now: datetime, settle: timedelta) -> Window:
+    """The newest window settled at a time given as text. Raises UsageError."""
+    moment = now if at is None else _moment(at)
+    if moment > now:
+        raise UsageError(f"--at {at} is in the future: give a time that has passed.")
+    window = Window.newest_settled(moment, settle)
+    if now - window.start > MINUTES_KEPT:
+        raise UsageError(
+            f"--at {at} is more than {MINUTES_KEPT.days} days ago, and CloudWatch keeps minutes no longer: "
+            "give a later time."
+        )
+    return window
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at takes a time such as 2026-01-31T14:00Z, not {text[:40]!r}.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def settings_from(path: Path | None) -> Settings:
+    """The settings in a cdk.json, or the defaults. Raises UsageError or SettingsError."""
+    if path is None:
+        return Settings()
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--settings {path} cannot be read ({error.strerror}): name a cdk.json.") from error
+    except ValueError as error:
+        raise UsageError(f"--settings {path} is no JSON ({error}): name a cdk.json.") from error
+    context = document.get("context", {}) if isinstance(document, Mapping) else {}
+    if not isinstance(context, Mapping):
+        raise SettingsError(f"{path}: its context is no JSON object.")
+    return Settings.from_mapping(context.get("enigap", {}))

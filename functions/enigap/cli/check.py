@@ -1,0 +1,133 @@
+"""`enigap check`: a read-only look at an account's clusters, by the same path as the deployed function."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from enigap.assessment import assess
+from enigap.aws.clients import Aws
+from enigap.aws.discovery import Discovery, FoundCluster, Wanted, discover
+from enigap.cli import show
+from enigap.cli.arguments import (
+    At,
+    Format,
+    Output,
+    Profile,
+    Region,
+    SettingsFile,
+    UsageError,
+    settings_from,
+    window_at,
+)
+from enigap.cli.progress import Progress, progress
+from enigap.core.cluster import ClusterReport
+from enigap.core.documents import check_document
+from enigap.core.rules import EvidencePolicy
+from enigap.core.verdict import Verdict
+from enigap.core.window import Window
+from enigap.settings import Settings
+from enigap.wiring import sources
+
+
+def command(  # noqa: PLR0917 - the options of a command, which typer passes by name
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option(help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
+    ] = None,
+    region: Region = None,
+    profile: Profile = None,
+    at: At = None,
+    evidence: Annotated[
+        EvidencePolicy | None,
+        typer.Option(help="Whose devices are read from the log group. [default: suspects]"),
+    ] = None,
+    output: Output = Format.TABLE,
+    settings_file: SettingsFile = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every node, explained ones included.")
+    ] = False,
+) -> int:
+    """Which nodes' gaps counting explains, and which it does not, and why.
+
+    Exit status: 1 if any node is unexplained; 2 if something could not be told; 0 if all is well.
+    """
+    settings = settings_from(settings_file)
+    settings = replace(
+        settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
+    )
+    window = window_at(at, datetime.now(UTC), settings.settle)
+    aws = Aws(profile=profile, region=region)
+    with progress().shown() as line:
+        found = _found(aws, settings, line)
+        reports = [_report(aws, settings, one, window, line) for one in found.clusters]
+    if output is Format.JSON:
+        json.dump(check_document(aws.region, window, reports), sys.stdout, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        show.check(Console(), aws.region, window, reports, notes=found.notes, everything=everything)
+    return exit_status(reports)
+
+
+def exit_status(reports: Sequence[ClusterReport]) -> int:
+    """1 for anything unexplained; else 2 for anything that could not be told, nothing at all included; else 0."""
+    verdicts = {verdict for report in reports for verdict in report.verdicts}
+    if any(verdict.explained is False for verdict in verdicts):
+        return 1
+    judged = any(verdict.explained is not None or verdict is Verdict.UNVERIFIED for verdict in verdicts)
+    if not judged or Verdict.UNREADABLE in verdicts or any(report.finding for report in reports):
+        return 2
+    return 0
+
+
+def _found(aws: Aws, settings: Settings, line: Progress) -> Discovery:
+    line.step(f"looking for clusters in {aws.region}")
+    wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
+    found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+    empty = [name for name in settings.clusters if not _is_found(name, found)]
+    if empty:
+        raise UsageError(
+            f"There is no cluster {', '.join(map(repr, empty))} in {aws.region}: no running instance carries "
+            "its tag, and Container Insights has no series of it; check the name, the region and the account."
+        )
+    if not found.clusters:
+        raise UsageError(
+            f"There is no cluster in {aws.region}: no running instance carries an EKS cluster's tag, and "
+            "Container Insights has no series of one; check the region and the account."
+        )
+    return found
+
+
+def _is_found(name: str, found: Discovery) -> bool:
+    if "*" in name or "?" in name:
+        return bool(found.clusters)
+    return any(cluster.name == name and _has_traces(cluster) for cluster in found.clusters)
+
+
+def _has_traces(cluster: FoundCluster) -> bool:
+    return bool(
+        cluster.nodes or cluster.departed or cluster.fargate or cluster.not_on_ec2 or cluster.other_tags
+    )
+
+
+def _report(
+    aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, line: Progress
+) -> ClusterReport:
+    nodes = f"{len(cluster.nodes)} {'node' if len(cluster.nodes) == 1 else 'nodes'}"
+    line.step(f"reading {nodes} of {cluster.name}")
+    return assess(
+        cluster.name,
+        cluster.nodes,
+        window,
+        settings.rules(),
+        sources(aws, settings),
+        evidence=settings.evidence,
+        evidence_max_nodes=settings.evidence_max_nodes,
+    )

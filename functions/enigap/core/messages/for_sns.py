@@ -1,0 +1,107 @@
+"""All renderings of an event as the one message that SNS takes, never above its limit."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, Final
+
+from enigap.core.documents import Document
+from enigap.core.messages.event import badness, read, tallies, tally_document
+from enigap.core.messages.for_amazon_q import amazon_q
+from enigap.core.messages.for_people import prose
+from enigap.core.messages.text import cut, json_size
+
+MOST_BYTES: Final = 255 * 1024
+"""SNS takes 256 KiB for all protocols together, message attributes included."""
+
+_LONGEST_STRING: Final = 256
+_FIELDS: Final = (
+    "schema",
+    "account",
+    "region",
+    "cluster",
+    "window",
+    "settled_at",
+    "dashboard_url",
+    "runbook_url",
+    "test",
+    "left_out",
+)
+
+
+def sns_message(document: Document) -> str:
+    """What to publish with MessageStructure=json: ASCII, and at most `MOST_BYTES`.
+
+    People's texts say what they leave out. The event for programs does without device lists first, then
+    without all but the worst nodes, then without the mildest incidents, which it counts in `left_out`.
+    Raises NotAnEventError.
+    """
+    text = prose(document)
+    message = {
+        "default": text,
+        "email": text,
+        "https": json.dumps(amazon_q(document)),
+        "lambda": "",
+        "sqs": "",
+    }
+    body = json.dumps(_within(document, (MOST_BYTES - len(json.dumps(message))) // 2))
+    return json.dumps({**message, "lambda": body, "sqs": body})
+
+
+def _within(document: Document, room: int) -> Document:
+    for smaller in _smaller(document):
+        if _size(smaller) <= room:
+            return smaller
+    worst_first = sorted(document["incidents"], key=badness)
+    kept = bisect_right(
+        range(len(worst_first) + 1), room, key=lambda kept: _size(_worst(document, worst_first, kept))
+    )
+    return _worst(document, worst_first, max(0, kept - 1))
+
+
+def _smaller(document: Document) -> Iterator[Document]:
+    yield document
+    for most in (10, 5, 3, 1):
+        yield {**document, "incidents": [_with_nodes(item, most) for item in document["incidents"]]}
+
+
+def _with_nodes(incident: Document, most: int) -> Document:
+    """The incident with at most so many of its nodes, and with their devices only counted."""
+    return {**incident, "nodes": [_without_devices(node) for node in incident["nodes"][:most]]}
+
+
+def _without_devices(node: Document) -> Document:
+    evidence = node.get("evidence")
+    if not evidence:
+        return node
+    left_out = len(evidence["devices"]) + evidence.get("devices_left_out", 0)
+    return {**node, "evidence": {**evidence, "devices": [], "devices_left_out": left_out}}
+
+
+def _worst(document: Document, worst_first: list[Document], kept: int) -> Document:
+    """The event with only so many incidents, each with its worst node, and the rest counted."""
+    event = read({**document, "incidents": worst_first[kept:]})
+    smaller: Document = {
+        **{key: document[key] for key in _FIELDS if key in document},
+        "incidents": [_with_nodes(item, 1) for item in worst_first[:kept]],
+        "left_out": [tally_document(tally) for tally in tallies(event.incidents, event.left_out)],
+    }
+    shortened: Document = _shortened(smaller)
+    return shortened
+
+
+def _shortened(value: Any) -> Any:
+    """The JSON value with its long strings cut."""
+    if isinstance(value, str):
+        return cut(value, _LONGEST_STRING)
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return value
+
+
+def _size(document: Document) -> int:
+    return json_size(json.dumps(document))

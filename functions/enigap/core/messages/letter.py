@@ -1,0 +1,163 @@
+"""What a message says and in which order, before any channel's limits and escapes.
+
+Every text in here is printable and takes one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from enigap.core.cluster import FindingKind
+from enigap.core.documents import timestamp
+from enigap.core.incidents import NewsKind
+from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, dashboard_at, tallies
+from enigap.core.messages.text import argument, count, cut, cut_to, name, printable
+from enigap.core.messages.words import node_label, words_for
+from enigap.core.units import ByteRate
+
+LONGEST_SUMMARY: Final = 1200
+MOST_NODES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One incident."""
+
+    text: str
+    nodes: tuple[str, ...]
+    """The worst nodes of several, a line for each."""
+    node_count: int
+
+    def within(self, room: int, *, size: Callable[[str], int] = len, bullet: str = "- ") -> str:
+        """All of it that fits, with the exact count of the nodes that do not."""
+        text = cut_to(self.text, room // 2, size) if self.nodes else cut_to(self.text, room, size)
+        for shown in range(len(self.nodes), -1, -1):
+            rest = self.node_count - shown
+            lines = [f"{bullet}{line}" for line in self.nodes[:shown]]
+            if self.nodes and rest:
+                lines.append(f"and {count(rest, 'more node')}" if shown else count(rest, "node"))
+            whole = "\n".join([text, *lines])
+            if size(whole) <= room:
+                break
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do, with the command that does it, if there is one."""
+
+    what: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message."""
+
+    title: str
+    """Cluster and headline."""
+    preface: str | None
+    paragraphs: tuple[Paragraph, ...]
+    """One for each incident of the event, worst first."""
+    steps: tuple[Step, ...]
+    dashboard: str
+    runbook: str | None
+    circumstances: str
+    event: Event
+
+    def rest(self, shown: int) -> str | None:
+        """What is not shown when only so many paragraphs are, counted exactly; None for nothing."""
+        rest = tallies(self.event.incidents[shown:], self.event.left_out)
+        if not rest:
+            return None
+        kinds = ", ".join(f"{t.incidents:,} {name(t.verdict)} {t.news.value}" for t in rest)
+        incidents = count(sum(t.incidents for t in rest), "more incident")
+        return f"And {incidents} about {count(sum(t.nodes for t in rest), 'node')}: {kinds}."
+
+
+def compose(event: Event) -> Letter:
+    """The message that an event comes to."""
+    return Letter(
+        title=f"{name(event.cluster)}: {headline(event)}",
+        preface="This is a test message. Nothing is wrong." if event.is_test else None,
+        paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
+        steps=tuple(_steps(event)),
+        dashboard=printable(dashboard_at(event)),
+        runbook=printable(event.runbook_url) if event.runbook_url else None,
+        circumstances=(
+            f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, "
+            f"region {name(event.region)}, account {name(event.account)}"
+        ),
+        event=event,
+    )
+
+
+def headline(event: Event) -> str:
+    """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 resolved`."""
+    everything = tallies(event.incidents, event.left_out)
+    is_open = [tally for tally in everything if tally.news is not NewsKind.RESOLVED]
+    resolved = sum(tally.incidents for tally in everything if tally.news is NewsKind.RESOLVED)
+    parts = list(_open_parts(is_open))
+    if parts and all(tally.news is NewsKind.REMINDER for tally in is_open):
+        parts[0] = f"still {parts[0]}"
+    if resolved:
+        parts.append(f"{resolved:,} resolved" if parts else _resolved(everything))
+    return ", ".join(parts) or "nothing to report"
+
+
+def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
+    verdicts = {tally.verdict: None for tally in is_open}
+    if FindingKind.NOT_COLLECTED in verdicts:
+        yield "not collected"
+    about_nodes = [tally for tally in is_open if tally.verdict not in set(FindingKind)]
+    if about_nodes:
+        yield f"{count(sum(t.nodes for t in about_nodes), 'node')} unexplained ({_verdicts(about_nodes)})"
+    if FindingKind.UNREADABLE in verdicts:
+        yield "CloudWatch unreadable"
+
+
+def _resolved(everything: Sequence[Tally]) -> str:
+    return f"{count(sum(t.incidents for t in everything), 'incident')} resolved ({_verdicts(everything)})"
+
+
+def _verdicts(some: Iterable[Tally]) -> str:
+    return ", ".join({name(tally.verdict, 20): None for tally in some})
+
+
+def _paragraph(incident: ToldIncident) -> Paragraph:
+    lead = incident.news.value.capitalize()
+    text = cut(printable(cut(incident.summary, LONGEST_SUMMARY)), LONGEST_SUMMARY)
+    # Of a single node the paragraph itself has the figures.
+    nodes = incident.nodes[:MOST_NODES] if incident.node_count > 1 else ()
+    return Paragraph(f"{lead}: {text}", tuple(_line(node) for node in nodes), incident.node_count)
+
+
+def _line(node: ToldNode) -> str:
+    return (
+        f"{node_label(node.instance_id, node.node_name)}: OS {_figure(node.os)}, "
+        f"interfaces {_figure(node.eni)}, unexplained {_figure(node.unexplained, 'at least ')}"
+    )
+
+
+def _figure(rate: ByteRate | None, at_least: str = "") -> str:
+    return "unknown" if rate is None else f"{at_least}{rate}"
+
+
+def _steps(event: Event) -> Iterable[Step]:
+    worst = next((each for each in event.incidents if each.news is not NewsKind.RESOLVED), None)
+    if worst is None:
+        yield Step("Nothing to do.")
+        return
+    if words := words_for(worst.verdict, worst.cause):
+        yield Step(words.next_step)
+    at = timestamp(event.settled_at)
+    if worst.is_about_nodes and worst.nodes:
+        yield Step(
+            "To see the worst node device by device:",
+            f"enigap explain {argument(worst.nodes[0].instance_id)} --at {at}",
+        )
+    else:
+        yield Step("To look again:", f"enigap check --cluster {argument(event.cluster)} --at {at}")
+    yield Step("To mute it:", f"enigap silence {argument(worst.id)} --for 2h --why 'what is done about it'")

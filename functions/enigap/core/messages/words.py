@@ -1,0 +1,167 @@
+"""What an incident comes to, in one paragraph for the person woken up: who, how much, for how long, why.
+
+Figures and reason are those of the judgement; nothing is worked out anew here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from enigap.core.cluster import FindingKind
+from enigap.core.documents import Document
+from enigap.core.incidents import Incident, News, NewsKind, NewsReason
+from enigap.core.messages.text import count, cut, lasting, name, printable
+from enigap.core.units import ByteRate
+from enigap.core.verdict import Cause, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CauseWords:
+    """What it most likely is, and the one thing to do next."""
+
+    likely: str
+    next_step: str
+
+
+CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
+    Cause.AGENT_DOWN: CauseWords(
+        "the CloudWatch agent is down there, or may not write to CloudWatch",
+        "See whether the agent's pod runs on the node, and what its log says: "
+        "kubectl -n amazon-cloudwatch get pods -o wide",
+    ),
+    Cause.COUNTER_RESET: CauseWords(
+        "a device's counter started anew, which the agent leaves out for up to half an hour, "
+        "or the agent's way to CloudWatch's metrics is broken",
+        "Wait half an hour; if it lasts, read the agent's log on the node for metrics that were refused.",
+    ),
+    Cause.WRAPPED_COUNTER: CauseWords(
+        "a counter that started anew was taken for one that wrapped around, as agents before 1.300029 do",
+        "Update the CloudWatch agent (the EKS add-on amazon-cloudwatch-observability).",
+    ),
+    Cause.MOVED_DEVICE: CauseWords(
+        "a device moved into a pod, kernel bypass, or the agent in the wrong network namespace",
+        "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that is missing "
+        "was moved into a pod or given to a user-space driver.",
+    ),
+    Cause.WRONG_NAMESPACE: CauseWords(
+        "the agent counts in a network namespace of its own instead of the node's",
+        "See that the agent's DaemonSet has hostNetwork: true and mounts the node's / at /rootfs.",
+    ),
+    Cause.BLIND_AGENT: CauseWords(
+        "the agent cannot read the node's /proc/net/dev",
+        "Read the agent's log on the node for errors about /proc, and see that it mounts the node's / at /rootfs.",
+    ),
+    Cause.RECEIVE_DROPS: CauseWords(
+        "packets arrived and were dropped before the OS counted them: full receive rings, or an XDP program",
+        "On the node, look at the device's drops and overruns in `ethtool -S`.",
+    ),
+    Cause.TRANSMIT_DROPS: CauseWords(
+        "packets were dropped after the OS had counted them: the instance used up its network allowance",
+        "On the node, look for a growing *_allowance_exceeded in `ethtool -S`; a larger instance type allows more.",
+    ),
+    Cause.UNIT_ERROR: CauseWords(
+        "one side is in another unit or statistic, such as bytes per period against bytes per second",
+        "Compare both in CloudWatch: node_network_total_bytes as Average, NetworkIn and NetworkOut as Sum "
+        "divided by the period.",
+    ),
+    Cause.EC2_SIDE: CauseWords(
+        "EC2's own figure is wrong",
+        "Compare it with the devices; where those contradict EC2, open a case with AWS support.",
+    ),
+}
+
+FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
+    FindingKind.NOT_COLLECTED: CauseWords(
+        "the CloudWatch agent was removed, or replaced by Container Insights with OpenTelemetry, "
+        "which has no such metric",
+        "See what is installed and switched on: "
+        "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name NAME",
+    ),
+    FindingKind.UNREADABLE: CauseWords(
+        "CloudWatch throttles or denies the requests, or has an outage",
+        "Read the log of the reconcile function, which quotes CloudWatch's answer, and AWS's health dashboard.",
+    ),
+}
+
+# Of many nodes at once, where one node's reason would be about the wrong one.
+_OF_MANY: Final[Mapping[str, str]] = {
+    Verdict.OS_DEFICIT: "the OS counted less than the network interfaces carried, which counting never does",
+    Verdict.OS_EXCESS: "the physical devices counted more than the network interfaces carried",
+    Verdict.IMPLAUSIBLE: "there are rates that no machine can have",
+    Verdict.OS_SILENT: "EC2 reports and Container Insights does not, so their agents are down or blind",
+}
+
+_ENDINGS: Final = {
+    NewsReason.EXPLAINED_AGAIN: "counting explains the bytes again",
+    NewsReason.NODE_GONE: "gone from the cluster",
+    NewsReason.COLLECTED_AGAIN: "node_network_total_bytes is published again",
+    NewsReason.READABLE_AGAIN: "CloudWatch answers again",
+}
+
+_LONGEST_REASON: Final = 600
+
+
+def summary(news: News) -> str:
+    """The paragraph for one piece of news, on one line."""
+    incident = news.incident
+    span = lasting(incident.since, news.window.end)
+    if news.news is NewsKind.RESOLVED:
+        ending = _ENDINGS.get(news.why, "over")
+        return f"{_who(incident)}: {ending}. The incident ({name(incident.verdict)}) was open for {span}."
+    words = words_for(incident.verdict, incident.cause)
+    likely = f" Likely: {words.likely}." if words else ""
+    return f"{_who(incident)}: {_what(incident, span)}.{likely}"
+
+
+def words_for(verdict: str, cause: str | None) -> CauseWords | None:
+    """What is likely behind it; None where nothing is more likely than anything else."""
+    return FINDING_WORDS.get(verdict) or CAUSE_WORDS.get(cause or "")
+
+
+def node_label(instance_id: str, node_name: str | None) -> str:
+    """`ip-10-0-3-7 (i-0abc)`."""
+    return f"{name(node_name)} ({name(instance_id)})" if node_name else name(instance_id)
+
+
+def _who(incident: Incident) -> str:
+    cluster, target, _ = incident.id.rsplit("/", 2)
+    if incident.verdict in set(FindingKind):
+        return name(cluster)
+    if incident.is_cluster_wide:
+        return f"{count(incident.node_count, 'node')} in {name(cluster)}"
+    node_name = incident.nodes[0]["node_name"] if incident.nodes else None
+    return f"{node_label(target, node_name)} in {name(cluster)}"
+
+
+def _what(incident: Incident, span: str) -> str:
+    if incident.verdict == FindingKind.NOT_COLLECTED:
+        return f"no node_network_total_bytes from {_any_node(incident)} for {span}, so nothing can be judged"
+    if incident.verdict == FindingKind.UNREADABLE:
+        return f"CloudWatch gave no answer about {_any_node(incident)} for {span}, so nothing can be judged"
+    worst = incident.nodes[0] if incident.nodes else None
+    if not incident.is_cluster_wide:
+        return f"{_of_one(worst) if worst else name(incident.verdict)} for {span}"
+    what = f"{_OF_MANY.get(incident.verdict, name(incident.verdict))}, for {span}"
+    if worst is None:
+        return what
+    return f"{what}. The worst is {node_label(worst['instance_id'], worst['node_name'])}: {_of_one(worst)}"
+
+
+def _any_node(incident: Incident) -> str:
+    if incident.node_count < 2:
+        return "its only node" if incident.node_count else "any node"
+    return f"any of its {count(incident.node_count, 'node')}"
+
+
+def _of_one(node: Document) -> str:
+    """What is wrong with one node, without its full stop."""
+    os, eni, unexplained = (node[f"{side}_bytes_per_second"] for side in ("os", "eni", "unexplained"))
+    if node["verdict"] == Verdict.OS_DEFICIT and None not in (os, eni, unexplained) and os < eni:
+        return (
+            f"the network interfaces carried {ByteRate(eni)}, the OS counted {ByteRate(os)}. "
+            f"Counting never makes the OS see less: at least {ByteRate(unexplained)} unexplained"
+        )
+    reason = cut(printable(cut(node["reason"], _LONGEST_REASON)), _LONGEST_REASON).rstrip(".")
+    return f"the {reason[4:]}" if reason.startswith("The ") else reason

@@ -1,0 +1,20 @@
+"""Text from outside (names, tags, error messages), made safe to show on one line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LONGEST_SHOWN: Final = 200
+"""Characters of a name that are shown. Kubernetes and AWS names are shorter than 256."""
+
+
+def printable(text: str, most: int = LONGEST_SHOWN) -> str:
+    r"""The text on one line with what cannot be seen written out, as `\x1b` or `\u202e`; cut if too long."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(_visible(character) for character in cut)
+
+
+def _visible(character: str) -> str:
+    # Not printable: controls and newlines, format characters (text can be made to read backwards with them),
+    # surrogates, private use, unassigned, and every space but the ordinary one.
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,2 @@
+def demo() -> int:
+    raise SystemExit(2)

@@ -1,0 +1,22 @@
+"""The environment variables of the deployed functions: the deployment sets them, the handlers read them."""
+
+from typing import Final
+
+from enigap import settings
+
+SETTINGS: Final = settings.VARIABLE
+"""All functions: the settings that are not at their defaults, as JSON."""
+WORK_QUEUE_URL: Final = "ENIGAP_WORK_QUEUE_URL"
+"""plan: the FIFO queue that takes one work item per cluster and window."""
+STATE_TABLE: Final = "ENIGAP_STATE_TABLE"
+"""plan, reconcile: the name of the table with one item per cluster."""
+TOPIC_ARN: Final = "ENIGAP_TOPIC_ARN"
+"""reconcile: the topic that findings go to."""
+DASHBOARD_URL: Final = "ENIGAP_DASHBOARD_URL"
+"""reconcile: the link that messages end with."""
+SLACK_SECRET: Final = "ENIGAP_SLACK_SECRET"  # noqa: S105 - a secret's name, not a secret
+"""slack: the name or ARN of the secret that holds the webhook's address."""
+
+POWERTOOLS_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
+POWERTOOLS_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"
+POWERTOOLS_LOG_LEVEL: Final = "POWERTOOLS_LOG_LEVEL"

@@ -1,0 +1,139 @@
+"""What is worth an alarm. Each is one plain metric against zero, and says what to do about it.
+
+Findings have alarms to be seen and built upon, without actions of their own, because incidents tell people
+already. The pipeline's alarms go to the pipeline's topic, and when enigap is dead they are all there is.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric
+from enigap.settings import Settings
+
+MISSING_IS_FINE: Final = cloudwatch.TreatMissingData.NOT_BREACHING
+MISSING_IS_BAD: Final = cloudwatch.TreatMissingData.BREACHING
+
+
+class Alarms(Construct):
+    """All alarms of one stack, in `all`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        findings: sns.Topic,
+        pipeline: sns.Topic,
+        functions: Mapping[str, lambda_.Function],
+        dead_letters: Mapping[str, sqs.Queue],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.all: list[cloudwatch.Alarm] = []
+        self._settings = settings
+        self._pipeline = pipeline
+        self._on_findings(findings)
+        self._on_silence_of_the_pipeline()
+        for name, function in functions.items():
+            self._on_function(name, function)
+        for name, queue in dead_letters.items():
+            self._on_dead_letters(name, queue)
+
+    def _on_findings(self, topic: sns.Topic) -> None:
+        told = topic if self._settings.finding_alarm_actions else None
+        self._alarm(
+            "NodesUnexplained",
+            self._published(Metric.NODES_UNEXPLAINED),
+            told=told,
+            description="The operating system and the network interfaces of a node disagree by more than counting "
+            "accounts for. Run `enigap check` for the node and its reason, then `enigap explain INSTANCE_ID`.",
+        )
+        self._alarm(
+            "NodesSilent",
+            self._published(Metric.NODES_SILENT),
+            told=told,
+            description="A node reports to EC2 or to Container Insights but not to both. Run `enigap check` for its "
+            "name, then look at the cloudwatch-agent pod on it.",
+        )
+
+    def _on_silence_of_the_pipeline(self) -> None:
+        self._alarm(
+            "ClustersOverdue",
+            self._published(Metric.CLUSTERS_OVERDUE),
+            told=self._pipeline,
+            missing=MISSING_IS_BAD,
+            # Two, because a run that is a minute late lands in the next period.
+            periods=2,
+            description="enigap has not judged a cluster for two schedules or, if the metric is missing, has not run "
+            "at all. Look at the other alarms and at the logs of the plan and reconcile functions.",
+        )
+
+    def _on_function(self, name: str, function: lambda_.Function) -> None:
+        period = Duration.minutes(15)
+        self._alarm(
+            f"{name}Errors",
+            function.metric_errors(statistic="Sum", period=period),
+            told=self._pipeline,
+            description=f"The {name} function failed. Its log group has the error; what it was doing is repeated, and "
+            "put into the dead letters if that fails too.",
+        )
+        self._alarm(
+            f"{name}Throttles",
+            function.metric_throttles(statistic="Sum", period=period),
+            told=self._pipeline,
+            description=f"Lambda had no room for the {name} function. Look at the account's concurrency quota and at "
+            "what else uses it.",
+        )
+
+    def _on_dead_letters(self, name: str, queue: sqs.Queue) -> None:
+        self._alarm(
+            f"{name}DeadLetters",
+            queue.metric_approximate_number_of_messages_visible(
+                statistic="Maximum", period=Duration.minutes(5)
+            ),
+            told=self._pipeline,
+            description=f"The {name} function gave up on something. Look at its log group for the reason and, once that "
+            "is gone, start a redrive of the dead-letter queue; or purge it if it is too old to matter.",
+        )
+
+    def _published(self, metric: Metric) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self._settings.metric_namespace,
+            metric_name=metric.metric_name,
+            statistic=WORST_CLUSTER_STATISTIC,
+            period=Duration.minutes(self._settings.schedule_minutes),
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.Metric,
+        *,
+        told: sns.Topic | None,
+        description: str,
+        missing: cloudwatch.TreatMissingData = MISSING_IS_FINE,
+        periods: int = 1,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_name=f"{Stack.of(self).stack_name}-{name}",
+            alarm_description=description,
+            metric=metric,
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=periods,
+            treat_missing_data=missing,
+        )
+        if told:
+            # No action when it is over: that would also be told of every alarm that a deployment creates.
+            alarm.add_alarm_action(actions.SnsAction(told))
+        self.all.append(alarm)

@@ -1,0 +1,113 @@
+"""One page: what is unexplained, how much flows, and whether enigap itself is well."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Published
+from enigap.settings import Settings
+
+WIDTH: Final = 24
+
+GUIDE: Final = """\
+**unexplained**: the operating system and the network interfaces disagree by more than counting accounts for. \
+**silent**: only one of the two sides reports. **unverified**: it takes per-device evidence to tell, and there is \
+none. **node-local**: traffic between pods of one node, which the operating system counts and no interface carries.
+`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them device by device.
+"""
+
+
+class Dashboard(Construct):
+    """The dashboard, under the stack's own name."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        alarms: Sequence[cloudwatch.Alarm],
+        functions: Sequence[lambda_.Function],
+        queues: Sequence[sqs.Queue],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._namespace = settings.metric_namespace
+        self._period = Duration.minutes(settings.schedule_minutes)
+        dashboard = cloudwatch.Dashboard(
+            self, "Dashboard", dashboard_name=Stack.of(self).stack_name, default_interval=Duration.hours(12)
+        )
+        dashboard.add_widgets(cloudwatch.TextWidget(markdown=GUIDE, width=WIDTH, height=3))
+        dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=WIDTH, height=3)
+        )
+        dashboard.add_widgets(
+            self._by_cluster("Unexplained nodes", Metric.NODES_UNEXPLAINED),
+            self._by_cluster("Silent nodes", Metric.NODES_SILENT),
+            self._by_cluster("Unverified nodes", Metric.NODES_UNVERIFIED),
+        )
+        dashboard.add_widgets(
+            self._by_cluster("Largest unexplained rate", Metric.CLUSTER_UNEXPLAINED),
+            self._worst_nodes("Nodes with the highest OS to ENI ratio", Metric.NODE_OS_TO_ENI_RATIO),
+            self._by_cluster(
+                "Traffic: OS, ENI, node-local", Metric.OS_BYTES, Metric.ENI_BYTES, Metric.NODE_LOCAL_BYTES
+            ),
+        )
+        dashboard.add_widgets(
+            _graph("Clusters overdue and judged", [self._worst(Metric.CLUSTERS_OVERDUE)]),
+            _graph(
+                "Failures of the functions",
+                [metric for each in functions for metric in (each.metric_errors(), each.metric_throttles())],
+            ),
+            _graph("Messages waiting, dead letters included", map(_waiting, queues)),
+        )
+        dashboard.add_widgets(
+            _graph("Duration", [each.metric_duration(statistic="Maximum") for each in functions]),
+            self._by_cluster("Nodes judged", Metric.NODES_JUDGED),
+            self._by_cluster("CloudWatch metrics billed for each run", Metric.BILLED_METRICS),
+        )
+
+    def _by_cluster(self, title: str, *metrics: Metric) -> cloudwatch.GraphWidget:
+        return _graph(title, [self._search(metric.value) for metric in metrics])
+
+    def _worst_nodes(self, title: str, metric: Metric) -> cloudwatch.GraphWidget:
+        highest = f"SORT({self._expression(metric.value)}, MAX, DESC, 10)"
+        return _graph(title, [cloudwatch.SearchExpression(expression=highest, label="", period=self._period)])
+
+    def _search(self, published: Published) -> cloudwatch.SearchExpression:
+        return cloudwatch.SearchExpression(
+            expression=self._expression(published), label="", period=self._period
+        )
+
+    def _expression(self, published: Published) -> str:
+        schema = ",".join(f'"{name}"' for name in (self._namespace, *published.scope.value))
+        seconds = int(self._period.to_seconds())
+        return f"SEARCH('{{{schema}}} MetricName=\"{published.name}\"', '{published.statistic}', {seconds})"
+
+    def _worst(self, metric: Metric) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self._namespace,
+            metric_name=metric.metric_name,
+            statistic=WORST_CLUSTER_STATISTIC,
+            period=self._period,
+        )
+
+
+def dashboard_url(stack: Stack) -> str:
+    """Where people find the dashboard. It depends on no resource, so functions can be told before there is
+    one.
+    """
+    console = f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
+    return f"{console}#dashboards/dashboard/{stack.stack_name}"
+
+
+def _graph(title: str, metrics: Iterable[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=WIDTH // 3, height=6)
+
+
+def _waiting(queue: sqs.Queue) -> cloudwatch.Metric:
+    return queue.metric_approximate_number_of_messages_visible(statistic="Maximum")

@@ -1,0 +1,101 @@
+"""Who is told: one topic for findings, one for the pipeline itself, and the channels behind both."""
+
+from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_chatbot as chatbot
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from enigap.settings import Settings, SlackChannel, SlackWebhook
+from infra.slack import Slack
+
+
+class Notifications(Construct):
+    """Two topics with the same subscribers.
+
+    They are two because an alarm on the pipeline is for whoever keeps enigap running, and may get other
+    subscribers than what enigap finds out.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, code: lambda_.Code
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.key = self._key()
+        self.findings = self._topic("Findings", "enigap")
+        self.pipeline = self._topic("Pipeline", "enigap pipeline")
+        for address in settings.email:
+            for topic in (self.findings, self.pipeline):
+                topic.add_subscription(subscriptions.EmailSubscription(address))
+        self.slack: Slack | None = None
+        match settings.slack:
+            case SlackWebhook(webhook_secret=secret):
+                self.slack = Slack(self, "Slack", settings=settings, code=code, secret=secret)
+                for topic in (self.findings, self.pipeline):
+                    topic.add_subscription(self.slack.subscription())
+            case SlackChannel() as channel:
+                self._subscribe_channel(channel)
+        self._warn_of_gaps(settings)
+
+    def _key(self) -> kms.Key:
+        # A key of our own: CloudWatch's alarms cannot publish to a topic encrypted with the one AWS manages.
+        key = kms.Key(
+            self,
+            "Key",
+            description=f"Topics of {Stack.of(self).stack_name}",
+            enable_key_rotation=True,
+            # It protects messages on their way. Those are gone before the key is.
+            removal_policy=RemovalPolicy.DESTROY,
+            pending_window=Duration.days(7),
+        )
+        key.add_to_resource_policy(_for_alarms_of_this_account(["kms:Decrypt", "kms:GenerateDataKey"], "*"))
+        return key
+
+    def _topic(self, construct_id: str, display_name: str) -> sns.Topic:
+        topic = sns.Topic(
+            self, construct_id, display_name=display_name, master_key=self.key, enforce_ssl=True
+        )
+        # A policy of its own, even one that only denies, takes the place of the one that let alarms publish.
+        topic.add_to_resource_policy(_for_alarms_of_this_account(["sns:Publish"], topic.topic_arn))
+        return topic
+
+    def _subscribe_channel(self, channel: SlackChannel) -> None:
+        chatbot.SlackChannelConfiguration(
+            self,
+            "Channel",
+            slack_channel_configuration_name=Stack.of(self).stack_name,
+            slack_workspace_id=channel.workspace_id,
+            slack_channel_id=channel.channel_id,
+            notification_topics=[self.findings, self.pipeline],
+            # For messages only. Without a guardrail of one's own, people in the channel could do whatever
+            # the role of the channel may, up to AdministratorAccess.
+            guardrail_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("CloudWatchReadOnlyAccess")],
+        )
+
+    def _warn_of_gaps(self, settings: Settings) -> None:
+        if settings.email:
+            return
+        if settings.slack:
+            Annotations.of(self).add_warning_v2(
+                "enigap:slack-only",
+                "Slack is the only channel: when Slack, or enigap's way to it, is down, nobody hears of it. "
+                'Add an address to "email".',
+            )
+        else:
+            Annotations.of(self).add_warning_v2(
+                "enigap:nobody-told",
+                'Nobody is told anything: neither "email" nor "slack" is set. '
+                "Set one, or subscribe to the topics in the stack's outputs.",
+            )
+
+
+def _for_alarms_of_this_account(actions: list[str], resource: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions=actions,
+        resources=[resource],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+    )

@@ -1,0 +1,109 @@
+"""Every quarter of an hour: which clusters are there, and which window of theirs is to be judged."""
+
+from typing import Final
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from enigap.lambdas import environment as variables
+from enigap.settings import Settings
+from infra import permissions
+from infra.function import Function
+from infra.queue import DeadLetterQueue
+
+MINUTES_AFTER_SETTLING: Final = 2
+"""The schedule fires this long after a window has settled, so that no clock has to be exact."""
+
+TOO_LATE: Final = Duration.minutes(10)
+"""A plan later than that is not worth making: the next one is due."""
+
+
+class Planning(Construct):
+    """A schedule, the planner, and what could not be planned."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        work: sqs.Queue,
+        state: dynamodb.Table,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        self.planner = Function(
+            self,
+            "Plan",
+            code=code,
+            handler="enigap.lambdas.plan.handler",
+            settings=settings,
+            timeout=Duration.seconds(60),
+            memory_mib=512,
+            environment={variables.WORK_QUEUE_URL: work.queue_url, variables.STATE_TABLE: state.table_name},
+            statements=permissions.of_plan(settings),
+            own={"sqs": [work.queue_arn], "dynamodb": [state.table_arn]},
+        )
+        # The schedule hands over and goes: what fails after that is Lambda's to repeat and to put aside.
+        self.planner.function.configure_async_invoke(
+            retry_attempts=2,
+            max_event_age=TOO_LATE,
+            on_failure=destinations.SqsDestination(self.dead_letters),
+        )
+        self._schedule(settings)
+
+    def _schedule(self, settings: Settings) -> None:
+        group_arn = f"arn:{Aws.PARTITION}:scheduler:{Aws.REGION}:{Aws.ACCOUNT_ID}:schedule-group/default"
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={
+                    "StringEquals": {
+                        "aws:SourceAccount": Aws.ACCOUNT_ID,
+                        "aws:SourceArn": group_arn,
+                    }
+                },
+            ),
+        )
+        function_arn = self.planner.function.function_arn
+        for action, resource in (
+            ("lambda:InvokeFunction", function_arn),
+            ("sqs:SendMessage", self.dead_letters.queue_arn),
+        ):
+            role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
+        # The plain resource: the target of the library's schedule may invoke every version of the function.
+        schedule = scheduler.CfnSchedule(
+            self,
+            "Schedule",
+            description="Judges every cluster's newest settled window",
+            schedule_expression=schedule_expression(settings),
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=function_arn,
+                role_arn=role.role_arn,
+                input="{}",
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=TOO_LATE.to_seconds(), maximum_retry_attempts=5
+                ),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
+                    arn=self.dead_letters.queue_arn
+                ),
+            ),
+        )
+        schedule.node.add_dependency(role)  # its policy too, or the first call is refused
+
+
+def schedule_expression(settings: Settings) -> str:
+    """When the planner runs, in UTC: on the schedule's grid, shortly after a window has settled."""
+    first = (settings.settle_minutes + MINUTES_AFTER_SETTLING) % settings.schedule_minutes
+    minutes = range(first, 60, settings.schedule_minutes)
+    return f"cron({','.join(map(str, minutes))} * * * ? *)"

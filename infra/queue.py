@@ -1,0 +1,65 @@
+"""A queue that keeps what fails, and the queue it keeps it in."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+
+class DeadLetterQueue(sqs.Queue):
+    """Where things end up that could not be done, for as long as SQS keeps anything."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, fifo: bool | None = None) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            fifo=fifo,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+
+
+class FunctionQueue(Construct):
+    """A queue that feeds one function; what fails `attempts` times goes to the dead-letter queue beside it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function_timeout: Duration,
+        attempts: int,
+        retention: Duration,
+        fifo: bool | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters", fifo=fifo)
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            fifo=fifo,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=retention,
+            # Six times: a message must not come back while Lambda still tries to find room for the function.
+            visibility_timeout=Duration.seconds(6 * function_timeout.to_seconds()),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=attempts),
+        )
+
+    def feed(self, function: lambda_.Function, *, batch_size: int, max_concurrency: int) -> None:
+        """Call the function with what is in the queue; it says which messages of a batch failed."""
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                resources=[self.queue.queue_arn],
+            )
+        )
+        function.add_event_source_mapping(
+            "Source",
+            event_source_arn=self.queue.queue_arn,
+            batch_size=batch_size,
+            max_concurrency=max_concurrency,
+            report_batch_item_failures=True,
+        )

@@ -1,0 +1,68 @@
+"""One cluster and one window at a time: the queue of work items and the function that judges them."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from enigap.lambdas import environment as variables
+from enigap.settings import Settings
+from infra import permissions
+from infra.function import Function
+from infra.queue import FunctionQueue
+
+TIMEOUT = Duration.minutes(5)
+
+
+class Reconciliation(Construct):
+    """Work queue and reconciler."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        state: dynamodb.Table,
+        findings: sns.Topic,
+        topic_key: kms.Key,
+        dashboard_url: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.work = FunctionQueue(
+            self,
+            "Work",
+            fifo=True,  # a cluster's windows in order, clusters side by side
+            function_timeout=TIMEOUT,
+            attempts=3,
+            retention=Duration.days(1),  # older windows are nobody's news
+        )
+        self.reconciler = Function(
+            self,
+            "Reconcile",
+            code=code,
+            handler="enigap.lambdas.reconcile.handler",
+            settings=settings,
+            timeout=TIMEOUT,
+            # One whole processor, which is what judging a large cluster takes its time with.
+            memory_mib=1769,
+            environment={
+                variables.STATE_TABLE: state.table_name,
+                variables.TOPIC_ARN: findings.topic_arn,
+                variables.DASHBOARD_URL: dashboard_url,
+            },
+            statements=permissions.of_reconcile(settings),
+            own={
+                "dynamodb": [state.table_arn],
+                "sns": [findings.topic_arn],
+                "kms": [topic_key.key_arn],
+            },
+        )
+        # One cluster a call, so one that fails holds up no other; and no more than two calls at a time, the
+        # least Lambda can be held to, because the account's quota of datapoints is shared with everything
+        # else that reads CloudWatch. Reserved concurrency would hold it too, but sends what it refuses to
+        # the dead letters.
+        self.work.feed(self.reconciler.function, batch_size=1, max_concurrency=2)

@@ -1,0 +1,59 @@
+"""The end of a deployment: the functions are called once, and one that fails fails the deployment."""
+
+import json
+from collections.abc import Mapping
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from enigap.lambdas import self_test
+from enigap.settings import Settings
+from infra import permissions
+from infra.function import Function
+
+
+class SelfTest(Construct):
+    """A custom resource that calls `functions` with the events that go with them.
+
+    It is deployed again, and so calls them again, when the code or the settings are other ones.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        code_version: str,
+        calls: Mapping[Function, Mapping[str, object]],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        tester = Function(
+            self,
+            "Tester",
+            code=code,
+            handler="enigap.lambdas.self_test.handler",
+            settings=settings,
+            timeout=Duration.minutes(4),
+            memory_mib=256,
+            statements=permissions.of_self_test(),
+            own={"lambda": [each.function.function_arn for each in calls]},
+        )
+        test = CustomResource(
+            self,
+            "Test",
+            resource_type="Custom::SelfTest",
+            service_token=tester.function.function_arn,
+            service_timeout=Duration.minutes(5),
+            properties={
+                self_test.CALLS: [
+                    {self_test.FUNCTION: each.function.function_name, self_test.EVENT: json.dumps(event)}
+                    for each, event in calls.items()
+                ],
+                "CodeVersion": code_version,
+                "Settings": json.dumps(settings.to_mapping()),
+            },
+        )
+        test.node.add_dependency(tester, *calls)

@@ -1,0 +1,106 @@
+"""enigap in one region."""
+
+from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack, Tags
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from enigap.settings import Settings
+from infra import asset
+from infra.alarms import Alarms
+from infra.dashboard import Dashboard, dashboard_url
+from infra.notifications import Notifications
+from infra.planning import Planning
+from infra.reconciliation import Reconciliation
+from infra.self_test import SelfTest
+from infra.state import StateTable
+
+
+class EnigapStack(Stack):
+    """A schedule plans, the reconciler judges, the topics tell, the alarms watch; a self-test has the last
+    word.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        env: Environment | None = None,
+        synthesizer: IStackSynthesizer | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=env,
+            synthesizer=synthesizer,
+            description="enigap: explains the gap between node_network_total_bytes and NetworkIn/NetworkOut on EKS",
+        )
+        Tags.of(self).add("application", "enigap")
+        directory = asset.build()
+        code = lambda_.Code.from_asset(str(directory))
+
+        state = StateTable(self, "State").table
+        told = Notifications(self, "Notifications", settings=settings, code=code)
+        judging = Reconciliation(
+            self,
+            "Reconciliation",
+            settings=settings,
+            code=code,
+            state=state,
+            findings=told.findings,
+            topic_key=told.key,
+            dashboard_url=dashboard_url(self),
+        )
+        planning = Planning(
+            self, "Planning", settings=settings, code=code, work=judging.work.queue, state=state
+        )
+
+        functions = {"plan": planning.planner, "reconcile": judging.reconciler}
+        dead_letters = {"plan": planning.dead_letters, "reconcile": judging.work.dead_letters}
+        queues = [judging.work.queue]
+        if told.slack:
+            functions["slack"] = told.slack.function
+            dead_letters["slack"] = told.slack.messages.dead_letters
+            queues.append(told.slack.messages.queue)
+        alarms = Alarms(
+            self,
+            "Alarms",
+            settings=settings,
+            findings=told.findings,
+            pipeline=told.pipeline,
+            functions={name: each.function for name, each in functions.items()},
+            dead_letters=dead_letters,
+        )
+        Dashboard(
+            self,
+            "Dashboard",
+            settings=settings,
+            alarms=alarms.all,
+            functions=[each.function for each in functions.values()],
+            queues=[*queues, *dead_letters.values()],
+        )
+        self_test = SelfTest(
+            self,
+            "SelfTest",
+            settings=settings,
+            code=code,
+            code_version=directory.name,
+            calls={
+                each: {"dry_run": True} if name == "plan" else {"Records": []}
+                for name, each in functions.items()
+            },
+        )
+        # The self-test publishes the first point of what the dead man's alarm watches, which would else go
+        # off at once.
+        alarms.node.add_dependency(self_test)
+
+        for name, value in {
+            "TopicArn": told.findings.topic_arn,
+            "PipelineTopicArn": told.pipeline.topic_arn,
+            "StateTableName": state.table_name,
+            "PlanFunctionName": planning.planner.function.function_name,
+            "WorkQueueUrl": judging.work.queue.queue_url,
+            "DashboardUrl": dashboard_url(self),
+        }.items():
+            CfnOutput(self, name, value=value)
