@@ -230,8 +230,8 @@ _TAG_NAME: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,127}", "a tag's name")
 _TAG_VALUE: Final = _text(r"[\w .:/=+@*?-]{1,255}", "its value, where * and ? match anything")
 _ADDRESS: Final = _text(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([\w-]{1,63}\.)+[A-Za-z]{2,63}", "an email address")
 _SECRET: Final = _text(
-    r"[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,512}",
-    "a secret's name or ARN",
+    r"[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,512}-[A-Za-z0-9]{6}",
+    "a secret's name or whole ARN",
 )
 _WORKSPACE: Final = _text(r"[0-9A-Z]{1,255}", "a workspace id such as T0123ABCD")
 _CHANNEL: Final = _text(r"[0-9A-Za-z]{1,255}", "a channel id such as C0123ABCD")

@@ -118,7 +118,7 @@ def test_the_pod_that_was_made_again_is_counted_twice_over() -> None:
 def test_held_rates_fill_every_minute_and_period() -> None:
     node = NODES["e"]
     readings, events = hold_constant(node, SPAN, sampled_at=timedelta(seconds=20))
-    assert len(readings.os_bytes_per_second) == 35
+    assert len(readings.os_bytes_per_second) == SPAN.minutes
     assert set(readings.os_bytes_per_second) == {node.os.bytes_per_second}
     assert set(readings.network_in_bytes) == {round(node.network_in.bytes_per_second * 300)}
     assert set(readings.network_out_bytes) == {round(node.network_out.bytes_per_second * 300)}

@@ -348,6 +348,13 @@ def test_what_is_put_into_a_loaded_series_does_not_leak_into_its_neighbours(
     assert values(get(client, query(neighbour), start=start)) == [2.0, 1.0]
 
 
+def test_series_loaded_over_each_other_add_up(fake: StrictCloudWatch, client: Any) -> None:
+    fake.load(NETWORK_IN, NOON - minutes(3), [1.0, 2.0, 3.0])
+    fake.load(NETWORK_IN, NOON - minutes(2), [10.0, 20.0, 30.0])
+    asked = get(client, query(NETWORK_IN), start=NOON - minutes(3), ScanBy="TimestampAscending")
+    assert values(asked) == [1.0, 12.0, 23.0]
+
+
 def test_basic_monitoring_is_a_point_of_five_samples_every_five_minutes(
     fake: StrictCloudWatch, client: Any
 ) -> None:
@@ -436,6 +443,11 @@ def test_a_fleet_lists_three_metrics_a_node_and_the_clusters_own(fake: StrictClo
 )
 def test_a_fleet_has_its_own_metrics_only(stranger: MetricIdentity) -> None:
     assert Fleet(3, until=NOON).points(stranger) is None
+
+
+def test_a_fleet_has_at_least_one_datapoint_of_every_metric() -> None:
+    with pytest.raises(ValueError, match="at least five minutes"):
+        Fleet(3, until=NOON, minutes=4)
 
 
 # --- counting ---

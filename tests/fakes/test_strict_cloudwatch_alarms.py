@@ -284,8 +284,10 @@ def test_a_notification_is_what_cloudwatch_sends_to_sns(fake: StrictCloudWatch, 
         (
             "- -",
             {"TreatMissingData": "notBreaching", "EvaluationPeriods": 2},
-            "no datapoints were received for 2 periods and "
-            "2 missing datapoints were treated as [NonBreaching].",
+            (
+                "no datapoints were received for 2 periods and "
+                "2 missing datapoints were treated as [NonBreaching]."
+            ),
         ),
         (
             "- - - - 0",
@@ -295,8 +297,10 @@ def test_a_notification_is_what_cloudwatch_sends_to_sns(fake: StrictCloudWatch, 
         (
             "0 0 X",
             {"EvaluationPeriods": 3, "DatapointsToAlarm": 2},
-            "2 out of the last 3 datapoints [0.0 (15/01/26 11:58:00), 0.0 (15/01/26 11:57:00)] were not greater "
-            "than the threshold (0.0) (minimum 2 datapoints for ALARM -> OK transition).",
+            (
+                "2 out of the last 3 datapoints [0.0 (15/01/26 11:58:00), 0.0 (15/01/26 11:57:00)] were not "
+                "greater than the threshold (0.0) (minimum 2 datapoints for ALARM -> OK transition)."
+            ),
         ),
     ],
     ids=["missing", "missing is fine", "some missing", "recovered"],
@@ -379,6 +383,11 @@ def test_deleting_passes_over_names_that_do_not_exist(client: Any) -> None:
     assert client.describe_alarms()["MetricAlarms"] == []
 
 
+OPERATORS = (
+    "GreaterThanOrEqualToThreshold, GreaterThanThreshold, LessThanOrEqualToThreshold, LessThanThreshold"
+)
+
+
 def one_of(name: str, choices: str) -> str:
     return f"The parameter {name} must be a value in the set [ {choices} ]."
 
@@ -418,10 +427,7 @@ REFUSED = {
     ),
     "anomaly operator": (
         {"ComparisonOperator": "GreaterThanUpperThreshold"},
-        one_of(
-            "ComparisonOperator",
-            "GreaterThanOrEqualToThreshold, GreaterThanThreshold, LessThanOrEqualToThreshold, LessThanThreshold",
-        ),
+        one_of("ComparisonOperator", OPERATORS),
     ),
     "six actions": (
         {"AlarmActions": [TOPIC] * 6},

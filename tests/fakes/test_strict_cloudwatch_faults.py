@@ -58,6 +58,7 @@ def test_a_script_is_met_in_the_order_it_was_written(fake: StrictCloudWatch, cli
     fake.faults.server_error("GetMetricData", 503)
     met = [outcome(lambda: get(client)) for _ in range(5)]
     assert met == ["Throttling", "Throttling", "reset", "ServiceUnavailable", "fine"]
+    assert fake.counters.errors == {"Throttling": 2, "ConnectionReset": 1, "ServiceUnavailable": 1}
     assert fake.faults.unused == []
 
 

@@ -167,6 +167,11 @@ PUT = {
         "InvalidParameterCombination",
         exclusive(f"{MEMBER}.Value", f"{MEMBER}.Values"),
     ),
+    "counts of a single value": (
+        one(Value=1.0, Counts=[1.0]),
+        "InvalidParameterCombination",
+        f"The parameter {MEMBER}.Counts needs {MEMBER}.Values.",
+    ),
     "nothing measured": (
         one(),
         "MissingParameter",

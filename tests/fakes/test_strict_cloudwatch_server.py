@@ -4,6 +4,7 @@ import http.client
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -105,6 +106,24 @@ def test_many_connections_are_served_at_once(fake: StrictCloudWatch, server: Clo
     client.close()
     assert [answer["MetricDataResults"][0]["Values"] for answer in answers] == [[1.0] * 5] * 40
     assert fake.counters.calls["GetMetricData"] == 40
+
+
+def test_calls_wait_side_by_side_for_latency_and_slowness(fake: StrictCloudWatch) -> None:
+    waited: list[float] = []
+    both_wait = threading.Barrier(2, timeout=30)
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        both_wait.wait()
+
+    fake.faults.slow(5.0, on_call=1)
+    with serve(fake, latency_seconds=60.0, sleep=sleep) as server:
+        client = client_at(server.url)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: client.list_metrics(), range(2)))
+        client.close()
+    assert sorted(waited) == [60.0, 65.0]
+    assert fake.counters.max_concurrent_calls == 2
 
 
 def test_counters_are_read_and_restarted_from_outside(

@@ -12,18 +12,19 @@ clusters cheap; both belong to one client, and the adapters work with any other 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 
 DEFAULT_PARALLELISM: Final = 6
 """Calls of one kind under way at a time."""
+DEFAULT_ATTEMPTS: Final = 6
+"""How often the SDK tries a call that is throttled or gets no answer."""
 
-_ATTEMPTS: Final = 6
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 60
 
@@ -46,11 +47,14 @@ class Aws:
         profile: str | None = None,
         region: str | None = None,
         parallelism: int = DEFAULT_PARALLELISM,
+        attempts: int = DEFAULT_ATTEMPTS,
     ) -> None:
         self.parallelism = parallelism
+        self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
             self._session = botocore.session.Session(profile=profile)
+            self._session.get_scoped_config()  # raises where there is no such profile
             self.region = str(region or self._session.get_config_variable("region") or "")
         if not self.region:
             raise AwsProblem(
@@ -86,7 +90,7 @@ class Aws:
     def _config(self, service: str) -> Config:
         return Config(
             # Adaptive: a throttled client slows down as a whole, all its threads together.
-            retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
+            retries={"mode": "adaptive", "total_max_attempts": self._attempts},
             max_pool_connections=self.parallelism,
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
@@ -98,17 +102,22 @@ class Aws:
 
 
 def _take_numbers_as_they_are(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+    operation_model: Any,
+    response_dict: dict[str, Any],
+    customized_response_dict: dict[str, Any],
+    **_: object,
 ) -> None:
     """Parse a GetMetricData answer here, so that botocore finds nothing left to convert."""
-    if response_dict["status_code"] >= 300:
+    if response_dict["status_code"] >= 300 or operation_model.service_model.resolved_protocol != "json":
         return
-    # What is not JSON stays as it is: botocore knows what to do with it, or raises.
-    with suppress(ValueError):
+    try:
         answer = json.loads(response_dict["body"])
-        if isinstance(answer, dict):
-            customized_response_dict.update(answer)
-            response_dict["body"] = b"{}"
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ResponseParserError("an answer that is no JSON object")
+    customized_response_dict.update(answer)
+    response_dict["body"] = b"{}"
 
 
 def _parse_only_the_fields_read(ec2: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,7 +102,9 @@ class CloudWatchTotals:
         self._out_of_time = out_of_time
         self._lock = Lock()
 
-    def totals(self, nodes: Iterable[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
+    def totals(
+        self, nodes: Iterable[Node], span: FetchSpan
+    ) -> Generator[tuple[Node, Readings | Unreadable], None, None]:
         """Each node with what CloudWatch says about it, in the order given, as the answers come in.
 
         Raises AwsProblem if the very first answer is one that every call would get, such as a denial; once

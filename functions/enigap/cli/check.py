@@ -37,7 +37,7 @@ from enigap.settings import Settings
 from enigap.wiring import sources
 
 
-def command(  # noqa: PLR0917 - the options of a command, which typer passes by name
+def command(  # noqa: PLR0917 - typer passes the options by name
     cluster: Annotated[
         list[str] | None,
         typer.Option(help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
@@ -72,7 +72,14 @@ def command(  # noqa: PLR0917 - the options of a command, which typer passes by 
         json.dump(check_document(aws.region, window, reports), sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
     else:
-        show.check(Console(), aws.region, window, reports, notes=found.notes, everything=everything)
+        show.check(
+            Console(highlight=False),
+            aws.region,
+            reports,
+            settle=settings.settle,
+            notes=found.notes,
+            everything=everything,
+        )
     return exit_status(reports)
 
 

@@ -34,8 +34,10 @@ from enigap.settings import Settings
 from enigap.wiring import sources
 
 
-def command(  # noqa: PLR0917 - the options of a command, which typer passes by name
-    instance_id: Annotated[str, typer.Argument(help="The node's EC2 instance id, i-...", show_default=False)],
+def command(  # noqa: PLR0917 - typer passes the options by name
+    instance_id: Annotated[
+        str, typer.Argument(help="The node's EC2 instance id (i-...), or its name.", show_default=False)
+    ],
     region: Region = None,
     profile: Profile = None,
     at: At = None,
@@ -58,7 +60,7 @@ def command(  # noqa: PLR0917 - the options of a command, which typer passes by 
         json.dump(explain_document(aws.region, judgement), sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
     else:
-        show.explain(Console(), aws.region, judgement)
+        show.explain(Console(highlight=False), aws.region, judgement)
     return exit_status([ClusterReport(node.cluster, window, (NodeReport(judgement),), node_count=1)])
 
 
@@ -66,7 +68,7 @@ def _node(aws: Aws, settings: Settings, instance_id: str) -> Node:
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=settings.clusters))
     for cluster in found.clusters:
         for node in cluster.nodes:
-            if node.instance_id == instance_id:
+            if instance_id in {node.instance_id, node.node_name}:
                 return node
     raise UsageError(
         f"There is no running node {instance_id[:40]!r} in {aws.region}: check the instance id, the region "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
-from rich.console import Console, RenderableType
-from rich.markup import escape
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -18,8 +19,8 @@ from enigap.core.units import ByteRate
 from enigap.core.verdict import VERDICT_TABLE, Judgement
 from enigap.core.window import Window
 
-EXPLAINED_SHOWN = 15
-"""How many explained nodes of a cluster are listed unless all are asked for."""
+LISTED = {False: 50, None: 20, True: 20}
+"""How many nodes of a cluster are listed, by whether they are explained, unless all are asked for."""
 
 _STYLES = {False: "bold red", None: "yellow", True: "green"}
 _MARKS = {False: "unexplained", None: "unknown", True: "explained"}
@@ -28,92 +29,104 @@ _MARKS = {False: "unexplained", None: "unknown", True: "explained"}
 def check(
     console: Console,
     region: str,
-    window: Window,
     reports: Sequence[ClusterReport],
     *,
+    settle: timedelta,
     notes: Sequence[str] = (),
     everything: bool = False,
 ) -> None:
-    """Every cluster's table, then the sum of it and what to do next."""
-    console.print(f"[bold]{escape(printable(region))}[/], {_span(window)}")
+    """Every cluster, worst nodes first, then the sum of it and what to do next."""
+    window = reports[0].window
+    console.print(Text.assemble((printable(region), "bold"), f", {_span(window)}"))
     for report in reports:
         console.print()
-        console.print(_cluster(report, everything=everything))
-        if hidden := _hidden(report, everything=everything):
-            console.print(hidden)
+        console.print(Text(printable(report.cluster), "bold"))
+        for part in _cluster(report, everything=everything):
+            console.print(part)
     console.print()
     for note in notes:
         console.print(Text(f"Note: {printable(note, most=500)}", "dim"))
-    console.print(_summary(reports, window))
+    console.print(_summary(reports))
+    worst = [node.newest for report in reports for node in report.worst_first()]
+    if worst and worst[0].explained is not True:
+        at = timestamp(window.end + settle)
+        command = f"enigap explain {printable(worst[0].node.instance_id)} --at {at}"
+        console.print(Text(f"Next: {command}", "bold"), soft_wrap=True)
 
 
 def _span(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
 
 
-def _cluster(report: ClusterReport, *, everything: bool) -> RenderableType:
+def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableType]:
     if report.finding is not None:
         kind = report.finding.kind.value
-        return Text.assemble(
-            (printable(report.cluster), "bold"),
-            ": ",
-            (kind, "yellow"),
-            f". {printable(report.finding.reason, most=1000)}",
-        )
+        yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
+        return
     if not report.nodes:
-        return Text.assemble((printable(report.cluster), "bold"), ": no running nodes")
-    table = Table(
-        title=Text(printable(report.cluster), "bold"), title_justify="left", box=None, pad_edge=False
+        yield "No running nodes."
+        return
+    judgements = [node.newest for node in report.worst_first()]
+    for explained in _MARKS:
+        found = [judgement for judgement in judgements if judgement.explained is explained]
+        shown = found if everything else found[: LISTED[explained]]
+        if shown:
+            yield _table(shown) if explained else Group(*(_block(judgement) for judgement in shown))
+        if len(found) > len(shown):
+            yield Text(
+                f"... and {len(found) - len(shown):,} more {_MARKS[explained]}; --all lists them", "dim"
+            )
+    yield _legend(report)
+
+
+def _block(judgement: Judgement) -> Text:
+    """A node people should read about: what it is called, the verdict, and why."""
+    return Text.assemble(
+        (judgement.verdict.value, _STYLES[judgement.explained]),
+        "  ",
+        (_node_name(judgement), "bold"),
+        f"\n  {printable(judgement.reason, most=1000)}",
     )
-    for name in ("node", "verdict"):
-        table.add_column(name, no_wrap=True)
+
+
+def _table(judgements: Sequence[Judgement]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("node", no_wrap=True, overflow="ellipsis", min_width=12)
+    table.add_column("instance", no_wrap=True)
     for name in ("OS", "ENI", "OS / ENI"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("why", min_width=30)
-    for judgement in _listed(report, everything=everything):
+    for judgement in judgements:
         table.add_row(
-            Text(_node_name(judgement)),
             Text(judgement.verdict.value, _STYLES[judgement.explained]),
+            Text(_short_name(judgement)),
+            Text(printable(judgement.node.instance_id)),
             rate(judgement.os),
             rate(judgement.eni),
             ratio(judgement.ratio),
-            Text(printable(judgement.reason, most=1000)),
         )
     return table
 
 
-def _listed(report: ClusterReport, *, everything: bool) -> list[Judgement]:
-    judgements = [node.newest for node in report.worst_first()]
-    if everything:
-        return judgements
-    open_ones = [judgement for judgement in judgements if judgement.explained is not True]
-    explained = [judgement for judgement in judgements if judgement.explained is True]
-    return open_ones + explained[:EXPLAINED_SHOWN]
+def _legend(report: ClusterReport) -> Text:
+    """What the explained verdicts of this cluster mean; the others say why at length."""
+    rows = (f"{v.value}: {VERDICT_TABLE[v].means}" for v in report.verdicts if v.explained)
+    return Text("\n".join(rows), "dim")
 
 
-def _hidden(report: ClusterReport, *, everything: bool) -> str:
-    hidden = len(report.nodes) - len(_listed(report, everything=everything)) if report.nodes else 0
-    return f"[dim]... and {hidden} more whose gap counting explains; --all lists them.[/]" if hidden else ""
-
-
-def _summary(reports: Sequence[ClusterReport], window: Window) -> Text:
+def _summary(reports: Sequence[ClusterReport]) -> Text:
     counts = {
         explained: sum(v for r in reports for k, v in r.verdicts.items() if k.explained is explained)
         for explained in _MARKS
     }
     total = sum(counts.values())
-    text = Text(f"{total} {'node' if total == 1 else 'nodes'}: ")
+    text = Text(f"{total:,} {'node' if total == 1 else 'nodes'}: ")
     for number, explained in enumerate(_MARKS):
+        style = _STYLES[explained] if counts[explained] else "dim"
         text.append(", " if number else "")
-        text.append(
-            f"{counts[explained]} {_MARKS[explained]}", _STYLES[explained] if counts[explained] else "dim"
-        )
-    text.append(f". {sum(report.billed_metrics for report in reports)} metrics billed.")
-    worst = [n.newest for r in reports for n in r.worst_first() if n.newest.explained is not True]
-    if worst:
-        at = timestamp(window.end)
-        text.append(f"\nNext: enigap explain {printable(worst[0].node.instance_id)} --at {at}", "bold")
-    return text
+        text.append(f"{counts[explained]:,} {_MARKS[explained]}", style)
+    billed = sum(report.billed_metrics for report in reports)
+    return text.append(f". CloudWatch bills {billed:,} metrics for this look.")
 
 
 def explain(console: Console, region: str, judgement: Judgement) -> None:
@@ -187,9 +200,14 @@ def _kind(device: DeviceRates) -> Text:
     return Text(_KINDS[device.kind], "yellow" if device.kind is DeviceKind.UNKNOWN else "")
 
 
+def _short_name(judgement: Judgement) -> str:
+    """The node's name without its domain; empty where Container Insights never gave it one."""
+    return printable((judgement.node.node_name or "").split(".")[0])
+
+
 def _node_name(judgement: Judgement) -> str:
-    name, instance_id = judgement.node.node_name, printable(judgement.node.instance_id)
-    return f"{printable(name.split('.')[0])} ({instance_id})" if name else instance_id
+    name, instance_id = _short_name(judgement), printable(judgement.node.instance_id)
+    return f"{name} ({instance_id})" if name else instance_id
 
 
 def rate(value: ByteRate | None) -> str:

@@ -23,8 +23,9 @@ from enigap.core.meters import (
 from enigap.core.window import MINUTE, PERIOD
 from enigap.demo.recorded import RecordedNode
 
-SAMPLED_AT: Final = timedelta(seconds=37)
-"""The second of each minute at which the played agents read their counters."""
+SAMPLED_AT: Final = timedelta(seconds=20)
+"""The second of each minute at which the played agents read their counters. So most of what a sample covers
+lies before the minute it is labelled with."""
 
 _DATA_PER_CALL: Final = 1000
 _EVENTS_PER_CALL: Final = 5000
@@ -93,7 +94,7 @@ def os_data(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
         NODE_DIMENSION: node.role.name,
     }
     for scene in node.role.scenes:
-        for at in _steps(scene.start, scene.end, MINUTE):
+        for at in _labels(scene):
             yield {
                 "MetricName": Reading.OS.value.metric,
                 "Dimensions": _pairs(dimensions),
@@ -131,7 +132,7 @@ def eni_data(node: PlayedNode) -> Iterator[Mapping[str, Any]]:
 def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
     """One NodeNet event per device and minute, in time order."""
     for scene in node.role.scenes:
-        for minute in _steps(scene.start, scene.end, MINUTE):
+        for minute in _labels(scene):
             at = minute + SAMPLED_AT
             milliseconds = int(at.timestamp() * 1000)
             for device, rate in scene.node.devices.items():
@@ -156,6 +157,11 @@ def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]
 def _put_metrics(cloudwatch: Any, reading: Reading, data: Iterable[Mapping[str, Any]]) -> None:
     for some in _chunks(data, _DATA_PER_CALL):
         cloudwatch.put_metric_data(Namespace=reading.value.namespace, MetricData=some)
+
+
+def _labels(scene: Scene) -> Iterator[datetime]:
+    """The minutes whose samples lie mostly in the scene."""
+    return _steps(scene.start + MINUTE, scene.end + MINUTE, MINUTE)
 
 
 def _steps(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:

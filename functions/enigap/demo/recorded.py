@@ -44,6 +44,8 @@ class RecordedNode:
     """One node's rates on both sides."""
 
     key: str
+    name: str
+    """Short and readable, such as `b-pod-to-remote`."""
     title: str
     """What goes on, for people who do not know the counting model."""
     os: ByteRate
@@ -91,8 +93,8 @@ def recorded_nodes() -> tuple[RecordedNode, ...]:
     """Every recording in the order of its key, and the article's node last."""
     folder = resources.files("enigap.demo") / "captures"
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".json"))
-    captures = (json.loads((folder / name).read_text(encoding="utf-8")) for name in files)
-    return (*(_from_capture(capture) for capture in captures), _article())
+    texts = {name.removesuffix(".json"): (folder / name).read_text(encoding="utf-8") for name in files}
+    return (*(_from_capture(name, json.loads(text)) for name, text in texts.items()), _article())
 
 
 def hold_constant(
@@ -155,21 +157,22 @@ def growth(texts: Iterable[str]) -> dict[str, Counters]:
     return grown
 
 
-def _from_capture(capture: Mapping[str, Any]) -> RecordedNode:
+def _from_capture(name: str, capture: Mapping[str, Any]) -> RecordedNode:
     samples, topology = capture["samples"], capture["topology"]
     over = timedelta(seconds=samples[-1]["t"] - samples[0]["t"])
     ignored = tuple(topology["ignored_prefixes"])
     devices = {
-        name: DeviceRate(
+        device: DeviceRate(
             ByteRate.from_total(bytes_.rx_bytes, over), ByteRate.from_total(bytes_.tx_bytes, over)
         )
-        for name, bytes_ in growth(sample["node"] for sample in samples).items()
-        if not name.startswith(ignored)
+        for device, bytes_ in growth(sample["node"] for sample in samples).items()
+        if not device.startswith(ignored)
     }
     vpc = growth(sample["vpc"] for sample in samples)
     far_ends = [vpc[name] for name in topology["eni_side"].values()]
     return RecordedNode(
         key=capture["scenario"],
+        name=name,
         title=TITLES[capture["scenario"]],
         os=sum((rate.rx + rate.tx for rate in devices.values()), ZERO),
         network_in=ByteRate.from_total(sum(end.tx_bytes for end in far_ends), over),
@@ -189,6 +192,7 @@ def _article() -> RecordedNode:
     acknowledged = one_way - sent
     return RecordedNode(
         key="article",
+        name="article",
         title="Two iperf3 pods of one EKS node, as the article saw them in CloudWatch",
         os=_ARTICLE_OS,
         network_in=_ARTICLE_NETWORK_IN,

@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 
 import botocore.loaders
 
-from tests.fakes.strict_cloudwatch.protocol import AwsError, Request, Tokens
+from tests.fakes.strict_cloudwatch.protocol import AwsError, Request, next_token, place_of_token
 from tests.fakes.strict_cloudwatch.store import (
     MINUTE_SECONDS,
     STATISTICS,
@@ -235,12 +235,13 @@ class AlarmBook:
         if parameters.get("ChildrenOfAlarmName") or parameters.get("ParentsOfAlarmName"):
             refusals.add(not_modelled("composite alarms: ask for alarms by name or prefix"))
         state = choice(parameters, "StateValue", STATES, refusals)
-        page = whole_number(parameters, "MaxRecords") or DEFAULT_PAGE
+        most = whole_number(parameters, "MaxRecords")
+        page = DEFAULT_PAGE if most is None else most
         if not 1 <= page <= ALARMS_PER_CALL:
             refusals.add(f"The parameter MaxRecords must be between 1 and {ALARMS_PER_CALL}.")
         refusals.raise_if_any()
         try:
-            place = Tokens.place(parameters, 1) or [0]
+            [offset] = place_of_token(parameters, 1) or [0]
         except ValueError as wrong:
             raise AwsError("InvalidNextToken", f"{wrong}.") from wrong
         action = text(parameters, "ActionPrefix")
@@ -253,9 +254,9 @@ class AlarmBook:
             and _has_action(alarm, action)
             and "MetricAlarm" in (members(parameters, "AlarmTypes") or ["MetricAlarm"])
         ]
-        offset = place[0]
-        answer = {"MetricAlarms": found[offset : offset + page], "CompositeAlarms": []}
-        return answer | next_token(parameters, offset + page, len(found))
+        beyond = offset + page
+        answer = {"MetricAlarms": found[offset:beyond], "CompositeAlarms": []}
+        return answer | next_token(parameters, (beyond,) if beyond < len(found) else None)
 
     def delete(self, request: Request) -> dict[str, Any]:
         """DeleteAlarms: names that do not exist are passed over."""
@@ -352,11 +353,6 @@ def _premature(alarm: Alarm, breaching: list[Datapoint]) -> Judgement:
         return _crossed(alarm, breaching, ALARM, 0)
     few = _plural(len(breaching), "breaching datapoint")
     return Judgement(OK, f"{few}, fewer than {alarm.datapoints_to_alarm} and too recent.")
-
-
-def next_token(parameters: Mapping[str, Any], offset: int, length: int) -> dict[str, str]:
-    """The NextToken of a page that ends at `offset`, if there is anything beyond."""
-    return {"NextToken": Tokens.issue(parameters, offset)} if offset < length else {}
 
 
 def _crossed(alarm: Alarm, judged: list[Datapoint], state: str, filled: int) -> Judgement:

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tests.fakes.strict_cloudwatch.alarms import AlarmBook, Transition, next_token
+from tests.fakes.strict_cloudwatch.alarms import AlarmBook, Transition
 from tests.fakes.strict_cloudwatch.counters import Counters
 from tests.fakes.strict_cloudwatch.faults import CallFaults, FaultScript, Result, emptied
 from tests.fakes.strict_cloudwatch.protocol import (
     Answer,
     AwsError,
     Request,
-    Tokens,
     decode,
     encode,
     encode_error,
     fingerprint,
+    next_token,
 )
 from tests.fakes.strict_cloudwatch.queries import metric_of
 from tests.fakes.strict_cloudwatch.store import (
@@ -164,12 +164,18 @@ class StrictCloudWatch:
                 answer = encode(self._call(decode(headers, body), sleep), request_id)
             except AwsError as error:
                 answer = encode_error(error, request_id)
-                with self._lock:
-                    self.counters.errors[error.code] += 1
+                self._count_error(error.code)
+            except ConnectionResetError:
+                self._count_error("ConnectionReset")
+                raise
             with self._lock:
                 self.counters.bytes_in += len(body)
                 self.counters.bytes_out += len(answer.body)
             return answer
+
+    def _count_error(self, code: str) -> None:
+        with self._lock:
+            self.counters.errors[code] += 1
 
     def _call(self, request: Request, sleep: Callable[[float], None]) -> dict[str, Any]:
         operation = self._operations.get(request.operation)
@@ -213,7 +219,8 @@ class StrictCloudWatch:
         found = self._listing(request, wanted)
         beyond = wanted.offset + METRICS_PER_PAGE
         page = [metric_of(identity) for identity in found[wanted.offset : beyond]]
-        return {"Metrics": page} | next_token(request.parameters, beyond, len(found))
+        resume = (beyond,) if beyond < len(found) else None
+        return {"Metrics": page} | next_token(request.parameters, resume)
 
     def _listing(self, request: Request, wanted: ListMetricsRequest) -> list[MetricIdentity]:
         """The metrics that match; later pages of a listing come from what its first page found."""
@@ -236,10 +243,8 @@ class StrictCloudWatch:
         wanted = get_metric_data(request.parameters, self.now)
         results, resume = self._page(wanted)
         self._count(wanted, results)
-        answer: dict[str, Any] = {"MetricDataResults": faults.apply(results), "Messages": faults.messages}
-        if resume is not None:
-            answer["NextToken"] = Tokens.issue(request.parameters, *resume)
-        return answer
+        answer = {"MetricDataResults": faults.apply(results), "Messages": faults.messages}
+        return answer | next_token(request.parameters, resume)
 
     def _page(
         self, wanted: MetricDataRequest

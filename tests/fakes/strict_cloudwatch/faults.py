@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from tests.fakes.strict_cloudwatch.protocol import AwsError
@@ -76,7 +77,7 @@ class _Slowness(_Fault):
 
 @dataclass(eq=False)
 class _Failure(_Fault):
-    error: Exception = field(default_factory=FakeConnectionResetError)
+    error: Callable[[], Exception] = FakeConnectionResetError
 
 
 @dataclass(eq=False)
@@ -126,11 +127,12 @@ class FaultScript:
 
     def throttle(self, operation: str = ANY, *, times: int = 1, on_call: int | None = None) -> None:
         """Refuse calls with Throttling, which boto3 retries."""
-        self._fail("throttling", operation, times, on_call, AwsError("Throttling", "Rate exceeded"))
+        self._fail("throttling", operation, times, on_call, partial(AwsError, "Throttling", "Rate exceeded"))
 
     def access_denied(self, operation: str = ANY, *, times: int = 1, on_call: int | None = None) -> None:
         """Refuse calls for lack of an IAM permission, HTTP 403, which boto3 does not retry."""
-        denied = AwsError("AccessDenied", "User is not authorized to perform this cloudwatch operation", 403)
+        message = "User is not authorized to perform this cloudwatch operation"
+        denied = partial(AwsError, "AccessDenied", message, 403)
         self._fail("access denied", operation, times, on_call, denied)
 
     def server_error(
@@ -138,18 +140,18 @@ class FaultScript:
     ) -> None:
         """Answer with an HTTP 5xx."""
         code = {500: "InternalServiceError", 503: "ServiceUnavailable"}.get(status, "InternalFailure")
-        error = AwsError(code, "The service could not answer because of an internal fault", status)
+        error = partial(AwsError, code, "The service could not answer because of an internal fault", status)
         self._fail(f"HTTP {status}", operation, times, on_call, error)
 
     def refuse(
         self, operation: str, code: str, message: str, *, times: int = 1, on_call: int | None = None
     ) -> None:
         """Refuse calls with any other error code, such as LimitExceeded."""
-        self._fail(code, operation, times, on_call, AwsError(code, message))
+        self._fail(code, operation, times, on_call, partial(AwsError, code, message))
 
     def connection_reset(self, operation: str = ANY, *, times: int = 1, on_call: int | None = None) -> None:
         """Reset the connection instead of answering."""
-        self._fail("connection reset", operation, times, on_call, FakeConnectionResetError())
+        self._fail("connection reset", operation, times, on_call, FakeConnectionResetError)
 
     def slow(
         self, seconds: float, operation: str = ANY, *, times: int = ALWAYS, on_call: int | None = None
@@ -208,7 +210,7 @@ class FaultScript:
         failure = next((fault for fault in applying if isinstance(fault, _Failure)), None)
         if failure is not None:
             failure.use()
-            call.failure = failure.error
+            call.failure = failure.error()
             return call
         for message in (fault for fault in applying if isinstance(fault, _Message)):
             call.messages.append(message.message)
@@ -216,7 +218,9 @@ class FaultScript:
         call.result_faults = [fault for fault in applying if isinstance(fault, _ResultFault)]
         return call
 
-    def _fail(self, what: str, operation: str, times: int, on_call: int | None, error: Exception) -> None:
+    def _fail(
+        self, what: str, operation: str, times: int, on_call: int | None, error: Callable[[], Exception]
+    ) -> None:
         self._script.append(_Failure(what, operation, on_call, times, error=error))
 
     def _spoil(
@@ -239,16 +243,7 @@ def emptied(result: Result, status_code: str) -> Result:
 
 
 def _lose_older_half(result: Result) -> Result:
-    newest_first = sorted(zip(result["Timestamps"], result["Values"], strict=True), reverse=True)
-    kept = {second for second, _ in newest_first[: len(newest_first) // 2]}
-    left = [
-        (second, v)
-        for second, v in zip(result["Timestamps"], result["Values"], strict=True)
-        if second in kept
-    ]
-    return {
-        **result,
-        "Timestamps": [second for second, _ in left],
-        "Values": [value for _, value in left],
-        "StatusCode": "PartialData",
-    }
+    seconds, values = result["Timestamps"], result["Values"]
+    half = len(seconds) // 2
+    newer = slice(half) if seconds[:1] > seconds[-1:] else slice(len(seconds) - half, None)
+    return {**result, "Timestamps": seconds[newer], "Values": values[newer], "StatusCode": "PartialData"}

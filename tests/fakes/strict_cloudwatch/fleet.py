@@ -53,6 +53,8 @@ class Fleet:
         rates: Callable[[int], NodeRates] = pod_traffic,
         detailed_monitoring: bool = False,
     ) -> None:
+        if minutes * MINUTE_SECONDS < _BASIC_SECONDS:
+            raise ValueError(f"a fleet needs at least five minutes of data, not {minutes}")
         self.node_count = node_count
         self.cluster = cluster
         self._rates = rates

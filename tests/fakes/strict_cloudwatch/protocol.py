@@ -7,12 +7,11 @@ come gzipped (botocore compresses PutMetricData above 10 KiB). An error carries 
 """
 
 import base64
-import binascii
 import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
 TARGET_PREFIX: Final = "GraniteServiceVersion20100801."
@@ -107,29 +106,32 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-class Tokens:
-    """NextTokens that hold a place in one request: neither a made-up nor a borrowed one is taken."""
+def next_token(parameters: Mapping[str, Any], place: Sequence[int] | None) -> dict[str, str]:
+    """The NextToken member of an answer that goes on at this place, nothing where it does not go on.
 
-    @staticmethod
-    def issue(parameters: Mapping[str, Any], *place: int) -> str:
-        return base64.urlsafe_b64encode(json.dumps([fingerprint(parameters), *place]).encode()).decode()
+    A token belongs to its request: neither a made-up nor a borrowed one is taken.
+    """
+    if place is None:
+        return {}
+    token = json.dumps([fingerprint(parameters), *place]).encode()
+    return {"NextToken": base64.urlsafe_b64encode(token).decode()}
 
-    @staticmethod
-    def place(parameters: Mapping[str, Any], length: int) -> list[int] | None:
-        """The place that the request's NextToken holds, None when it has none.
 
-        Raises ValueError for a token that was not issued for these parameters.
-        """
-        token = parameters.get("NextToken")
-        if token is None:
-            return None
-        try:
-            issued_for, *place = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        except (TypeError, ValueError, binascii.Error) as broken:
-            raise ValueError("The token was not issued by this service") from broken
-        if issued_for != fingerprint(parameters) or len(place) != length:
-            raise ValueError("The token was issued for another request")
-        return [int(number) for number in place]
+def place_of_token(parameters: Mapping[str, Any], length: int) -> list[int] | None:
+    """The place, of so many numbers, that the request's NextToken holds; None when it has no token.
+
+    Raises ValueError for a token that was not issued for this request.
+    """
+    token = parameters.get("NextToken")
+    if token is None:
+        return None
+    try:
+        issued_for, *place = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (TypeError, ValueError) as broken:
+        raise ValueError("The token was not issued by this service") from broken
+    if issued_for != fingerprint(parameters) or len(place) != length:
+        raise ValueError("The token was issued for another request")
+    return [int(number) for number in place]
 
 
 def fingerprint(parameters: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -27,10 +27,18 @@ class CloudWatchServer(ThreadingHTTPServer):
     daemon_threads = False  # closing the server closes its connections and waits for their threads
     request_queue_size = 128
 
-    def __init__(self, fake: StrictCloudWatch, *, port: int = 0, latency_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        fake: StrictCloudWatch,
+        *,
+        port: int = 0,
+        latency_seconds: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__((LOOPBACK, port), _Handler)
         self.fake = fake
         self.latency_seconds = latency_seconds
+        self.sleep = sleep
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
 
@@ -58,8 +66,10 @@ class CloudWatchServer(ThreadingHTTPServer):
     def server_close(self) -> None:
         with self._connections_lock:
             for connection in self._connections:
-                # Ends the read that the connection's thread waits in; the thread itself closes it.
-                connection.shutdown(socket.SHUT_RD)
+                # Ends the read that the connection's thread waits in; the thread itself closes it. A client
+                # that has gone first has ended that read already.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
         super().server_close()
 
 
@@ -73,9 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.fake.counters = Counters()
             self._send(204, {}, b"")
             return
-        time.sleep(self.server.latency_seconds)
         try:
-            answer = self.server.fake.handle(dict(self.headers.items()), body, sleep=time.sleep)
+            answer = self.server.fake.handle(dict(self.headers.items()), body, sleep=self._wait)
         except ConnectionResetError:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.close_connection = True
@@ -90,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         self._send(200, headers, body)
 
+    def _wait(self, seconds: float) -> None:
+        self.server.sleep(self.server.latency_seconds + seconds)
+
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
@@ -103,10 +115,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(
-    fake: StrictCloudWatch, *, port: int = 0, latency_seconds: float = 0.0
+    fake: StrictCloudWatch,
+    *,
+    port: int = 0,
+    latency_seconds: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[CloudWatchServer]:
     """Serve the fake from a thread while the block runs."""
-    with CloudWatchServer(fake, port=port, latency_seconds=latency_seconds) as server:
+    with CloudWatchServer(fake, port=port, latency_seconds=latency_seconds, sleep=sleep) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from tests.fakes.strict_cloudwatch.protocol import AwsError, Request, Tokens
+from tests.fakes.strict_cloudwatch.protocol import AwsError, Request, place_of_token
 from tests.fakes.strict_cloudwatch.store import (
     MINUTE_SECONDS,
     NO_UNIT,
@@ -295,6 +295,8 @@ def _samples(raw: Mapping[str, Any], where: str, refusals: Refusals) -> Statisti
         message = f"At least one of the parameters {where}Value and {where}StatisticValues must be specified."
         refusals.add(message, "MissingParameter")
         return None
+    if raw.get("Counts") is not None and given != ["Values"]:
+        refusals.add(f"The parameter {where}Counts needs {where}Values.", "InvalidParameterCombination")
     if len(given) > 1:
         message = exclusive(f"{where}{given[0]}", f"{where}{given[1]}")
         refusals.add(message, "InvalidParameterCombination")
@@ -385,7 +387,7 @@ def get_metric_data(parameters: Mapping[str, Any], now: datetime) -> MetricDataR
         refusals.add(f"The parameter MaxDatapoints must be between 1 and {DATAPOINTS_PER_CALL}.")
     refusals.raise_if_any()
     try:
-        place = Tokens.place(parameters, 2)
+        place = place_of_token(parameters, 2)
     except ValueError as wrong:
         raise AwsError("InvalidNextToken", f"{wrong}.") from wrong
     age_seconds = now.timestamp() - start
@@ -428,13 +430,13 @@ def _query(raw: Any, where: str, refusals: Refusals) -> Query | None:
         return None
     if raw.get("Period") is not None:
         refusals.add(exclusive(f"{where}Period", f"{where}MetricStat"))
-    label = raw.get("Label")
+    label = text(raw, "Label")
     if label is not None and "${" in label:
         refusals.add(not_modelled(f"dynamic labels: {where}Label has to be plain text"))
     try:
-        metric, period, statistic = wanted["Metric"], wanted["Period"], wanted["Stat"]
+        metric, period, statistic = wanted["Metric"], wanted["Period"], str(wanted["Stat"])
         namespace, name = metric["Namespace"], metric["MetricName"]
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError):
         refusals.add(f"The parameter {where}MetricStat needs a Metric, a Period and a Stat.")
         return None
     identity = MetricIdentity(namespace, name, dimensions_of(metric, f"{where}MetricStat.Metric."))
@@ -444,9 +446,9 @@ def _query(raw: Any, where: str, refusals: Refusals) -> Query | None:
         identity=identity,
         statistic=statistic,
         period=period,
-        unit=wanted.get("Unit"),
+        unit=text(wanted, "Unit"),
         return_data=raw.get("ReturnData") is not False,
-        account_id=raw.get("AccountId"),
+        account_id=text(raw, "AccountId"),
     )
     _check_metric_stat(query, f"{where}MetricStat.", refusals)
     return query
@@ -469,7 +471,7 @@ def _check_metric_stat(query: Query, where: str, refusals: Refusals) -> None:
     for problem in period_problems(query.period, f"{where}Period"):
         refusals.add(problem)
     if query.statistic not in STATISTICS:
-        if _EXTENDED_STATISTIC.fullmatch(str(query.statistic)):
+        if _EXTENDED_STATISTIC.fullmatch(query.statistic):
             refusals.add(not_modelled(f"single samples: {where}Stat {query.statistic} cannot be computed"))
         else:
             refusals.add(f"The value {query.statistic} for parameter {where}Stat is not a valid statistic.")
@@ -503,7 +505,7 @@ def list_metrics(parameters: Mapping[str, Any]) -> ListMetricsRequest:
         refusals.add(not_modelled("other accounts: leave out IncludeLinkedAccounts and OwningAccount"))
     refusals.raise_if_any()
     try:
-        place = Tokens.place(parameters, 1)
+        [offset] = place_of_token(parameters, 1) or [0]
     except ValueError as wrong:
         raise AwsError("InvalidParameterValue", f"{wrong}.") from wrong
     return ListMetricsRequest(
@@ -511,5 +513,5 @@ def list_metrics(parameters: Mapping[str, Any]) -> ListMetricsRequest:
         name=text(parameters, "MetricName"),
         dimensions=[(wanted["Name"], wanted.get("Value")) for wanted in filters],
         recently_active=recently_active is not None,
-        offset=place[0] if place else 0,
+        offset=offset,
     )

@@ -5,9 +5,9 @@
                                                  --for_amazon_q-> custom notification
                                                  --for_sns-----> all of them, as one SNS message
 
-The JSON object is the contract (docs/schemas/notification-1.schema.json); every rendering is a function of it
-alone, so what a channel shows can be shown again. Names come from logs, tags and other people's clusters:
-`text.printable` is applied to all of them, and each rendering adds what its channel needs on top.
+The JSON object is the contract (docs/schemas/notification-1.schema.json), and every rendering is a function of it
+alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them, and each
+rendering adds what its channel needs on top.
 """
 
 from enigap.core.messages.event import NotAnEventError, notification
@@ -15,7 +15,6 @@ from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_people import prose, subject
 from enigap.core.messages.for_slack import slack, slack_alarm, slack_message
 from enigap.core.messages.for_sns import sns_message
-from enigap.core.messages.text import printable
 from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "NotAnEventError",
     "amazon_q",
     "notification",
-    "printable",
     "prose",
     "slack",
     "slack_alarm",

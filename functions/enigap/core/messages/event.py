@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from enigap.core.cluster import FindingKind
 from enigap.core.documents import NOTIFICATION_SCHEMA, Document, timestamp, window_document
-from enigap.core.incidents import News, NewsKind
+from enigap.core.incidents import News, NewsKind, NewsReason
 from enigap.core.messages.words import summary
 from enigap.core.state import instant
 from enigap.core.units import ZERO, ByteRate
@@ -42,7 +42,7 @@ def notification(
 ) -> Document:
     """The event for one cluster's news, at least one; worst first. Its window is the newest of the news."""
     window = max(item.window for item in news)
-    document = {
+    document: Document = {
         "schema": NOTIFICATION_SCHEMA,
         "account": account,
         "region": region,
@@ -53,7 +53,11 @@ def notification(
         "dashboard_url": dashboard_url,
         "incidents": sorted((_incident_document(item) for item in news), key=badness),
     }
-    return {**document, "runbook_url": runbook_url} if runbook_url else document
+    if runbook_url:
+        document["runbook_url"] = runbook_url
+    if all(item.why is NewsReason.TEST for item in news):
+        document["test"] = True
+    return document
 
 
 def _incident_document(news: News) -> Document:
@@ -80,7 +84,7 @@ _WORST_FIRST: Final = (
     Verdict.OS_SILENT,
     FindingKind.UNREADABLE,
 )
-"""What nobody sees any more, then what is known to be wrong by how much, then what may be over in a minute."""
+"""What nobody sees any more, then what is wrong by a known amount, then what may be over in a minute."""
 
 
 def verdict_rank(verdict: str) -> int:
@@ -270,8 +274,8 @@ _DASHBOARD: Final = re.compile(r"[^#]+#dashboards(:name=[^;?&]+|/dashboard/[^;?&
 def dashboard_at(event: Event) -> str:
     """The dashboard around the event's window, some hours before it and one after.
 
-    The console keeps the range of a dashboard in the address: `#dashboards:name=NAME;start=..;end=..`, and as
-    `#dashboards/dashboard/NAME?start=..&end=..` since its redesign. An address of another form stays as it is.
+    The console keeps a dashboard's range in the address: `#dashboards:name=NAME;start=..;end=..`, and since
+    its redesign `#dashboards/dashboard/NAME?start=..&end=..`. An address of another form stays as it is.
     """
     match = _DASHBOARD.fullmatch(event.dashboard_url)
     if match is None:

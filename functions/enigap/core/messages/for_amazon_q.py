@@ -16,9 +16,9 @@ from enigap.core.messages.letter import Letter, Step, compose
 from enigap.core.messages.text import cut, fitting, json_size, name
 
 LONGEST_TITLE: Final = 250
-MOST_BYTES: Final = 7_000
-"""Of the incidents, as JSON. A description may have 8,000 characters."""
-LONGEST_STEP: Final = 700
+MOST_BYTES: Final = 5_000
+"""Of the incidents, as JSON. The whole description may have 8,000 characters."""
+LONGEST_COMMAND: Final = 500
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What starts formatting in Slack's or Teams' markdown. An underscore inside a word does not: `os_silent`.
@@ -57,24 +57,22 @@ def _description(letter: Letter) -> str:
     paragraphs = [p.within(MOST_BYTES // 2, size=_size) for p in letter.paragraphs]
     shown = fitting(paragraphs, MOST_BYTES, _size)
     texts = [letter.preface, *paragraphs[:shown], letter.rest(shown), f"{letter.circumstances}."]
-    links = [link for link in (letter.dashboard, letter.runbook) if link]
-    return "\n\n".join(
-        [*(_literal(text) for text in texts if text), *(_entities(cut(link, 400)) for link in links)]
-    )
+    links = [_entities(link) for link in (letter.dashboard, letter.runbook) if link]
+    return "\n\n".join([*(_literal(text) for text in texts if text), *links])
 
 
 def _step(step: Step) -> str:
-    text = _literal(step.what)
-    return cut(f"{text} {_code(step.command)}" if step.command else text, LONGEST_STEP)
+    what = _literal(step.what)
+    return f"{what} {_code(cut(step.command, LONGEST_COMMAND))}" if step.command else what
 
 
 def _code(command: str) -> str:
     """A command as code, which nothing is formatted in; a backtick would end it."""
-    return f"`{_entities(command.replace('`', "'"))}`"
+    return f"`{_entities(command).replace('`', ' ')}`"
 
 
 def _literal(text: str) -> str:
-    """Text that shows as it is: neither markdown can be escaped, so its marks are kept from touching anything."""
+    """Text that shows as it is: marks that cannot be escaped are kept from touching a word."""
     return _entities(_MARKS.sub(rf"{_NOTHING}\1{_NOTHING}", text))
 
 

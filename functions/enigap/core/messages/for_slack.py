@@ -1,8 +1,8 @@
 """Messages for a Slack channel, as Block Kit: within Slack's limits, and without a way to mention anybody.
 
 Text from outside goes only into `plain_text`, where `*`, `_`, `~` and backticks mean nothing, and with `&`,
-`<` and `>` as entities, so that no `<!channel>` comes about either. `mrkdwn`, which cannot be escaped in full,
-holds the project's own words and links of a strict form.
+`<` and `>` as entities, so that no `<!channel>` comes about either. `mrkdwn`, which cannot be escaped in
+full, holds the project's own words and links of a strict form.
 
 Limits (docs.slack.dev, Block Kit reference): 50 blocks; 3,000 characters in a text, 150 in a header.
 """
@@ -12,14 +12,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from string import ascii_letters, digits
 from typing import Any, Final
-from urllib.parse import quote
 
 from enigap.core.documents import Document
-from enigap.core.messages.event import Event, NotAnEventError, read
+from enigap.core.messages.event import NotAnEventError, read
 from enigap.core.messages.for_people import subject_of
-from enigap.core.messages.letter import Letter, Step, compose
-from enigap.core.messages.text import cut, cut_to, fitting, in_ascii, name, printable
+from enigap.core.messages.letter import Step, compose
+from enigap.core.messages.text import count, cut, cut_to, fitting, in_ascii, name
+from enigap.core.text import printable
 
 MOST_INCIDENTS: Final = 20
 MOST_CHARACTERS: Final = 12_000
@@ -45,25 +46,28 @@ def slack(document: Document) -> Document:
         _section("\n".join(_step(step) for step in letter.steps)),
         _context(letter.circumstances),
     ]
-    return _message(_notice(event, letter), blocks)
+    return _message(subject_of(event), blocks)
 
 
 def slack_alarm(alarm: Mapping[str, Any]) -> Document:
     """The message for what CloudWatch says about one of its alarms. Fields it leaves out are left out."""
     title = f"{_field(alarm, 'NewStateValue')}: {_field(alarm, 'AlarmName')}"
-    when = _field(alarm, "StateChangeTime")
     circumstances = [
-        f"was {_field(alarm, 'OldStateValue')}" if "OldStateValue" in alarm else "",
-        f"since {when}" if when else "",
-        _field(alarm, "Region"),
-        f"account {_field(alarm, 'AWSAccountId')}" if "AWSAccountId" in alarm else "",
+        f"{word} {value}".strip()
+        for word, value in (
+            ("was", _field(alarm, "OldStateValue")),
+            ("since", _field(alarm, "StateChangeTime")),
+            ("", _field(alarm, "Region")),
+            ("account", _field(alarm, "AWSAccountId")),
+        )
+        if value
     ]
     texts = [_field(alarm, "AlarmDescription"), _field(alarm, "NewStateReason")]
     blocks = [
         _header(title),
         *(_section(text) for text in texts if text),
         *_links(("Alarm", _alarm_url(alarm))),
-        _context(", ".join(part for part in circumstances if part) or "CloudWatch"),
+        _context(", ".join(circumstances) or "CloudWatch"),
     ]
     return _message(title, blocks)
 
@@ -90,14 +94,11 @@ def slack_message(body: str) -> Document:
 
 def _unknown(text: str) -> Document:
     title = "A message enigap does not know"
-    # Cut first: one character may become six, and nobody reads a megabyte.
-    shown = cut_to(printable(text[:LONGEST_TEXT]), LONGEST_TEXT, _size)
-    note = (
-        f"{len(text):,} characters; the beginning is shown."
-        if len(text) > len(shown)
-        else "Shown as it came."
-    )
-    return _message(title, [_header(title), _section(shown or "(empty)"), _context(note)])
+    # Cut first: nobody reads a megabyte, and what follows makes it longer.
+    shown = printable(text, LONGEST_TEXT) or "(empty)"
+    is_whole = len(text) <= LONGEST_TEXT and _size(shown) <= LONGEST_TEXT
+    note = "Shown as it came." if is_whole else f"The beginning of {count(len(text), 'character')}."
+    return _message(title, [_header(title), _section(shown), _context(note)])
 
 
 def _json(text: str) -> Any:
@@ -118,18 +119,22 @@ def _is_envelope(value: Any) -> bool:
 
 def _field(alarm: Mapping[str, Any], key: str) -> str:
     value = alarm.get(key)
-    return "" if value is None else cut(printable(str(value)[:LONGEST_TEXT]), LONGEST_TEXT)
+    return name(value, LONGEST_TEXT) if isinstance(value, str) else ""
 
 
+_UNRESERVED: Final = frozenset(f"{ascii_letters}{digits}-._~")
+"""What stands for itself in an address (RFC 3986)."""
 _ALARM_ARN: Final = re.compile(r"arn:aws:cloudwatch:([a-z0-9-]+):\d{12}:alarm:(.+)", re.DOTALL)
 
 
 def _alarm_url(alarm: Mapping[str, Any]) -> str:
-    match = _ALARM_ARN.fullmatch(str(alarm.get("AlarmArn", "")))
+    match = _ALARM_ARN.fullmatch(str(alarm.get("AlarmArn")))
     if match is None:
         return ""
     console = f"https://{match[1]}.console.aws.amazon.com/cloudwatch/home?region={match[1]}"
-    return f"{console}#alarmsV2:alarm/{quote(match[2], safe='', errors='replace')}"
+    name_bytes = match[2].encode(errors="replace")
+    encoded = "".join(chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in name_bytes)
+    return f"{console}#alarmsV2:alarm/{encoded}"
 
 
 # --- blocks
@@ -138,10 +143,6 @@ def _alarm_url(alarm: Mapping[str, Any]) -> str:
 def _message(notice: str, blocks: list[Document]) -> Document:
     # `text` is what a phone shows of the message; without `mrkdwn` nothing in it is formatting.
     return {"text": _escaped(in_ascii(cut(notice, LONGEST_HEADER))), "mrkdwn": False, "blocks": blocks}
-
-
-def _notice(event: Event, letter: Letter) -> str:
-    return subject_of(event) if event.cluster else letter.title
 
 
 def _header(text: str) -> Document:

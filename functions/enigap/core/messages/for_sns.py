@@ -55,9 +55,11 @@ def _within(document: Document, room: int) -> Document:
         if _size(smaller) <= room:
             return smaller
     worst_first = sorted(document["incidents"], key=badness)
-    kept = bisect_right(
-        range(len(worst_first) + 1), room, key=lambda kept: _size(_worst(document, worst_first, kept))
-    )
+
+    def size(kept: int) -> int:
+        return _size(_worst(document, worst_first, kept))
+
+    kept = bisect_right(range(len(worst_first) + 1), room, key=size)
     return _worst(document, worst_first, max(0, kept - 1))
 
 
@@ -76,7 +78,7 @@ def _without_devices(node: Document) -> Document:
     evidence = node.get("evidence")
     if not evidence:
         return node
-    left_out = len(evidence["devices"]) + evidence.get("devices_left_out", 0)
+    left_out = len(evidence.get("devices", ())) + evidence.get("devices_left_out", 0)
     return {**node, "evidence": {**evidence, "devices": [], "devices_left_out": left_out}}
 
 

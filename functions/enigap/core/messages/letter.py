@@ -13,11 +13,12 @@ from enigap.core.cluster import FindingKind
 from enigap.core.documents import timestamp
 from enigap.core.incidents import NewsKind
 from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, dashboard_at, tallies
-from enigap.core.messages.text import argument, count, cut, cut_to, name, printable
+from enigap.core.messages.text import argument, count, cut_to, name
 from enigap.core.messages.words import node_label, words_for
 from enigap.core.units import ByteRate
 
 LONGEST_SUMMARY: Final = 1200
+LONGEST_LINK: Final = 1000
 MOST_NODES: Final = 10
 
 
@@ -84,8 +85,8 @@ def compose(event: Event) -> Letter:
         preface="This is a test message. Nothing is wrong." if event.is_test else None,
         paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
         steps=tuple(_steps(event)),
-        dashboard=printable(dashboard_at(event)),
-        runbook=printable(event.runbook_url) if event.runbook_url else None,
+        dashboard=name(dashboard_at(event), LONGEST_LINK),
+        runbook=name(event.runbook_url, LONGEST_LINK) if event.runbook_url else None,
         circumstances=(
             f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, "
             f"region {name(event.region)}, account {name(event.account)}"
@@ -128,7 +129,7 @@ def _verdicts(some: Iterable[Tally]) -> str:
 
 def _paragraph(incident: ToldIncident) -> Paragraph:
     lead = incident.news.value.capitalize()
-    text = cut(printable(cut(incident.summary, LONGEST_SUMMARY)), LONGEST_SUMMARY)
+    text = name(incident.summary, LONGEST_SUMMARY)
     # Of a single node the paragraph itself has the figures.
     nodes = incident.nodes[:MOST_NODES] if incident.node_count > 1 else ()
     return Paragraph(f"{lead}: {text}", tuple(_line(node) for node in nodes), incident.node_count)
@@ -147,17 +148,19 @@ def _figure(rate: ByteRate | None, at_least: str = "") -> str:
 
 def _steps(event: Event) -> Iterable[Step]:
     worst = next((each for each in event.incidents if each.news is not NewsKind.RESOLVED), None)
-    if worst is None:
+    if worst is None or event.is_test:
         yield Step("Nothing to do.")
         return
     if words := words_for(worst.verdict, worst.cause):
         yield Step(words.next_step)
-    at = timestamp(event.settled_at)
+    where = f"--region {argument(event.region)}"
+    at = f"--at {timestamp(event.settled_at)}"
     if worst.is_about_nodes and worst.nodes:
         yield Step(
             "To see the worst node device by device:",
-            f"enigap explain {argument(worst.nodes[0].instance_id)} --at {at}",
+            f"enigap explain {argument(worst.nodes[0].instance_id)} {where} {at}",
         )
     else:
-        yield Step("To look again:", f"enigap check --cluster {argument(event.cluster)} --at {at}")
-    yield Step("To mute it:", f"enigap silence {argument(worst.id)} --for 2h --why 'what is done about it'")
+        yield Step("To look again:", f"enigap check --cluster {argument(event.cluster)} {where} {at}")
+    why = "--for 2h --why 'what is done about it'"
+    yield Step("To mute it:", f"enigap silence {argument(worst.id)} {where} {why}")

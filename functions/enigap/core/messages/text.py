@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be shown: nothing in it can start a line, turn it round or run on for ever."""
+"""Text for messages: cut to what a channel takes, and the wording of numbers and times."""
 
 from __future__ import annotations
 
@@ -9,22 +9,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from enigap.core.text import printable
 from enigap.core.window import GRID
 
 LONGEST_NAME: Final = 120
-"""Characters of one name. The longest that AWS and Kubernetes hand out, a node's DNS name, has 63."""
+"""Characters of one name. AWS's and Kubernetes' own have fewer."""
 
 _NUMBERS: Final = ("less than a window", "one window", "two windows", "three windows", "four windows")
-
-
-def printable(text: str) -> str:
-    """The text with line breaks, control characters, text direction marks and the like written out (`\\n`).
-
-    Idempotent. What is left takes one line and reads in the order it is written in.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str, most: int) -> str:
@@ -41,9 +32,8 @@ def cut_to(text: str, room: int, size: Callable[[str], int]) -> str:
 
 
 def name(text: str, most: int = LONGEST_NAME) -> str:
-    """A name as it is shown."""
-    # Cut first as well: a name of a megabyte is not worth reading to its end.
-    return cut(printable(cut(text, most)), most)
+    """Text from outside as it is shown, in at most so many characters."""
+    return cut(printable(text, most), most)
 
 
 def argument(text: str) -> str:
@@ -53,7 +43,7 @@ def argument(text: str) -> str:
 
 def in_ascii(text: str) -> str:
     """Printable ASCII, everything else written out."""
-    return printable(text).encode("ascii", "backslashreplace").decode()
+    return printable(text, len(text)).encode("ascii", "backslashreplace").decode()
 
 
 def json_size(text: str) -> int:
@@ -78,7 +68,7 @@ def fitting(pieces: Iterable[str], room: int, size: Callable[[str], int] = len) 
 
 
 def lasting(start: datetime, end: datetime) -> str:
-    """How long and when, both in UTC: `two windows (14:00-14:30 UTC)`, `26 hours (since 2026-01-01 14:00 UTC)`."""
+    """How long and when: `two windows (14:00-14:30 UTC)`, `26 hours (since 2026-01-01 14:00 UTC)`."""
     same_day = (end - timedelta(microseconds=1)).date() == start.date()
     when = f"{start:%H:%M}-{end:%H:%M} UTC" if same_day else f"since {start:%Y-%m-%d %H:%M} UTC"
     return f"{_how_long(end - start)} ({when})"

@@ -12,7 +12,7 @@ from typing import Final
 from enigap.core.cluster import FindingKind
 from enigap.core.documents import Document
 from enigap.core.incidents import Incident, News, NewsKind, NewsReason
-from enigap.core.messages.text import count, cut, lasting, name, printable
+from enigap.core.messages.text import count, lasting, name
 from enigap.core.units import ByteRate
 from enigap.core.verdict import Cause, Verdict
 
@@ -42,8 +42,8 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
     Cause.MOVED_DEVICE: CauseWords(
         "a device moved into a pod, kernel bypass, or the agent in the wrong network namespace",
-        "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that is missing "
-        "was moved into a pod or given to a user-space driver.",
+        "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that is "
+        "missing was moved into a pod or given to a user-space driver.",
     ),
     Cause.WRONG_NAMESPACE: CauseWords(
         "the agent counts in a network namespace of its own instead of the node's",
@@ -51,7 +51,8 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
     Cause.BLIND_AGENT: CauseWords(
         "the agent cannot read the node's /proc/net/dev",
-        "Read the agent's log on the node for errors about /proc, and see that it mounts the node's / at /rootfs.",
+        "Read the agent's log on the node for errors about /proc, and see that it mounts the node's / at "
+        "/rootfs.",
     ),
     Cause.RECEIVE_DROPS: CauseWords(
         "packets arrived and were dropped before the OS counted them: full receive rings, or an XDP program",
@@ -59,7 +60,8 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
     Cause.TRANSMIT_DROPS: CauseWords(
         "packets were dropped after the OS had counted them: the instance used up its network allowance",
-        "On the node, look for a growing *_allowance_exceeded in `ethtool -S`; a larger instance type allows more.",
+        "On the node, look for a growing *_allowance_exceeded in `ethtool -S`; a larger instance type "
+        "allows more.",
     ),
     Cause.UNIT_ERROR: CauseWords(
         "one side is in another unit or statistic, such as bytes per period against bytes per second",
@@ -81,7 +83,7 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
     FindingKind.UNREADABLE: CauseWords(
         "CloudWatch throttles or denies the requests, or has an outage",
-        "Read the log of the reconcile function, which quotes CloudWatch's answer, and AWS's health dashboard.",
+        "Read the reconcile function's log, which quotes CloudWatch's answer, and AWS's health dashboard.",
     ),
 }
 
@@ -163,5 +165,5 @@ def _of_one(node: Document) -> str:
             f"the network interfaces carried {ByteRate(eni)}, the OS counted {ByteRate(os)}. "
             f"Counting never makes the OS see less: at least {ByteRate(unexplained)} unexplained"
         )
-    reason = cut(printable(cut(node["reason"], _LONGEST_REASON)), _LONGEST_REASON).rstrip(".")
+    reason = name(node["reason"], _LONGEST_REASON).rstrip(".")
     return f"the {reason[4:]}" if reason.startswith("The ") else reason

@@ -1,0 +1,67 @@
+"""A receiver on loopback that keeps what is posted to it: a Slack channel and a mailbox for the demo."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, Queue
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+LOOPBACK = "127.0.0.1"
+SLACK_PATH = "/services/demo"
+MAIL_PATH = "/mail"
+
+
+class Receiver:
+    """Listens inside its `with` block. What arrived is taken from `slack` and `mail`, oldest first."""
+
+    def __init__(self) -> None:
+        self.slack: Queue[dict[str, Any]] = Queue()
+        self.mail: Queue[dict[str, Any]] = Queue()
+        boxes = {SLACK_PATH: self.slack, MAIL_PATH: self.mail}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                box = boxes.get(self.path)
+                if box is None:
+                    self.send_error(404)
+                    return
+                box.put(json.loads(body))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_: object) -> None:
+                """What arrives is shown by the demo."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._server.server_port}"
+
+
+def everything_in(box: Queue[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What has arrived so far, without waiting for more."""
+    arrived = []
+    while True:
+        try:
+            arrived.append(box.get_nowait())
+        except Empty:
+            return arrived

@@ -1,0 +1,192 @@
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from moto import mock_aws
+
+from enigap.aws.clients import Aws
+from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from tests.aws.worlds import NOW, SPAN, load, node, os_metric, tuned_client, world
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, query, serve
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    return monkeypatch
+
+
+def test_the_region_comes_from_where_every_aws_tool_takes_it(environment: pytest.MonkeyPatch) -> None:
+    assert Aws().region == "eu-west-1"
+    assert Aws(region="us-east-2").region == "us-east-2"
+    assert Aws(region="us-east-2").client("logs").meta.region_name == "us-east-2"
+    environment.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(AwsProblem, match="set AWS_DEFAULT_REGION") as problem:
+        Aws()
+    assert problem.value.kind is ProblemKind.REGION
+
+
+def test_a_profile_brings_its_region(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile ann]\nregion = ap-south-2\n")
+    environment.setenv("AWS_CONFIG_FILE", str(config))
+    environment.delenv("AWS_DEFAULT_REGION")
+    assert Aws(profile="ann").region == "ap-south-2"
+
+
+def test_a_profile_that_is_not_there_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(AwsProblem, match="'prdo'") as problem:
+        Aws(profile="prdo")
+    assert problem.value.kind is ProblemKind.PROFILE
+
+
+def test_a_profile_that_is_not_there_is_named_even_where_a_region_is_given() -> None:
+    with pytest.raises(AwsProblem, match="'prdo'"):
+        Aws(profile="prdo", region="eu-west-1")
+
+
+def test_a_region_that_cannot_be_one_is_named() -> None:
+    with pytest.raises(AwsProblem, match="'eu west 1' is no AWS region"):
+        Aws(region="eu west 1").client("ec2")
+
+
+def test_an_endpoint_that_is_no_url_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "localhost")
+    with pytest.raises(AwsProblem, match="set AWS_ENDPOINT_URL"):
+        Aws().client("ec2")
+
+
+def test_an_endpoint_that_nobody_serves_is_unreachable(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    ec2 = Aws(attempts=1).client("ec2")
+    said = r"127\.0\.0\.1 cannot be reached for ec2:DescribeInstances"
+    with pytest.raises(AwsProblem, match=said) as problem, calling("ec2:DescribeInstances", ec2):
+        ec2.describe_instances()
+    assert problem.value.kind is ProblemKind.UNREACHABLE
+
+
+def test_aws_endpoint_url_is_followed(environment: pytest.MonkeyPatch) -> None:
+    with serve(world([node(1)])) as server:
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        listed = Aws().client("cloudwatch").list_metrics(Namespace="AWS/EC2")
+    assert {metric["MetricName"] for metric in listed["Metrics"]} == {"NetworkIn", "NetworkOut"}
+
+
+def test_a_client_is_made_once_and_fits_the_parallelism() -> None:
+    aws = Aws(parallelism=7)
+    logs = aws.client("logs")
+    assert aws.client("logs") is logs
+    assert logs.meta.config.max_pool_connections == 7
+    assert logs.meta.config.retries == {"mode": "adaptive", "total_max_attempts": 6}
+    assert logs.meta.config.connect_timeout <= 10
+    assert logs.meta.config.read_timeout <= 60
+
+
+# --- the tuning ---
+
+
+def datapoints(client: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get_metric_data(
+        MetricDataQueries=[query(os_metric(node(1)), "Average")], StartTime=SPAN.start, EndTime=SPAN.end
+    )
+    return answer
+
+
+def test_the_numbers_of_metrics_are_taken_as_they_are() -> None:
+    fake = world([node(1)])
+    answer = datapoints(tuned_client(fake))
+    (result,) = answer["MetricDataResults"]
+    assert set(map(type, result["Timestamps"])) <= {int, float}
+    assert datetime.fromtimestamp(result["Timestamps"][-1], UTC) == SPAN.start
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_other_calls_and_other_clients_keep_their_datetimes() -> None:
+    fake = StrictCloudWatch(now=NOW)
+    client = tuned_client(fake)
+    client.put_metric_alarm(
+        AlarmName="any",
+        Namespace="EniGap",
+        MetricName="NodesSilent",
+        Statistic="Maximum",
+        Period=900,
+        EvaluationPeriods=1,
+        Threshold=0.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    (alarm,) = client.describe_alarms()["MetricAlarms"]
+    assert alarm["StateUpdatedTimestamp"] == NOW
+    with mock_aws():
+        ec2 = Aws().client("ec2")
+        image = ec2.describe_images()["Images"][0]["ImageId"]
+        ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
+        ((instance,),) = (r["Instances"] for r in ec2.describe_instances()["Reservations"])
+    assert instance["LaunchTime"].tzinfo is not None
+
+
+def test_an_error_from_a_tuned_client_is_an_error() -> None:
+    fake = StrictCloudWatch(now=NOW)
+    fake.faults.access_denied("GetMetricData")
+    client = tuned_client(fake)
+    with pytest.raises(AwsProblem, match="AWS denied"), calling("cloudwatch:GetMetricData", client):
+        datapoints(client)
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome to the airport</html>", b"[]", b"12", b"\xff\xfe"])
+def test_what_a_proxy_answers_is_not_taken_for_metrics(body: bytes) -> None:
+    class Raw:
+        def stream(self) -> Any:
+            yield body
+
+    client = Aws(attempts=1).client("cloudwatch")
+    client.meta.events.register_first(
+        "before-send.cloudwatch", lambda request, **_: AWSResponse(request.url, 200, {}, Raw())
+    )
+    said = "does not speak AWS's language"
+    with pytest.raises(AwsProblem, match=said), calling("cloudwatch:GetMetricData", client):
+        datapoints(client)
+
+
+def test_an_instance_keeps_the_fields_that_discovery_reads_and_loses_the_rest() -> None:
+    with mock_aws():
+        ec2 = Aws().client("ec2")
+        image = ec2.describe_images()["Images"][0]["ImageId"]
+        ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="m5.large")
+        (reservation,) = ec2.describe_instances()["Reservations"]
+    assert reservation.keys() == {"Instances"}
+    (instance,) = reservation["Instances"]
+    assert instance.keys() <= {
+        "InstanceId",
+        "InstanceType",
+        "LaunchTime",
+        "PrivateDnsName",
+        "State",
+        "Tags",
+    }
+    assert instance["InstanceType"] == "m5.large"
+    assert instance["State"]["Name"] == "running"
+
+
+def test_the_read_side_imports_no_more_than_it_runs() -> None:
+    program = (
+        "import sys; from enigap.aws import clients, discovery, metrics, device_events; "
+        "print(sorted({'boto3', 's3transfer', 'rich', 'typer', 'moto'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2] / "functions"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_world_is_readable_through_http_as_deployed(environment: pytest.MonkeyPatch) -> None:
+    fake = StrictCloudWatch(now=NOW)
+    load(fake, node(1), os_bytes_per_second=[1.5])
+    with serve(fake) as server:
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        (result,) = datapoints(Aws().client("cloudwatch"))["MetricDataResults"]
+    assert result["Values"] == [1.5]

@@ -1,0 +1,224 @@
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    InvalidRegionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, problem_of
+
+ACTION = "cloudwatch:GetMetricData"
+TOKEN = "FwoGZXIvYXdzEBYaDHsecretsessiontoken"
+
+
+def answered(
+    code: str, message: str = "", status: int = 400, operation: str = "GetMetricData"
+) -> ClientError:
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, operation)
+
+
+CALL = "cloudwatch:GetMetricData in eu-west-1"
+SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
+    "expired": (
+        answered("ExpiredToken", "The security token included in the request is expired"),
+        ProblemKind.EXPIRED,
+        (
+            f"The AWS credentials expired ({CALL}): sign in again (`aws sso login`, or new keys in the "
+            "environment) and run it again."
+        ),
+    ),
+    "rejected": (
+        answered("InvalidClientTokenId", "The security token included in the request is invalid", 403),
+        ProblemKind.CREDENTIALS,
+        (
+            f"AWS does not accept these credentials for {CALL} (InvalidClientTokenId): check the access key, "
+            "the session token, and that the account has this region switched on."
+        ),
+    ),
+    "clock": (
+        answered("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than"),
+        ProblemKind.CLOCK,
+        f"AWS refused {CALL} because this machine's clock is wrong: set it by NTP and run it again.",
+    ),
+    "denied": (
+        answered(
+            "AccessDenied",
+            "User: arn:aws:sts::123456789012:assumed-role/looker/ann is not authorized to perform: "
+            "cloudwatch:GetMetricData because no identity-based policy allows the action",
+            403,
+        ),
+        ProblemKind.DENIED,
+        (
+            f"AWS denied {CALL} to arn:aws:sts::123456789012:assumed-role/looker/ann: "
+            "allow cloudwatch:GetMetricData in the policy of these credentials."
+        ),
+    ),
+    "denied outright": (
+        answered("UnauthorizedOperation", "not authorized with an explicit deny in a policy", 403),
+        ProblemKind.DENIED,
+        (
+            f"AWS denied {CALL}: a policy denies it outright, often the organization's; "
+            "have it make an exception."
+        ),
+    ),
+    "throttled": (
+        answered("Throttling", "Rate exceeded"),
+        ProblemKind.THROTTLED,
+        f"AWS throttled {CALL}: run it again in a minute, or ask AWS for a higher quota.",
+    ),
+    "failed": (
+        answered("InternalServiceError", "oops", 500),
+        ProblemKind.FAILED,
+        f"AWS failed at {CALL} (InternalServiceError): run it again.",
+    ),
+    "failed without a word": (
+        answered("", "", 503),
+        ProblemKind.FAILED,
+        f"AWS failed at {CALL} (HTTP 503): run it again.",
+    ),
+    "refused": (
+        answered("ValidationError", "The value\nof  EndTime is wrong."),
+        ProblemKind.REFUSED,
+        (
+            f"AWS refused {CALL} (ValidationError: The value of EndTime is wrong): "
+            "check the names and times given."
+        ),
+    ),
+    "no credentials": (
+        NoCredentialsError(),
+        ProblemKind.CREDENTIALS,
+        (
+            f"There are no usable AWS credentials for {CALL} (NoCredentialsError): "
+            "sign in (`aws sso login` or `aws configure`), or name a profile."
+        ),
+    ),
+    "unreachable": (
+        EndpointConnectionError(endpoint_url="https://ann:secret@monitoring.eu-wset-1.amazonaws.com/"),
+        ProblemKind.UNREACHABLE,
+        (
+            f"monitoring.eu-wset-1.amazonaws.com cannot be reached for {CALL} (EndpointConnectionError): "
+            "check the region's name, the network, the proxy and AWS_ENDPOINT_URL."
+        ),
+    ),
+    "no profile": (
+        ProfileNotFound(profile="prdo"),
+        ProblemKind.PROFILE,
+        "There is no AWS profile 'prdo': `aws configure list-profiles` shows which there are.",
+    ),
+    "no region": (
+        NoRegionError(),
+        ProblemKind.REGION,
+        (
+            f"There is no AWS region to ask ({CALL}): give one, set AWS_DEFAULT_REGION, "
+            "or put one into the profile."
+        ),
+    ),
+    "wrong region": (
+        InvalidRegionError(region_name="eu west 1"),
+        ProblemKind.REGION,
+        f"'eu west 1' is no AWS region ({CALL}): give one such as eu-west-1.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("error", "kind", "sentence"), SENTENCES.values(), ids=SENTENCES)
+def test_a_problem_is_one_sentence_that_names_what_to_do(
+    error: Exception, kind: ProblemKind, sentence: str
+) -> None:
+    problem = problem_of(error, ACTION, "eu-west-1")
+    assert str(problem) == sentence
+    assert problem.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), ProblemKind.CREDENTIALS),
+        (CredentialRetrievalError(provider="process", error_msg=TOKEN), ProblemKind.CREDENTIALS),
+        (UnauthorizedSSOTokenError(), ProblemKind.EXPIRED),
+        (TokenRetrievalError(provider="sso", error_msg=TOKEN), ProblemKind.EXPIRED),
+        (ConfigParseError(path="/home/ann/.aws/config", error=TOKEN), ProblemKind.PROFILE),
+        (ConnectTimeoutError(endpoint_url="https://ec2.amazonaws.com"), ProblemKind.UNREACHABLE),
+        (ReadTimeoutError(endpoint_url="https://ec2.amazonaws.com"), ProblemKind.FAILED),
+        (ConnectionClosedError(endpoint_url="https://ec2.amazonaws.com"), ProblemKind.FAILED),
+        (ResponseParserError(TOKEN), ProblemKind.FAILED),
+        (ParamValidationError(report="Invalid length for parameter Namespace"), ProblemKind.REFUSED),
+        (BotoCoreError(), ProblemKind.FAILED),
+        (answered("SignatureDoesNotMatch", f"x-amz-security-token:{TOKEN}"), ProblemKind.CREDENTIALS),
+        (answered("ExpiredTokenException", TOKEN), ProblemKind.EXPIRED),
+        (answered("AccessDeniedException", TOKEN), ProblemKind.DENIED),
+        (answered("RequestTimeTooSkewed", TOKEN), ProblemKind.CLOCK),
+        (answered("TooManyRequestsException", TOKEN), ProblemKind.THROTTLED),
+        (answered("ServiceUnavailable", TOKEN, 503), ProblemKind.FAILED),
+    ],
+    ids=lambda value: value.value if isinstance(value, ProblemKind) else type(value).__name__,
+)
+def test_no_problem_shows_what_may_hold_a_secret(error: Exception, kind: ProblemKind) -> None:
+    with pytest.raises(AwsProblem) as raised, calling(ACTION):
+        raise error
+    assert raised.value.kind is kind
+    assert TOKEN not in f"{raised.value}{raised.value.message}"
+    assert raised.value.__suppress_context__, "a traceback must not print the original either"
+
+
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_what_every_call_would_get_is_told_apart_from_what_the_next_may_not_get(kind: ProblemKind) -> None:
+    passing = {
+        ProblemKind.THROTTLED,
+        ProblemKind.FAILED,
+        ProblemKind.MISSING,
+        ProblemKind.REFUSED,
+        ProblemKind.OUT_OF_TIME,
+    }
+    assert AwsProblem(kind, "something").concerns_every_call is (kind not in passing)
+
+
+def test_a_role_that_may_not_be_assumed_is_named_and_not_the_call_it_was_for() -> None:
+    denied = answered("AccessDenied", "not authorized", 403, operation="AssumeRole")
+    assert "allow sts:AssumeRole" in str(problem_of(denied, ACTION, "eu-west-1"))
+
+
+def test_the_region_is_the_clients() -> None:
+    class Client:
+        class meta:  # noqa: N801 - botocore's name
+            region_name = "ap-south-2"
+
+    with pytest.raises(AwsProblem, match="in ap-south-2"), calling(ACTION, Client()):
+        raise answered("Throttling")
+
+
+def test_a_long_message_is_cut_to_a_sentence() -> None:
+    problem = problem_of(answered("ValidationError", "very " * 1000), ACTION)
+    assert len(str(problem)) < 300
+
+
+def test_what_is_no_fault_of_aws_passes_through() -> None:
+    with pytest.raises(ZeroDivisionError), calling(ACTION):
+        _ = 1 / 0
+
+
+def test_something_missing_keeps_awss_words_for_telling_what() -> None:
+    said: Any = "The specified log stream does not exist."
+    problem = problem_of(answered("ResourceNotFoundException", said), "logs:FilterLogEvents")
+    assert problem.kind is ProblemKind.MISSING
+    assert problem.message == "The specified log stream does not exist"
