@@ -53,15 +53,16 @@ class Alarms(Construct):
             "NodesUnexplained",
             self._published(Metric.NODES_UNEXPLAINED),
             told=told,
-            description="The operating system and the network interfaces of a node disagree by more than counting "
-            "accounts for. Run `enigap check` for the node and its reason, then `enigap explain INSTANCE_ID`.",
+            description="The operating system and the network interfaces of a node disagree by more than "
+            "counting accounts for. `enigap check` names the node and the reason, `enigap explain` shows its "
+            "devices.",
         )
         self._alarm(
             "NodesSilent",
             self._published(Metric.NODES_SILENT),
             told=told,
-            description="A node reports to EC2 or to Container Insights but not to both. Run `enigap check` for its "
-            "name, then look at the cloudwatch-agent pod on it.",
+            description="A node reports to EC2 or to Container Insights, but not to both. `enigap check` "
+            "names it; look at the cloudwatch-agent pod on it.",
         )
 
     def _on_silence_of_the_pipeline(self) -> None:
@@ -70,10 +71,9 @@ class Alarms(Construct):
             self._published(Metric.CLUSTERS_OVERDUE),
             told=self._pipeline,
             missing=MISSING_IS_BAD,
-            # Two, because a run that is a minute late lands in the next period.
-            periods=2,
-            description="enigap has not judged a cluster for two schedules or, if the metric is missing, has not run "
-            "at all. Look at the other alarms and at the logs of the plan and reconcile functions.",
+            periods=2,  # a plan that is late lands in the next one
+            description="enigap has not judged a cluster for two schedules or, where the metric has no "
+            "points, has not run at all. Look at the other alarms, then at the logs of plan and reconcile.",
         )
 
     def _on_function(self, name: str, function: lambda_.Function) -> None:
@@ -82,15 +82,15 @@ class Alarms(Construct):
             f"{name}Errors",
             function.metric_errors(statistic="Sum", period=period),
             told=self._pipeline,
-            description=f"The {name} function failed. Its log group has the error; what it was doing is repeated, and "
-            "put into the dead letters if that fails too.",
+            description=f"The {name} function failed. Its log group says why. What it was doing is tried "
+            "again, and goes to the dead letters if that fails too.",
         )
         self._alarm(
             f"{name}Throttles",
             function.metric_throttles(statistic="Sum", period=period),
             told=self._pipeline,
-            description=f"Lambda had no room for the {name} function. Look at the account's concurrency quota and at "
-            "what else uses it.",
+            description=f"Lambda had no room for the {name} function. Look at the account's quota of "
+            "concurrent executions and at what else uses it.",
         )
 
     def _on_dead_letters(self, name: str, queue: sqs.Queue) -> None:
@@ -100,8 +100,8 @@ class Alarms(Construct):
                 statistic="Maximum", period=Duration.minutes(5)
             ),
             told=self._pipeline,
-            description=f"The {name} function gave up on something. Look at its log group for the reason and, once that "
-            "is gone, start a redrive of the dead-letter queue; or purge it if it is too old to matter.",
+            description=f"The {name} function gave up on something. Its log group says why. Once that is "
+            "mended, start the dead-letter queue's redrive, or purge what is too old to matter.",
         )
 
     def _published(self, metric: Metric) -> cloudwatch.Metric:

@@ -1,5 +1,4 @@
-"""The one directory all functions are deployed from: enigap, without what is for the desk, and its
-dependencies.
+"""The one directory that all functions are deployed from: enigap without its desk part, and dependencies.
 
 It is built here in plain Python, by uv, for AWS's interpreter and processor whatever this machine has; no
 Docker. The same sources and lock give the same bytes on every machine, so what did not change is not

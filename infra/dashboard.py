@@ -14,12 +14,13 @@ from enigap.settings import Settings
 
 WIDTH: Final = 24
 
-GUIDE: Final = """\
-**unexplained**: the operating system and the network interfaces disagree by more than counting accounts for. \
-**silent**: only one of the two sides reports. **unverified**: it takes per-device evidence to tell, and there is \
-none. **node-local**: traffic between pods of one node, which the operating system counts and no interface carries.
-`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them device by device.
-"""
+GUIDE: Final = (
+    "**unexplained**: the operating system and the network interfaces disagree by more than counting "
+    "accounts for. **silent**: only one of the two sides reports. **unverified**: it takes per-device evidence to "
+    "tell, and there is none. **node-local**: traffic between pods of one node, which the operating system "
+    "counts and no interface carries.\n\n"
+    "`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them by device."
+)
 
 
 class Dashboard(Construct):
@@ -98,9 +99,7 @@ class Dashboard(Construct):
 
 
 def dashboard_url(stack: Stack) -> str:
-    """Where people find the dashboard. It depends on no resource, so functions can be told before there is
-    one.
-    """
+    """Where people find the dashboard; it depends on no resource, so functions can be told early."""
     console = f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
     return f"{console}#dashboards/dashboard/{stack.stack_name}"
 

@@ -1,6 +1,4 @@
-"""One deployed function: its code, its log group, and a role that may do what its statements say and no
-more.
-"""
+"""One deployed function: its code, its log group, and a role that may do what its statements say."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,6 +1,4 @@
-"""What each function may do: what the adapters it uses declare, bound to this stack's own table, queues and
-topic.
-"""
+"""What each function may do: what its adapters declare, bound to this stack's own table, queues and topic."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -8,7 +6,7 @@ from itertools import groupby
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-from enigap.aws import discovery
+from enigap.aws import device_events, discovery, metrics
 from enigap.aws.iam import Statement
 from enigap.settings import Settings
 
@@ -28,11 +26,8 @@ def of_plan(settings: Settings) -> tuple[Statement, ...]:
 def of_reconcile(settings: Settings) -> tuple[Statement, ...]:
     return (
         *discovery.ACTIONS,
-        Statement(("cloudwatch:GetMetricData",)),
-        Statement(
-            ("logs:FilterLogEvents",),
-            ("arn:{partition}:logs:{region}:{account}:log-group:/aws/containerinsights/*/performance:*",),
-        ),
+        *metrics.ACTIONS,
+        *device_events.ACTIONS,
         Statement(("eks:DescribeAddon",), ("arn:{partition}:eks:{region}:{account}:addon/*",)),
         Statement(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")),
         Statement(("sns:Publish",)),

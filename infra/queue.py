@@ -22,7 +22,7 @@ class DeadLetterQueue(sqs.Queue):
 
 
 class FunctionQueue(Construct):
-    """A queue that feeds one function; what fails `attempts` times goes to the dead-letter queue beside it."""
+    """A queue that feeds one function; what fails `attempts` times goes to the dead letters beside it."""
 
     def __init__(
         self,

@@ -1,6 +1,4 @@
-"""The way to Slack through an incoming webhook, behind a queue: Slack may be down for an hour without
-losing anything.
-"""
+"""The way to Slack through an incoming webhook: behind a queue, so Slack may be down for an hour."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_lambda as lambda_
@@ -50,7 +48,7 @@ class Slack(Construct):
 
 
 def _secret_arn(name_or_arn: str) -> str:
-    """Which secret may be read. Secrets Manager ends every ARN with a hyphen and six characters of its own."""
+    """Which secret may be read. Secrets Manager ends an ARN with a hyphen and six characters of its own."""
     if name_or_arn.startswith("arn:"):
         return name_or_arn
     return f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{name_or_arn}-??????"

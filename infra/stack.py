@@ -16,9 +16,7 @@ from infra.state import StateTable
 
 
 class EnigapStack(Stack):
-    """A schedule plans, the reconciler judges, the topics tell, the alarms watch; a self-test has the last
-    word.
-    """
+    """A schedule plans, the reconciler judges, topics tell, alarms watch; a self-test has the last word."""
 
     def __init__(
         self,
@@ -34,7 +32,7 @@ class EnigapStack(Stack):
             construct_id,
             env=env,
             synthesizer=synthesizer,
-            description="enigap: explains the gap between node_network_total_bytes and NetworkIn/NetworkOut on EKS",
+            description="enigap: does the traffic EKS nodes count agree with what their interfaces carried?",
         )
         Tags.of(self).add("application", "enigap")
         directory = asset.build()

@@ -51,7 +51,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     ] = None,
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
-    everything: Annotated[
+    everything: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--all", help="List every node, explained ones included.")
     ] = False,
 ) -> int:
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:
-    """1 for anything unexplained; else 2 for anything that could not be told, nothing at all included; else 0."""
+    """1 for anything unexplained; else 2 for what could not be told, or nothing to tell of; else 0."""
     verdicts = {verdict for report in reports for verdict in report.verdicts}
     if any(verdict.explained is False for verdict in verdicts):
         return 1

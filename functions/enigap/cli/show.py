@@ -67,25 +67,25 @@ def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableT
         yield "No running nodes."
         return
     judgements = [node.newest for node in report.worst_first()]
-    for explained in _MARKS:
+    for explained, most in LISTED.items():
         found = [judgement for judgement in judgements if judgement.explained is explained]
-        shown = found if everything else found[: LISTED[explained]]
-        if shown:
-            yield _table(shown) if explained else Group(*(_block(judgement) for judgement in shown))
-        if len(found) > len(shown):
-            yield Text(
-                f"... and {len(found) - len(shown):,} more {_MARKS[explained]}; --all lists them", "dim"
-            )
+        shown = found if everything else found[:most]
+        if not shown:
+            continue
+        yield ""
+        yield _table(shown) if explained else Group(*map(_block, shown))
+        if more := len(found) - len(shown):
+            yield Text(f"... and {more:,} more {_MARKS[explained]}; --all lists them", "dim")
+    yield ""
     yield _legend(report)
 
 
-def _block(judgement: Judgement) -> Text:
+def _block(judgement: Judgement) -> RenderableType:
     """A node people should read about: what it is called, the verdict, and why."""
-    return Text.assemble(
-        (judgement.verdict.value, _STYLES[judgement.explained]),
-        "  ",
-        (_node_name(judgement), "bold"),
-        f"\n  {printable(judgement.reason, most=1000)}",
+    style = _STYLES[judgement.explained]
+    return Group(
+        Text.assemble((judgement.verdict.value, style), "  ", (_node_name(judgement), "bold")),
+        Padding(Text(printable(judgement.reason, most=1000)), (0, 0, 0, 2)),
     )
 
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from enigap.core.cluster import FindingKind
@@ -157,6 +157,7 @@ class Event:
     end: datetime
     settled_at: datetime
     dashboard_url: str
+    """At the time of the window. Empty where there is no dashboard."""
     runbook_url: str | None
     is_test: bool
     incidents: tuple[ToldIncident, ...]
@@ -199,16 +200,16 @@ def tally_document(tally: Tally) -> Document:
 def _event(document: Any) -> Event:
     if document["schema"] != NOTIFICATION_SCHEMA:
         raise ValueError("another schema")
-    end = instant(document["window"]["end"])
+    start, end = (instant(document["window"][edge]).astimezone(UTC) for edge in ("start", "end"))
     settled_at = document.get("settled_at")
     return Event(
         account=_text(document["account"]),
         region=_text(document["region"]),
         cluster=_text(document["cluster"]),
-        start=instant(document["window"]["start"]),
+        start=start,
         end=end,
         settled_at=instant(settled_at) if settled_at is not None else end + timedelta(minutes=10),
-        dashboard_url=_text(document["dashboard_url"]),
+        dashboard_url=_dashboard_at(_text(document["dashboard_url"]), start, end),
         runbook_url=_text_or_none(document.get("runbook_url")),
         is_test=document.get("test") is True,
         incidents=tuple(_incident(item) for item in sorted(document["incidents"], key=badness)),
@@ -271,19 +272,15 @@ def _rate(value: Any) -> ByteRate | None:
 _DASHBOARD: Final = re.compile(r"[^#]+#dashboards(:name=[^;?&]+|/dashboard/[^;?&]+)")
 
 
-def dashboard_at(event: Event) -> str:
-    """The dashboard around the event's window, some hours before it and one after.
+def _dashboard_at(url: str, start: datetime, end: datetime) -> str:
+    """The dashboard from some hours before a window to one after it.
 
     The console keeps a dashboard's range in the address: `#dashboards:name=NAME;start=..;end=..`, and since
     its redesign `#dashboards/dashboard/NAME?start=..&end=..`. An address of another form stays as it is.
     """
-    match = _DASHBOARD.fullmatch(event.dashboard_url)
+    match = _DASHBOARD.fullmatch(url)
     if match is None:
-        return event.dashboard_url
-    start, end = (
-        timestamp(instant).replace("Z", ".000Z")
-        for instant in (event.start - timedelta(hours=3), event.end + timedelta(hours=1))
-    )
-    if match[1].startswith(":"):
-        return f"{event.dashboard_url};start={start};end={end}"
-    return f"{event.dashboard_url}?start={start}&end={end}"
+        return url
+    start, end = start - timedelta(hours=3), end + timedelta(hours=1)
+    first, between = (";", ";") if match[1].startswith(":") else ("?", "&")
+    return f"{url}{first}start={start:%Y-%m-%dT%H:%M:00.000Z}{between}end={end:%Y-%m-%dT%H:%M:00.000Z}"

@@ -12,7 +12,7 @@ from typing import Final
 from enigap.core.cluster import FindingKind
 from enigap.core.documents import timestamp
 from enigap.core.incidents import NewsKind
-from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, dashboard_at, tallies
+from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, tallies
 from enigap.core.messages.text import argument, count, cut_to, name
 from enigap.core.messages.words import node_label, words_for
 from enigap.core.units import ByteRate
@@ -37,7 +37,7 @@ class Paragraph:
         for shown in range(len(self.nodes), -1, -1):
             rest = self.node_count - shown
             lines = [f"{bullet}{line}" for line in self.nodes[:shown]]
-            if self.nodes and rest:
+            if self.nodes and rest > 0:
                 lines.append(f"and {count(rest, 'more node')}" if shown else count(rest, "node"))
             whole = "\n".join([text, *lines])
             if size(whole) <= room:
@@ -85,7 +85,7 @@ def compose(event: Event) -> Letter:
         preface="This is a test message. Nothing is wrong." if event.is_test else None,
         paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
         steps=tuple(_steps(event)),
-        dashboard=name(dashboard_at(event), LONGEST_LINK),
+        dashboard=name(event.dashboard_url, LONGEST_LINK),
         runbook=name(event.runbook_url, LONGEST_LINK) if event.runbook_url else None,
         circumstances=(
             f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, "
@@ -152,7 +152,7 @@ def _steps(event: Event) -> Iterable[Step]:
         yield Step("Nothing to do.")
         return
     if words := words_for(worst.verdict, worst.cause):
-        yield Step(words.next_step)
+        yield Step(f"Next: {words.next_step}")
     where = f"--region {argument(event.region)}"
     at = f"--at {timestamp(event.settled_at)}"
     if worst.is_about_nodes and worst.nodes:

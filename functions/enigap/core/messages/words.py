@@ -114,7 +114,8 @@ def summary(news: News) -> str:
         return f"{_who(incident)}: {ending}. The incident ({name(incident.verdict)}) was open for {span}."
     words = words_for(incident.verdict, incident.cause)
     likely = f" Likely: {words.likely}." if words else ""
-    return f"{_who(incident)}: {_what(incident, span)}.{likely}"
+    muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
+    return f"{_who(incident)}: {_what(incident, span)}.{likely}{muted}"
 
 
 def words_for(verdict: str, cause: str | None) -> CauseWords | None:
