@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from enigap.aws.errors import AwsProblem
-from enigap.cli import check, demo, explain
+from enigap.cli import check, demo, estimate, explain
 from enigap.cli.arguments import UsageError
 from enigap.demo.embedded_aws import EmbeddedAwsError
 from enigap.settings import SettingsError
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("check")(check.command)
 app.command("explain")(explain.command)
+app.command("estimate")(estimate.command)
 app.command("demo")(demo.command)
 
 

@@ -1,0 +1,98 @@
+"""`enigap estimate`: the monthly bill before anything is deployed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from enigap.cli.arguments import Format, Output, UsageError
+from enigap.core.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
+from enigap.core.published import Publish
+
+SCHEMA = "enigap.estimate/1"
+FLAGGED_SHARE = 0.02
+SCHEDULES = (15, 30, 60)
+
+
+def command(  # noqa: PLR0917 - typer passes the options by name
+    nodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="Nodes of all clusters together.")],
+    clusters: Annotated[int, typer.Option(min=1, max=10_000, help="Clusters they are in.")] = 1,
+    publish: Annotated[Publish, typer.Option(help="Which nodes get metrics of their own.")] = Publish.ALL,
+    schedule_minutes: Annotated[int, typer.Option(help="How often clusters are judged: 15, 30 or 60.")] = 15,
+    flagged: Annotated[
+        int | None, typer.Option(min=0, help="Nodes flagged at any time. [default: 2 % of them]")
+    ] = None,
+    scanned: Annotated[
+        float, typer.Option(min=0, help="GB of device events that Logs Insights scans a month.")
+    ] = 0.0,
+    output: Output = Format.TABLE,
+) -> int:
+    """What watching so many nodes costs a month at list prices, and what each lever saves."""
+    if schedule_minutes not in SCHEDULES:
+        raise UsageError(f"--schedule-minutes takes 15, 30 or 60, not {schedule_minutes}.")
+    fleet = Fleet(
+        nodes=nodes,
+        clusters=min(clusters, nodes),
+        schedule_minutes=schedule_minutes,
+        publish=publish,
+        flagged_nodes=min(nodes, round(nodes * FLAGGED_SHARE) if flagged is None else flagged),
+        scanned_gigabytes_per_month=scanned,
+    )
+    if output is Format.JSON:
+        json.dump(_document(fleet), sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        _show(Console(highlight=False), fleet)
+    return 0
+
+
+def _document(fleet: Fleet) -> dict[str, object]:
+    lines = monthly_bill(fleet)
+    return {
+        "schema": SCHEMA,
+        "prices_as_of": PRICES_AS_OF.isoformat(),
+        "nodes": fleet.nodes,
+        "clusters": fleet.clusters,
+        "publish": fleet.publish.value,
+        "schedule_minutes": fleet.schedule_minutes,
+        "dollars_per_month": total(lines),
+        "lines": [
+            {"what": line.what, "quantity": line.quantity, "dollars_per_month": line.dollars}
+            for line in lines
+        ],
+        "levers": [asdict(lever) for lever in levers(fleet)],
+    }
+
+
+def _show(console: Console, fleet: Fleet) -> None:
+    nodes = f"{fleet.nodes:,} {'node' if fleet.nodes == 1 else 'nodes'}"
+    where = f"{fleet.clusters:,} {'cluster' if fleet.clusters == 1 else 'clusters'}"
+    console.print(
+        f"{nodes} in {where}, every {fleet.schedule_minutes} minutes, publish = {fleet.publish.value}: "
+        f"US dollars a month at list prices of us-east-1 as of {PRICES_AS_OF}\n"
+    )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True)
+    table.add_column("$ / month", justify="right", no_wrap=True)
+    table.add_column("for")
+    for line in monthly_bill(fleet):
+        table.add_row(line.what, f"{line.dollars:,.2f}", line.quantity)
+    table.add_section()
+    sum_of_all = total(monthly_bill(fleet))
+    table.add_row("total", f"{sum_of_all:,.2f}", f"{sum_of_all / fleet.nodes:.3f} a node")
+    console.print(table)
+    saving = Table(box=None, pad_edge=False, header_style="dim")
+    saving.add_column("lever", no_wrap=True)
+    saving.add_column("saves", justify="right", no_wrap=True)
+    saving.add_column("and hides")
+    for lever in levers(fleet):
+        saving.add_row(lever.setting, f"{lever.dollars_saved:,.2f}", lever.hides)
+    if saving.row_count:
+        console.print()
+        console.print(saving)

@@ -1,0 +1,220 @@
+"""What enigap costs a month, line by line, from list prices of one dated table.
+
+| what is billed | how much of it there is |
+|---|---|
+| metrics read | one for each metric and call: three for a node with a series, two without, every run |
+| custom metrics | each distinct name and dimensions, prorated by the hours it has data in |
+| device events | read with FilterLogEvents, which is free, or scanned by Logs Insights |
+| functions, alarms, key, requests | small and nearly constant |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from enigap.core.published import Publish, Scope, of
+
+HOURS_PER_MONTH: Final = 30 * 24
+MINUTES_PER_MONTH: Final = HOURS_PER_MONTH * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A list price in US dollars, for us-east-1."""
+
+    dollars: float
+    per: str
+    source: str
+
+
+PRICES_AS_OF: Final = date(2026, 8, 6)
+
+_PRICE_LIST = "AWS Price List API, read out by third parties in 2026"
+_RECALLED = "AWS's pricing page as remembered; not verified"
+
+GET_METRIC_DATA: Final = Price(0.01 / 1_000, "metric requested", _PRICE_LIST)
+"""There is no free tier, and up to five statistics of a metric in a call count once."""
+CUSTOM_METRIC_TIERS: Final = (
+    (10_000, Price(0.30, "metric-month", _PRICE_LIST)),
+    (250_000, Price(0.10, "metric-month", _PRICE_LIST)),
+    (1_000_000, Price(0.05, "metric-month", _PRICE_LIST)),
+    (float("inf"), Price(0.02, "metric-month", _PRICE_LIST)),
+)
+"""Up to how many metrics of an account and region each price holds."""
+API_REQUEST: Final = Price(0.01 / 1_000, "PutMetricData or ListMetrics request", _PRICE_LIST)
+LOGS_SCANNED: Final = Price(0.005, "GB scanned by Logs Insights", _PRICE_LIST)
+ALARM: Final = Price(0.10, "alarm-month", _PRICE_LIST)
+LOGS_INGESTED: Final = Price(0.50, "GB of the functions' own logs", _PRICE_LIST)
+KEY: Final = Price(1.00, "KMS key-month", _RECALLED)
+FUNCTION_SECOND: Final = Price(0.0000133334, "GB-second of a function on arm64", _RECALLED)
+EMAIL: Final = Price(2.00 / 100_000, "email", "awsnegotiations.com, May 2026")
+
+PRICES: Final = (
+    GET_METRIC_DATA,
+    *(price for _, price in CUSTOM_METRIC_TIERS),
+    API_REQUEST,
+    LOGS_SCANNED,
+    ALARM,
+    LOGS_INGESTED,
+    KEY,
+    FUNCTION_SECOND,
+    EMAIL,
+)
+
+FREE_REQUESTS: Final = 1_000_000
+DATA_PER_REQUEST: Final = 1_000
+SERIES_PER_LISTING: Final = 500
+
+FUNCTION_GIGABYTES: Final = 1.0
+FUNCTION_SECONDS_PER_RUN: Final = 5.0
+"""Waiting for CloudWatch, loading what is not in memory, saying nothing."""
+FUNCTION_SECONDS_PER_NODE: Final = 0.0015
+"""Measured client time per node is 0.5 ms of one core (see bench/); a gigabyte buys about half a core, and as
+much again is waiting."""
+LOG_BYTES_PER_RUN: Final = 2_000
+
+
+def billed_metrics(nodes_with_series: int, nodes_without: int = 0) -> int:
+    """What one run over these nodes is billed for."""
+    return 3 * nodes_with_series + 2 * nodes_without
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What there is to watch, and how."""
+
+    nodes: int
+    clusters: int = 1
+    schedule_minutes: int = 15
+    publish: Publish = Publish.ALL
+    flagged_nodes: int = 0
+    """How many nodes have an open question at any time: what `publish = flagged` publishes."""
+    alarms: int = 10
+    emails_per_month: int = 30
+    scanned_gigabytes_per_month: float = 0.0
+    """What Logs Insights scans where suspects are too many to be read one by one."""
+
+    @property
+    def runs_per_month(self) -> float:
+        return MINUTES_PER_MONTH / self.schedule_minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the bill."""
+
+    what: str
+    quantity: str
+    dollars: float
+
+
+def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
+    """The lines of a month, the dearest kinds of cost first."""
+    read = billed_metrics(fleet.nodes) * fleet.runs_per_month
+    metrics = published_metrics(fleet)
+    requests = fleet.runs_per_month * (
+        _at_least_one(fleet.clusters, data_per_run(fleet) / DATA_PER_REQUEST)
+        + _at_least_one(fleet.clusters, fleet.nodes / SERIES_PER_LISTING)
+        + 1
+    )
+    seconds = fleet.runs_per_month * (
+        fleet.clusters * FUNCTION_SECONDS_PER_RUN + fleet.nodes * FUNCTION_SECONDS_PER_NODE
+    )
+    logged = fleet.runs_per_month * fleet.clusters * LOG_BYTES_PER_RUN / 1e9
+    return (
+        Line("metrics read", f"{read:,.0f} metrics by GetMetricData", read * GET_METRIC_DATA.dollars),
+        Line("metrics published", f"{metrics:,} custom metrics", custom_metrics(metrics)),
+        Line(
+            "logs scanned",
+            f"{fleet.scanned_gigabytes_per_month:,.1f} GB by Logs Insights",
+            fleet.scanned_gigabytes_per_month * LOGS_SCANNED.dollars,
+        ),
+        Line(
+            "functions",
+            f"{seconds * FUNCTION_GIGABYTES:,.0f} GB-seconds",
+            seconds * FUNCTION_GIGABYTES * FUNCTION_SECOND.dollars,
+        ),
+        Line("alarms", f"{fleet.alarms} alarms", fleet.alarms * ALARM.dollars),
+        Line("key of the topics", "1 KMS key", KEY.dollars),
+        Line(
+            "requests and logs",
+            f"{requests:,.0f} requests, {logged:.2f} GB logged",
+            max(0.0, requests - FREE_REQUESTS) * API_REQUEST.dollars + logged * LOGS_INGESTED.dollars,
+        ),
+        Line("notifications", f"{fleet.emails_per_month} emails", fleet.emails_per_month * EMAIL.dollars),
+    )
+
+
+def total(lines: Iterable[Line]) -> float:
+    """Dollars a month."""
+    return sum(line.dollars for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """A setting that makes the bill smaller, and what it hides."""
+
+    setting: str
+    dollars_saved: float
+    hides: str
+
+
+def levers(fleet: Fleet) -> tuple[Lever, ...]:
+    """What each lever would save from this fleet's bill, the largest saving first."""
+    options = [
+        ("publish = cluster", replace(fleet, publish=Publish.CLUSTER), "nodes have no metrics of their own"),
+        (
+            "publish = flagged",
+            replace(fleet, publish=Publish.FLAGGED),
+            "a node's history begins when it is flagged",
+        ),
+        (
+            "schedule_minutes = 30",
+            replace(fleet, schedule_minutes=30),
+            "trouble shows up to 15 minutes later",
+        ),
+        (
+            "schedule_minutes = 60",
+            replace(fleet, schedule_minutes=60),
+            "trouble shows up to 45 minutes later, and what lasts less than half an hour may not show at all",
+        ),
+    ]
+    now = total(monthly_bill(fleet))
+    found = (Lever(name, now - total(monthly_bill(other)), hides) for name, other, hides in options)
+    return tuple(
+        sorted((lever for lever in found if lever.dollars_saved > 0), key=lambda lever: -lever.dollars_saved)
+    )
+
+
+def published_metrics(fleet: Fleet) -> int:
+    """Distinct custom metrics with data: each cluster's, the worst cluster's, the planner's, the nodes'."""
+    nodes = {Publish.ALL: fleet.nodes, Publish.FLAGGED: fleet.flagged_nodes, Publish.CLUSTER: 0}
+    per_cluster = len(of(Scope.CLUSTER))
+    return (
+        nodes[fleet.publish] * len(of(Scope.NODE))
+        + (fleet.clusters + 1) * per_cluster
+        + len(of(Scope.DEPLOYMENT))
+    )
+
+
+def data_per_run(fleet: Fleet) -> int:
+    """How many values one run over all clusters publishes."""
+    per_cluster = len(of(Scope.CLUSTER))
+    return published_metrics(fleet) + (fleet.clusters - 1) * per_cluster
+
+
+def custom_metrics(count: int) -> float:
+    """Dollars a month for so many custom metrics, tier by tier, were they the only ones in the account."""
+    dollars, below = 0.0, 0.0
+    for up_to, price in CUSTOM_METRIC_TIERS:
+        dollars += max(0.0, min(count, up_to) - below) * price.dollars
+        below = up_to
+    return dollars
+
+
+def _at_least_one(clusters: int, requests: float) -> float:
+    """Requests of a run: each cluster makes at least one."""
+    return max(float(clusters), requests)
