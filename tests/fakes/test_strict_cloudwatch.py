@@ -46,6 +46,11 @@ def get(client: Any, *queries: dict[str, Any], start: datetime, end: datetime = 
     return client.get_metric_data(MetricDataQueries=list(queries), StartTime=start, EndTime=end, **more)
 
 
+def get_without_boto3(fake: StrictCloudWatch, **parameters: Any) -> Any:
+    headers = {"X-Amz-Target": "GraniteServiceVersion20100801.GetMetricData"}
+    return json.loads(fake.handle(headers, json.dumps(parameters).encode()).body)
+
+
 def values(answer: Any) -> list[float]:
     [result] = answer["MetricDataResults"]
     assert result["StatusCode"] == "Complete"
@@ -148,6 +153,16 @@ def test_start_is_rounded_down_to_the_minute_and_inclusive_and_end_is_exclusive(
     assert asked["MetricDataResults"][0]["Timestamps"][-1] == NOON - minutes(4)
     later_end = get(client, query(NETWORK_IN), start=NOON - minutes(3), end=NOON - minutes(0.5))
     assert values(later_end) == [1.0, 2.0, 3.0]
+
+
+def test_an_end_just_inside_a_minute_has_that_minute(fake: StrictCloudWatch) -> None:
+    fake.put(NETWORK_IN, NOON, 1.0)
+    window = {
+        "StartTime": NOON.timestamp() - 60,
+        "EndTime": NOON.timestamp() + 0.25,
+    }  # boto3 cuts fractions off
+    answer = get_without_boto3(fake, MetricDataQueries=[query(NETWORK_IN)], **window)
+    assert values(answer) == [1.0]
 
 
 def test_the_newest_datapoint_comes_first_unless_asked_otherwise(fake: StrictCloudWatch, client: Any) -> None:
@@ -258,10 +273,7 @@ def test_a_page_is_full_at_100800_datapoints_without_being_told(fake: StrictClou
         fake.load(series, start, [1.0] * 14_400)
         queries.append(query(series, query_id=f"q{number}"))
     window = {"StartTime": start.timestamp(), "EndTime": NOON.timestamp()}
-    # Without boto3, which would take seconds to parse so many timestamps.
-    headers = {"X-Amz-Target": "GraniteServiceVersion20100801.GetMetricData"}
-    body = json.dumps({"MetricDataQueries": queries, **window}).encode()
-    answer = json.loads(fake.handle(headers, body).body)
+    answer = get_without_boto3(fake, MetricDataQueries=queries, **window)  # which parses too slowly for these
     assert sum(len(result["Values"]) for result in answer["MetricDataResults"]) == 100_800
     assert "NextToken" in answer
 
@@ -305,13 +317,27 @@ def test_dimension_filters_match_metrics_that_have_further_dimensions(
     assert listed(client, MetricName="NetworkOut") == []
 
 
-def test_a_terminated_node_stays_listed_for_two_weeks(fake: StrictCloudWatch, client: Any) -> None:
+@pytest.mark.parametrize(
+    ("later", "recent", "still_listed"),
+    [
+        (timedelta(hours=3), {"RecentlyActive": "PT3H"}, [NETWORK_IN]),
+        (timedelta(hours=3, minutes=1), {"RecentlyActive": "PT3H"}, []),
+        (timedelta(days=14), {}, [NETWORK_IN]),
+        (timedelta(days=14, minutes=1), {}, []),
+    ],
+    ids=["three hours", "more than three hours", "two weeks", "more than two weeks"],
+)
+def test_a_terminated_node_stays_listed_for_two_weeks_and_recently_active_for_three_hours(
+    fake: StrictCloudWatch,
+    client: Any,
+    later: timedelta,
+    recent: dict[str, str],
+    still_listed: list[MetricIdentity],
+) -> None:
+    fake.put(NETWORK_IN, NOON - timedelta(days=30), 1.0)
     fake.put(NETWORK_IN, NOON, 1.0)
-    fake.now = NOON + timedelta(hours=4)
-    assert listed(client) == [NETWORK_IN]
-    assert listed(client, RecentlyActive="PT3H") == []
-    fake.advance(timedelta(days=15))
-    assert listed(client) == []
+    fake.advance(later)
+    assert listed(client, **recent) == still_listed
 
 
 def test_listings_come_in_pages_of_500(fake: StrictCloudWatch, client: Any) -> None:
@@ -320,6 +346,15 @@ def test_listings_come_in_pages_of_500(fake: StrictCloudWatch, client: Any) -> N
         fake.put(identity, NOON, 1.0)
     assert sorted(listed(client)) == sorted(metrics)
     assert fake.counters.calls["ListMetrics"] == 3
+
+
+def test_a_listing_begun_anew_finds_what_has_come_since(fake: StrictCloudWatch, client: Any) -> None:
+    for number in range(501):
+        fake.put(metric("AWS/EC2", "NetworkIn", InstanceId=f"i-{number}"), NOON, 1.0)
+    token = client.list_metrics()["NextToken"]
+    fake.put(OS_TOTAL, NOON, 1.0)
+    assert len(client.list_metrics(NextToken=token)["Metrics"]) == 1  # goes on with what its first page found
+    assert len(listed(client)) == 502
 
 
 def test_a_listing_token_counts_for_its_own_request_only(fake: StrictCloudWatch, client: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.strict_cloudwatch import StrictCloudWatch, Transition, client_of, metric
+from tests.fakes.strict_cloudwatch import StatisticSet, StrictCloudWatch, Transition, client_of, metric
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 SILENT = metric("EniGap", "NodesSilent", ClusterName="prod")
@@ -122,6 +122,12 @@ def test_an_alarm_is_not_premature(fake: StrictCloudWatch, client: Any, pattern:
     )
 
 
+def test_an_alarm_is_as_old_as_its_oldest_breaching_datapoint(fake: StrictCloudWatch, client: Any) -> None:
+    client.put_metric_alarm(**alarm(EvaluationPeriods=3))
+    play_in(fake, "- - X - X")
+    assert only_change(fake).new_state == "ALARM"
+
+
 def test_data_beyond_the_evaluation_range_does_not_count(fake: StrictCloudWatch, client: Any) -> None:
     client.put_metric_alarm(**alarm(EvaluationPeriods=3))
     play_in(fake, "X X X - - - - -")
@@ -160,8 +166,8 @@ def test_a_period_is_one_statistic_of_all_its_samples(
     fake: StrictCloudWatch, client: Any, statistic: str, value: float
 ) -> None:
     client.put_metric_alarm(**alarm(Statistic=statistic, Period=300, Threshold=value, EvaluationPeriods=1))
-    for age, sample in ((1, 1.0), (2, 2.0), (5, 6.0)):
-        fake.put(SILENT, NOON - timedelta(minutes=age), sample)
+    fake.put(SILENT, NOON - timedelta(minutes=1), StatisticSet.of([1.0, 2.0]))
+    fake.put(SILENT, NOON - timedelta(minutes=5), 6.0)
     fake.evaluate_alarms()
     [found] = client.describe_alarms()["MetricAlarms"]
     assert json.loads(found["StateReasonData"])["recentDatapoints"] == [value]
@@ -338,11 +344,16 @@ def test_a_region_that_botocore_cannot_name_goes_by_its_code() -> None:
 # --- the book ---
 
 
-def test_changing_an_alarm_overwrites_its_configuration_and_keeps_its_state(client: Any) -> None:
+def test_changing_an_alarm_overwrites_its_configuration_and_keeps_its_state(
+    fake: StrictCloudWatch, client: Any
+) -> None:
     client.put_metric_alarm(**alarm(AlarmDescription="old", AlarmActions=[TOPIC]))
     client.set_alarm_state(AlarmName="silent", StateValue="ALARM", StateReason="test")
+    fake.advance(timedelta(hours=1))
     client.put_metric_alarm(**alarm(Threshold=7.0))
     [found] = client.describe_alarms()["MetricAlarms"]
+    assert found["AlarmConfigurationUpdatedTimestamp"] == NOON + timedelta(hours=1)
+    assert found["StateUpdatedTimestamp"] == NOON
     assert (found["StateValue"], found["Threshold"], found["AlarmActions"]) == ("ALARM", 7.0, [])
     assert "AlarmDescription" not in found
 

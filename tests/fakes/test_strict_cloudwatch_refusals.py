@@ -360,6 +360,10 @@ def test_get_metric_data_refuses_an_unknown_unit(client: Any) -> None:
     assert message.startswith(f"The parameter {STAT}.Unit must be a value in the set [")
 
 
+def test_10_dimension_filters_are_taken(client: Any) -> None:
+    assert client.list_metrics(Dimensions=[{"Name": f"d{at}"} for at in range(10)])["Metrics"] == []
+
+
 def test_500_queries_are_taken(client: Any) -> None:
     queries = [query(OWN, query_id=f"q{at}") for at in range(500)]
     assert len(client.get_metric_data(MetricDataQueries=queries, **WINDOW)["MetricDataResults"]) == 500
@@ -452,39 +456,71 @@ def test_a_request_that_is_not_aws_json_is_refused(
     assert answer.headers["x-amzn-query-error"] == f"{code};Sender"
 
 
+def put_raw(**datum_members: Any) -> tuple[str, dict[str, Any]]:
+    return "PutMetricData", {"Namespace": "EniGap", "MetricData": [{"MetricName": "m", **datum_members}]}
+
+
+def get_raw(**changes: Any) -> tuple[str, dict[str, Any]]:
+    return "GetMetricData", {"MetricDataQueries": [query(OWN)], "StartTime": 0, "EndTime": 60, **changes}
+
+
+def stat_raw(**changes: Any) -> tuple[str, dict[str, Any]]:
+    asked = query(OWN)
+    return get_raw(MetricDataQueries=[{**asked, "MetricStat": {**asked["MetricStat"], **changes}}])
+
+
+def alarm_raw(**changes: Any) -> tuple[str, dict[str, Any]]:
+    threshold = {"Threshold": 0, "ComparisonOperator": "LessThanThreshold", "Statistic": "Sum"}
+    metric_of_alarm = {"AlarmName": "a", "Namespace": "EniGap", "MetricName": "m"}
+    return "PutMetricAlarm", {**metric_of_alarm, **threshold, "Period": 60, "EvaluationPeriods": 1, **changes}
+
+
+SERIALIZATION = "SerializationException"
 UNTYPED = {
-    "data is not a list": {"MetricData": "x"},
-    "datum is not a structure": {"MetricData": ["x"]},
-    "name is not a string": {"MetricData": [{"MetricName": 1}]},
-    "dimensions are pairs": {"MetricData": [{"MetricName": "m", "Dimensions": [["a", "b"]], "Value": 1}]},
-    "dimension without a value": {
-        "MetricData": [{"MetricName": "m", "Dimensions": [{"Name": "a"}], "Value": 1}]
-    },
-    "value is a string": {"MetricData": [{"MetricName": "m", "Value": "1"}]},
-    "value is a boolean": {"MetricData": [{"MetricName": "m", "Value": True}]},
-    "timestamp is a string": {
-        "MetricData": [{"MetricName": "m", "Value": 1, "Timestamp": "2026-01-15T12:00Z"}]
-    },
-    "statistics are a number": {"MetricData": [{"MetricName": "m", "StatisticValues": 1}]},
+    "data is not a list": ("PutMetricData", {"Namespace": "EniGap", "MetricData": "x"}, SERIALIZATION),
+    "datum is not a structure": (
+        "PutMetricData",
+        {"Namespace": "EniGap", "MetricData": ["x"]},
+        SERIALIZATION,
+    ),
+    "name is not a string": (*put_raw(MetricName=1), SERIALIZATION),
+    "datum without a name": (*put_raw(MetricName=None), "MissingParameter"),
+    "dimensions are pairs": (*put_raw(Dimensions=[["a", "b"]], Value=1), SERIALIZATION),
+    "dimension without a value": (*put_raw(Dimensions=[{"Name": "a"}], Value=1), SERIALIZATION),
+    "value is a string": (*put_raw(Value="1"), SERIALIZATION),
+    "value is a boolean": (*put_raw(Value=True), SERIALIZATION),
+    "value beyond what a double holds": (*put_raw(Value=10**400), "InvalidParameterValue"),
+    "timestamp is a string": (*put_raw(Value=1, Timestamp="2026-01-15T12:00Z"), SERIALIZATION),
+    "resolution is a string": (*put_raw(Value=1, StorageResolution="60"), SERIALIZATION),
+    "statistics are a number": (*put_raw(StatisticValues=1), SERIALIZATION),
+    "statistics without a sum": (*put_raw(StatisticValues={**SET, "Sum": None}), "MissingParameter"),
+    "queries are not a list": (*get_raw(MetricDataQueries="x"), SERIALIZATION),
+    "query is not a structure": (*get_raw(MetricDataQueries=["x"]), SERIALIZATION),
+    "query without an end": (*get_raw(EndTime=None), "ValidationError"),
+    "query without a statistic": (*stat_raw(Stat=None), "ValidationError"),
+    "query without a metric": (*stat_raw(Metric=None), "ValidationError"),
+    "period is a string": (*stat_raw(Period="60"), SERIALIZATION),
+    "period of no time": (*stat_raw(Period=0), "ValidationError"),
+    "metric name is a number": (
+        *stat_raw(Metric={"Namespace": "EniGap", "MetricName": 1}),
+        "ValidationError",
+    ),
+    "alarm of no periods": (*alarm_raw(EvaluationPeriods=0), "ValidationError"),
+    "alarm threshold is a string": (*alarm_raw(Threshold="high"), "ValidationError"),
+    "alarm of no metric name": (*alarm_raw(MetricName=""), "ValidationError"),
 }
 
 
-@pytest.mark.parametrize("parameters", UNTYPED.values(), ids=UNTYPED)
-def test_members_of_the_wrong_type_are_refused(fake: StrictCloudWatch, parameters: dict[str, Any]) -> None:
-    answer = fake.handle(JSON, json.dumps({"Namespace": "EniGap", **parameters}).encode())
-    assert json.loads(answer.body)["__type"] == "SerializationException"
+@pytest.mark.parametrize(("operation", "parameters", "code"), UNTYPED.values(), ids=UNTYPED)
+def test_what_boto3_would_not_even_send_is_refused(
+    fake: StrictCloudWatch, operation: str, parameters: dict[str, Any], code: str
+) -> None:
+    headers = {"X-Amz-Target": f"GraniteServiceVersion20100801.{operation}"}
+    answer = fake.handle(headers, json.dumps(parameters).encode())
+    assert (answer.status, answer.headers["x-amzn-query-error"]) == (400, f"{code};Sender")
 
 
-@pytest.mark.parametrize(
-    "queries",
-    [
-        "x",
-        ["x"],
-        [{"Id": "q", "MetricStat": {"Metric": {"Namespace": "n", "MetricName": "m"}, "Stat": "Sum"}}],
-    ],
-    ids=["no list", "no structure", "no period"],
-)
-def test_queries_that_boto3_would_not_send_are_refused(fake: StrictCloudWatch, queries: Any) -> None:
-    headers = {"X-Amz-Target": "GraniteServiceVersion20100801.GetMetricData"}
-    body = {"MetricDataQueries": queries, "StartTime": 0, "EndTime": 60}
-    assert fake.handle(headers, json.dumps(body).encode()).status == 400
+def test_a_raw_alarm_without_mistakes_is_taken(fake: StrictCloudWatch) -> None:
+    operation, parameters = alarm_raw()
+    headers = {"X-Amz-Target": f"GraniteServiceVersion20100801.{operation}"}
+    assert fake.handle(headers, json.dumps(parameters).encode()).status == 200

@@ -17,7 +17,7 @@ def attach(fake: StrictCloudWatch, client: Any) -> None:
     def answer(request: Any, **_: Any) -> Any:
         headers = {name: _decoded(value) for name, value in request.headers.items()}
         try:
-            status, fields, body = fake.handle(headers, _read(request.body))
+            status, fields, body = fake.handle(headers, request.body)
         except ConnectionResetError as reset:
             raise ConnectionClosedError(endpoint_url=request.url, error=reset) from reset
         return AWSResponse(request.url, status, fields, _Raw(body))
@@ -51,11 +51,3 @@ class _Raw:
 
 def _decoded(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _read(body: Any) -> bytes:
-    if body is None:
-        return b""
-    if isinstance(body, bytes | bytearray):
-        return bytes(body)
-    return bytes(body.read())
