@@ -16,7 +16,7 @@ from enigap.core.judge import judge
 from enigap.core.reading import Node, Readings, Unreadable
 from enigap.core.rules import EvidencePolicy, Rules
 from enigap.core.verdict import Judgement, Verdict, wants_evidence
-from enigap.core.window import FetchSpan, Window
+from enigap.core.window import MINUTES_PER_PERIOD, FetchSpan, Window
 
 
 class Totals(Protocol):
@@ -182,5 +182,5 @@ def _is_settled(report: NodeReport) -> bool:
 
 
 def _has_os_datapoint(readings: Readings) -> bool:
-    # The sample labelled with the span's first minute may end an interval from before it.
-    return any(rate is not None for rate in readings.os_bytes_per_second[1:])
+    # The span begins a period before the oldest window, whose first label may still end what was before it.
+    return any(rate is not None for rate in readings.os_bytes_per_second[MINUTES_PER_PERIOD + 1 :])

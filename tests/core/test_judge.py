@@ -47,8 +47,8 @@ class TestWarmingUp:
     new = replace(NODE, launched_at=WINDOW.start + timedelta(minutes=8))
 
     def test_a_node_launched_during_the_window_is_given_time(self) -> None:
-        readings = without_os(steady(5 * MB, MB, MB), SPAN.start, 27)
-        started = replace(readings, network_in_bytes=(None,) * 5 + (MB,) * 2)
+        readings = without_os(steady(5 * MB, MB, MB), SPAN.start, 32)
+        started = replace(readings, network_in_bytes=(None,) * 6 + (MB,) * 2)
         assert judged(started, node=self.new).verdict is Verdict.WARMING_UP
 
     def test_a_node_that_reported_before_its_launch_was_stopped_and_started_and_gets_no_grace(self) -> None:
@@ -129,7 +129,7 @@ class TestPartial:
 
     def test_ec2_datapoints_that_are_still_growing_do_not_count(self) -> None:
         readings = steady(2 * MB, MB, MB)
-        growing = (5.0,) * 4 + (3.0,) * 3
+        growing = (5.0,) * 5 + (3.0,) * 3
         found = judged(replace(readings, network_in_samples=growing))
         assert (found.verdict, found.explained) == (Verdict.PARTIAL, None)
         assert "1 of the window's 3" in found.reason
@@ -165,8 +165,9 @@ class TestOsDeficit:
         assert found.verdict is Verdict.OS_DEFICIT
         assert direction in found.reason
 
-    def test_an_amount_under_the_floor_is_none(self) -> None:
-        assert judged(steady(90_000, 75_000, 75_000)).explained is True
+    def test_a_difference_under_the_floor_is_none(self) -> None:
+        assert judged(steady(105_000, 75_000, 75_000)).explained is True
+        assert judged(steady(95_000, 75_000, 75_000)).explained is False
 
     def test_nothing_is_unexplained_while_the_measured_interval_touches_the_band(self) -> None:
         found = judged(steady(0.85 * 2 * MB, MB, MB))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from enigap.core.devices import Classifier
 from enigap.core.evidence import DeviceEvents, Evidence, weigh
 from enigap.core.judge import judge
-from enigap.core.reading import Readings
+from enigap.core.reading import Readings, complete_periods
 from enigap.core.rules import Rules
 from enigap.core.units import ZERO, ByteRate, RateSpan
 from enigap.core.verdict import Judgement, Verdict
@@ -53,7 +53,7 @@ FIRST = WINDOWS[0].start
 BEGIN, END = FIRST - timedelta(hours=1), SPAN.end + timedelta(hours=1)
 WINDOW_SECONDS = 900
 
-THOROUGH = settings(max_examples=3 * settings().max_examples)
+THOROUGH = settings(max_examples=2 * settings().max_examples)
 """For the laws the product stands on."""
 
 NICS = ("eth0", "ens5")
@@ -369,6 +369,33 @@ def assert_between_what_was_reported(judgement: Judgement, readings: Readings) -
             and (out := readings.network_out_bytes[index]) is not None
         ]
         assert min(carried) * (1 - 1e-9) <= judgement.eni.bytes_per_second <= max(carried) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("lost", "left"),
+    [
+        ([], 3),
+        ([1], 2),
+        ([15], 2),  # It ends after the window, and its interval begins inside.
+        ([-1], 2),  # So the next one averages over a gap.
+        ([4], 1),
+        ([5], 1),
+        ([-1, 15], 1),
+        ([0, 14], 1),
+        ([5, 15], 0),
+        ([2, 7, 12], 0),
+    ],
+)
+def test_a_lost_minute_spoils_every_period_it_touches_and_no_other(lost: list[int], left: int) -> None:
+    node = SimulatedNode(flows=(host_off_node(steady(ByteRate(1e6), BEGIN, END), OUT),))
+    whole = node.play(SPAN).readings
+    first = (NEWEST.start - SPAN.start) // MINUTE
+    gone = {first + minute for minute in lost}
+    minutes = tuple(None if n in gone else rate for n, rate in enumerate(whole.os_bytes_per_second))
+    readings = replace(whole, os_bytes_per_second=minutes)
+    assert len(complete_periods(readings, NEWEST)) == left
+    judgement = judge(node.node, readings, None, NEWEST, RULES)
+    assert judgement.verdict is (Verdict.AGREE if left >= 2 else Verdict.PARTIAL)
 
 
 @pytest.mark.parametrize("hung", [timedelta(minutes=2, seconds=30), timedelta(minutes=6), timedelta(hours=1)])

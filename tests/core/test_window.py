@@ -49,15 +49,13 @@ def test_the_grid_is_the_clocks_in_any_time_zone() -> None:
 
 
 @given(instants, st.integers(1, 8))
-def test_a_fetch_holds_its_windows_and_one_period_more_on_five_minute_boundaries(
-    now: datetime, windows: int
-) -> None:
+def test_a_fetch_holds_its_windows_and_a_period_more_on_both_sides(now: datetime, windows: int) -> None:
     newest = Window.newest_settled(now, SETTLE)
     span = FetchSpan.of(newest, windows)
-    assert span.start == newest.previous(windows - 1).start
+    assert span.start == newest.previous(windows - 1).start - PERIOD
     assert span.end == newest.end + PERIOD
-    assert span.minutes == 15 * windows + 5
-    assert span.periods == 3 * windows + 1
+    assert span.minutes == 15 * windows + 10
+    assert span.periods == 3 * windows + 2
 
 
 def test_steady_traffic_is_known_to_nine_per_cent() -> None:

@@ -124,7 +124,7 @@ def test_held_rates_fill_every_minute_and_period() -> None:
     assert set(readings.network_out_bytes) == {round(node.network_out.bytes_per_second * 300)}
     assert set(readings.network_in_samples) == {5}
     at = sorted({sample.at for sample in events.samples})
-    assert at[0] == SPAN.start - MINUTE + timedelta(seconds=20)
+    assert at[0] == SPAN.start - 2 * MINUTE + timedelta(seconds=20)
     assert at[-1] == SPAN.end - MINUTE + timedelta(seconds=20)
     assert {later - earlier for earlier, later in pairwise(at)} == {MINUTE}
     assert len(events.samples) == len(at) * len(node.devices)

@@ -200,6 +200,8 @@ class _Covered:
     end: datetime
     rx: float
     tx: float
+    is_known: bool
+    """Whether the event before it is there to say since when."""
 
 
 def _by_device(samples: Iterable[DeviceSample]) -> dict[str, list[_Covered]]:
@@ -221,7 +223,8 @@ def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
         # anew.
         start = at - MINUTE if interval > LONGEST_INTERVAL else before
         earliest = min(start, at - MINUTE) if interval < AMBIGUOUS_INTERVAL else before
-        spans.append(_Covered(earliest, start, at, *rates[at]))
+        is_known = bool(spans) and interval <= LONGEST_INTERVAL
+        spans.append(_Covered(earliest, start, at, *rates[at], is_known=is_known))
     return spans
 
 
@@ -233,7 +236,7 @@ def _covers(spans: Sequence[_Covered], period: datetime) -> bool:
         and touching[0].start <= period
         and touching[-1].end >= period + PERIOD
         and all(after.start == before.end for before, after in pairwise(touching))
-        and all(s.end - s.start <= LONGEST_INTERVAL for s in touching)
+        and all(s.is_known for s in touching)
     )
 
 

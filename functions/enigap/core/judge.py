@@ -97,7 +97,7 @@ class _Case:
         if not isinstance(self.events, DeviceEvents):
             return None
         weighed = weigh(self.events, self.periods, self.rules.classifier)
-        if isinstance(weighed, Evidence) and (contradiction := self._does_not_add_up(self.events)):
+        if isinstance(weighed, Evidence) and (contradiction := self._contradiction()):
             return Unusable(contradiction, weighed.devices)
         return weighed
 
@@ -105,9 +105,12 @@ class _Case:
     def evidence(self) -> Evidence | None:
         return self.devices if isinstance(self.devices, Evidence) else None
 
-    def _does_not_add_up(self, events: DeviceEvents) -> str | None:
-        """Invariant I1: the OS total is the sum over all devices, by the same agent in the same cycle."""
-        sums = sums_by_minute(events)
+    @cached_property
+    def _summed_and_reported(self) -> tuple[ByteRate, ByteRate] | None:
+        """All devices added up, and the OS total, over the minutes that have both; None without one."""
+        if not isinstance(self.events, DeviceEvents):
+            return None
+        sums = sums_by_minute(self.events)
         pairs = [
             (devices, total)
             for run in self.both.runs
@@ -115,13 +118,27 @@ class _Case:
             if total is not None and (devices := sums.get(run.start + number * MINUTE)) is not None
         ]
         if not pairs:
-            return "none of its device events falls in a minute with a total"
+            return None
         summed = ByteRate(sum(devices for devices, _ in pairs) / len(pairs))
-        reported = ByteRate(sum(total for _, total in pairs) / len(pairs))
+        return summed, ByteRate(sum(total for _, total in pairs) / len(pairs))
+
+    def _contradiction(self) -> str | None:
+        """Invariant I1: the OS total is the sum over all devices, by the same agent in the same cycle."""
+        if self._summed_and_reported is None:
+            return "none of its device events falls in a minute with a total"
+        summed, reported = self._summed_and_reported
         allowed = max(self.rules.tolerance * reported, self.rules.floor)
         if reported - allowed <= summed <= reported + allowed:
             return None
         return f"its devices add up to {summed} where the total says {reported}"
+
+    @property
+    def _without_events(self) -> ByteRate:
+        """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
+        if self._summed_and_reported is None:
+            return ZERO
+        summed, reported = self._summed_and_reported
+        return max(ZERO, reported - summed)
 
     @cached_property
     def physical(self) -> tuple[_Comparison, ...]:
@@ -136,8 +153,8 @@ class _Case:
         rx = sum((device.rx for device in devices), NOTHING)
         tx = sum((device.tx for device in devices), NOTHING)
         return (
-            _Comparison("received", rx, eni.eni_in, self.rules),
-            _Comparison("sent", tx, eni.eni_out, self.rules),
+            _Comparison("received", rx, eni.eni_in, self._without_events, self.rules),
+            _Comparison("sent", tx, eni.eni_out, self._without_events, self.rules),
         )
 
     @cached_property
@@ -222,24 +239,34 @@ class _Comparison:
     direction: str
     counted: RateSpan
     carried: ByteRate
+    perhaps_counted: ByteRate
+    """What devices without events may have counted on top."""
     rules: Rules
 
     @property
     def too_little(self) -> ByteRate:
         """By how much at least the OS counted less than the ENIs carried; zero within tolerance and floor."""
-        return _significant(self.counted.below((1 - self.rules.tolerance) * self.carried), self.rules)
+        lowest = (1 - self.rules.tolerance) * self.carried - self.perhaps_counted
+        return _unless_idle(self.counted.below(lowest), self.counted, self.carried, self.rules)
 
     @property
     def too_much(self) -> ByteRate:
-        return _significant(self.counted.above((1 + self.rules.tolerance) * self.carried), self.rules)
+        highest = (1 + self.rules.tolerance) * self.carried
+        return _unless_idle(self.counted.above(highest), self.counted, self.carried, self.rules)
 
     @property
     def differs(self) -> bool:
         return self.too_little > ZERO or self.too_much > ZERO
 
 
-def _significant(amount: ByteRate, rules: Rules) -> ByteRate:
-    return amount if amount >= rules.floor else ZERO
+def _unless_idle(distance: ByteRate, counted: RateSpan, carried: ByteRate, rules: Rules) -> ByteRate:
+    """The distance from the band, unless both sides are so near that nobody would look.
+
+    The floor is held against the likeliest difference, not against the distance: error bars and tolerance
+    take most of a mismatch of a fifth away from the distance, whatever its size.
+    """
+    difference = max(counted.middle - carried, carried - counted.middle)
+    return distance if difference >= rules.floor else ZERO
 
 
 def _subsets(devices: tuple[DeviceRates, ...], most: int = 6) -> Iterator[tuple[DeviceRates, ...]]:
@@ -349,7 +376,8 @@ def _idle(case: _Case) -> Judgement | None:
 
 def _os_deficit(case: _Case) -> Judgement | None:
     lowest = (1 - case.rules.tolerance) * case.both.eni
-    if (missing := _significant(case.both.os.below(lowest), case.rules)) > ZERO:
+    missing = _unless_idle(case.both.os.below(lowest), case.both.os, case.both.eni, case.rules)
+    if missing > ZERO:
         reason = (
             f"The network interfaces carried {case.both.eni}, the OS counted {case.both.os.middle}: "
             f"counting never makes the OS see less, so at least {missing} is unexplained."
@@ -400,6 +428,10 @@ def _pod_edge(case: _Case) -> Judgement | None:
         reason = (
             f"The OS counted {os} and the network interfaces carried {eni}: "
             "as near as readings once a minute can tell, the same traffic."
+        )
+    elif eni == ZERO:
+        reason = (
+            f"The OS counted {os} at the window's edge, and the network interfaces carried nothing inside it."
         )
     elif again := _carrying(case):
         reason = (

@@ -6,10 +6,10 @@ could not be asked about is `Unreadable`, never a reading full of None.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from enigap.core.meters import COMPLETE_SAMPLE_COUNT
 from enigap.core.units import ByteRate, RateSpan
@@ -52,7 +52,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Both sides of one node over one fetch span. None: CloudWatch answered, and has no datapoint there."""
+    """Both sides of one node over one fetch span. None: CloudWatch answered, and has no datapoint there.
+
+    What no counter can be (`usable_number`) becomes None here, once: every window of the node and every row
+    of the verdict table reads these numbers, and asking each of them anew was half the cost of a judgement.
+    """
 
     span: FetchSpan
     os_bytes_per_second: tuple[float | None, ...]
@@ -68,29 +72,33 @@ class Readings:
         for series in (self.network_in_bytes, self.network_out_bytes, self.network_in_samples):
             if len(series) != self.span.periods:
                 raise ValueError("one ENI datapoint for each period of the span")
+        for name in ("os_bytes_per_second", "network_in_bytes", "network_out_bytes", "network_in_samples"):
+            object.__setattr__(self, name, tuple(map(usable_number, getattr(self, name))))
 
     def os_minutes(self, start: datetime, end: datetime) -> tuple[float | None, ...]:
         """The rates labelled start .. end, both included; what the span does not hold is None."""
+        rates = self.os_bytes_per_second
         first = (start - self.span.start) // MINUTE
-        last = (end - self.span.start) // MINUTE
-        return tuple(
-            usable_number(self.os_bytes_per_second[i]) if 0 <= i < len(self.os_bytes_per_second) else None
-            for i in range(first, last + 1)
-        )
+        beyond = (end - self.span.start) // MINUTE + 1
+        if first >= 0 and beyond <= len(rates):
+            return rates[first:beyond]
+        return tuple(rates[i] if 0 <= i < len(rates) else None for i in range(first, beyond))
 
     def periods(self, window: Window) -> Iterator[tuple[datetime, int]]:
         """Start and index of each five-minute period of the window that the span holds."""
+        first = (window.start - self.span.start) // PERIOD
         for number in range(PERIODS_PER_WINDOW):
-            start = window.start + number * PERIOD
-            index = (start - self.span.start) // PERIOD
-            if 0 <= index < self.span.periods:
-                yield start, index
+            if 0 <= first + number < len(self.network_in_bytes):
+                yield window.start + number * PERIOD, first + number
 
 
 def usable_number(value: float | None) -> float | None:
     """None for what no counter can be: negative, NaN, infinite. A wrong number is worse than a missing
     one."""
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
+    return value if value is not None and 0 <= value < _INFINITY else None
+
+
+_INFINITY: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +144,16 @@ def complete_periods(readings: Readings, window: Window) -> tuple[datetime, ...]
 def _eni_period_is_complete(readings: Readings, index: int) -> bool:
     samples = readings.network_in_samples[index]
     return (
-        usable_number(readings.network_in_bytes[index]) is not None
-        and usable_number(readings.network_out_bytes[index]) is not None
+        readings.network_in_bytes[index] is not None
+        and readings.network_out_bytes[index] is not None
         and samples is not None
         and samples >= COMPLETE_SAMPLE_COUNT
     )
 
 
 def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
-    if None in readings.os_minutes(start, start + PERIOD):
-        return False
-    # The label before the first: where the fetch holds it and it is missing, the first sample ends a gap.
-    return start == readings.span.start or readings.os_minutes(start - MINUTE, start - MINUTE) != (None,)
+    # With the label before the first, where the fetch holds it: if that is missing, the first ends a gap.
+    return None not in readings.os_minutes(max(start - MINUTE, readings.span.start), start + PERIOD)
 
 
 def eni_reports(readings: Readings, window: Window) -> bool:
@@ -175,7 +181,7 @@ def eni_alone(readings: Readings, window: Window) -> ByteRate | None:
 
 def os_alone(readings: Readings, window: Window) -> ByteRate | None:
     """What the OS counted in this window by the minutes that are there; None without one."""
-    rates = [rate for rate in readings.os_minutes(window.start, window.end) if rate is not None]
+    rates = [rate for rate in readings.os_minutes(window.start, window.end - MINUTE) if rate is not None]
     return ByteRate(sum(rates) / len(rates)) if rates else None
 
 
@@ -183,16 +189,15 @@ def greatest_os_rate(readings: Readings, window: Window) -> ByteRate:
     """The greatest rate Container Insights reports for a minute of this window; zero where it reports
     none."""
     rates = readings.os_minutes(window.start, window.end)
-    return ByteRate(max((rate for rate in rates if rate is not None), default=0.0))
+    return ByteRate(max([rate for rate in rates if rate is not None], default=0.0))
 
 
 def greatest_eni_rate(readings: Readings, window: Window) -> ByteRate:
     """The greatest rate EC2 reports for a period of this window, in plus out; zero where it reports none."""
-    totals = (
-        (usable_number(readings.network_in_bytes[index]) or 0.0)
-        + (usable_number(readings.network_out_bytes[index]) or 0.0)
+    totals = [
+        (readings.network_in_bytes[index] or 0.0) + (readings.network_out_bytes[index] or 0.0)
         for _, index in readings.periods(window)
-    )
+    ]
     return ByteRate.from_total(max(totals, default=0.0), PERIOD)
 
 

@@ -76,8 +76,9 @@ class Window:
 class FetchSpan:
     """What one fetch asks CloudWatch for: [start, end), on five-minute boundaries.
 
-    One period more than the windows at the end, for the minute that ends the last window is labelled
-    there; what else that period holds is thrown away.
+    One period more than the windows on both sides: the minute that ends the last window is labelled in the
+    one after it, and whether the first minute ends a gap shows in the one before. What else they hold is
+    thrown away.
     """
 
     start: datetime
@@ -86,7 +87,7 @@ class FetchSpan:
     @classmethod
     def of(cls, newest: Window, windows: int) -> FetchSpan:
         """The span that covers `windows` consecutive windows up to and including `newest`."""
-        return cls(newest.end - windows * GRID, newest.end + PERIOD)
+        return cls(newest.end - windows * GRID - PERIOD, newest.end + PERIOD)
 
     @property
     def minutes(self) -> int:

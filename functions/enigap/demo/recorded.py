@@ -102,8 +102,8 @@ def hold_constant(
 ) -> tuple[Readings, DeviceEvents]:
     """What CloudWatch would hold if the node kept these rates all through the span, and nothing were missing.
 
-    `sampled_at` is the time into each minute at which the agent reads the counters. The events begin a minute
-    before the span, because its first minute is covered by two of them.
+    `sampled_at` is the time into each minute at which the agent reads the counters. The events begin two
+    minutes before the span: the one it begins in covers the time since the one before.
     """
     minutes, periods = span.minutes, span.periods
     seconds = PERIOD.total_seconds()
@@ -121,7 +121,7 @@ def hold_constant(
             rx_bytes_per_second=rate.rx.bytes_per_second,
             tx_bytes_per_second=rate.tx.bytes_per_second,
         )
-        for minute in range(-1, minutes)
+        for minute in range(-2, minutes)
         for name, rate in node.devices.items()
     )
     return readings, DeviceEvents(samples)
