@@ -10,76 +10,24 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from enigap.core.cluster import ClusterReport
-from enigap.core.documents import WORK_SCHEMA, Document, timestamp
-from enigap.core.incidents import ClusterState, News, Policy, Silence, decide
+from enigap.core.documents import timestamp
+from enigap.core.incidents import News, Policy, Silence, decide
 from enigap.core.published import Datum, Metric, data_of_run
-from enigap.core.state import instant
+from enigap.core.state import Known, Remembered
 from enigap.core.window import Window
+from enigap.core.work import WorkItem
 from enigap.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
-    """One cluster and one window to judge: the body of a message in the work queue."""
-
-    account: str
-    region: str
-    cluster: str
-    window: Window
-
-    def document(self) -> Document:
-        return {
-            "schema": WORK_SCHEMA,
-            "account": self.account,
-            "region": self.region,
-            "cluster": self.cluster,
-            "window_end": timestamp(self.window.end),
-        }
-
-    @classmethod
-    def from_document(cls, document: object) -> WorkItem:
-        """The work item back. Raises ValueError for anything that is not one."""
-        if not isinstance(document, Mapping) or document.get("schema") != WORK_SCHEMA:
-            raise ValueError(f"a work item has the schema {WORK_SCHEMA!r}")
-        texts = [document.get(name) for name in ("account", "region", "cluster")]
-        if not all(isinstance(text, str) and text for text in texts):
-            raise ValueError("a work item names an account, a region and a cluster")
-        try:
-            window = Window(instant(document.get("window_end")))
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        account, region, cluster = texts
-        return cls(str(account), str(region), str(cluster), window)
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A cluster's state and the revision it was read at; both None for a cluster never judged."""
-
-    state: ClusterState
-    revision: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the planner needs to know of a cluster that was seen before."""
-
-    cluster: str
-    done_or_since: datetime
-    """The end of its newest judged window, or else of the first that was planned."""
-    is_alive: bool
-    """Whether it had nodes or open incidents when it was last judged, or never was."""
-
-
-class ConflictError(Exception):
-    """Somebody else wrote the state in between. Nothing was lost: the message comes back and finds it done."""
+class NotSettledError(ValueError):
+    """The window is not over, or not for long enough: what CloudWatch says about it may still change."""
 
 
 class States(Protocol):
@@ -88,7 +36,9 @@ class States(Protocol):
     def read(self, cluster: str) -> tuple[Remembered, Sequence[Silence]]: ...
 
     def write(self, remembered: Remembered) -> Remembered:
-        """Compare and swap. Raises ConflictError if the revision is no longer what was read."""
+        """Compare and swap; the new revision is in what comes back. Raises `core.state.ConflictError` if the
+        revision is no longer what was read: the message comes back and finds the window done.
+        """
         ...
 
     def known(self) -> Iterable[Known]: ...
@@ -141,7 +91,12 @@ def reconcile(
     publisher: Publisher,
     notifier: Notifier,
 ) -> Done:
-    """Judge one cluster's window and say what there is to say. Whatever fails is raised, and tried again."""
+    """Judge one cluster's window and say what there is to say. Whatever fails is raised, and tried again.
+
+    Raises NotSettledError for a window that cannot be judged yet. Nothing may get past that: a cluster
+    whose newest judged window lies in the future would not be judged again, and not be overdue either.
+    """
+    require_settled(item.window, settings, now)
     remembered, silences = states.read(item.cluster)
     done = remembered.state.done
     if done == item.window:
@@ -175,6 +130,16 @@ def policy_of(settings: Settings) -> Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """Which clusters are to be judged."""
+
+    due: tuple[str, ...]
+    unseen: tuple[str, ...]
+    """Those that were never planned before."""
+    overdue: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """What a plan came to, for its log line."""
 
@@ -195,20 +160,45 @@ def plan(
     publisher: Publisher,
     queue: Queue,
 ) -> Planned:
-    """One work item for each cluster that is there, or was there and has incidents left to close."""
-    known = {item.cluster: item for item in states.known()}
+    """One work item for each cluster that is due. Raises NotSettledError for a window that cannot be judged
+    yet.
+    """
+    require_settled(window, settings, now)
+    found = survey(settings=settings, now=now, clusters=clusters, states=states, publisher=publisher)
+    for cluster in found.unseen:
+        states.note_planned(cluster, Window.newest_settled(now, settings.settle))
+    queue.send([WorkItem(account, region, cluster, window) for cluster in found.due])
+    return Planned(window, found.due, found.overdue)
+
+
+def survey(
+    *, settings: Settings, now: datetime, clusters: Iterable[str], states: States, publisher: Publisher
+) -> Survey:
+    """The clusters that are there, or were there and have something left to do; publishes how many of them
+    are overdue.
+    """
+    known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
     found = {name for name in clusters if settings.watches(name)}
-    due = sorted(found | {item.cluster for item in known.values() if item.is_alive})
-    for cluster in due:
-        if cluster not in known:
-            states.note_planned(cluster, window)
-    overdue = overdue_clusters([known[cluster] for cluster in due if cluster in known], window, settings)
-    queue.send([WorkItem(account, region, cluster, window) for cluster in due])
+    due = sorted(found | {name for name, item in known.items() if item.is_alive})
+    overdue = overdue_clusters([known[name] for name in due if name in known], settings, now)
     metric = Metric.CLUSTERS_OVERDUE
     publisher.publish([Datum(metric.metric_name, (), len(overdue), metric.value.unit, now)])
-    return Planned(window, tuple(due), overdue)
+    return Survey(tuple(due), tuple(name for name in due if name not in known), overdue)
 
 
-def overdue_clusters(known: Iterable[Known], window: Window, settings: Settings) -> tuple[str, ...]:
-    """Clusters whose newest judged window is more than two schedules older than this one."""
-    return tuple(k.cluster for k in known if window.end - k.done_or_since > 2 * settings.schedule)
+def overdue_clusters(known: Iterable[Known], settings: Settings, now: datetime) -> tuple[str, ...]:
+    """Clusters that were not judged for two schedules, counted from now: planning an old window once more
+    says nothing about how things are.
+    """
+    newest = Window.newest_settled(now, settings.settle)
+    return tuple(k.cluster for k in known if newest.end - k.done_or_since > 2 * settings.schedule)
+
+
+def require_settled(window: Window, settings: Settings, now: datetime) -> None:
+    """Raises NotSettledError for a window that cannot be judged yet."""
+    newest = Window.newest_settled(now, settings.settle)
+    if window > newest:
+        raise NotSettledError(
+            f"The window that ends at {timestamp(window.end)} cannot be judged yet: "
+            f"the newest that has settled ends at {timestamp(newest.end)}."
+        )

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from enigap.assessment import Sources
+from enigap.assessment import Sources, assess
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import Budget, ContainerInsightsDevices
+from enigap.aws.discovery import FoundCluster, Wanted, discover
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import CloudWatchTotals
+from enigap.core.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.evidence import MissingEvidence, NoEvidence
+from enigap.core.reading import Node
+from enigap.core.window import FetchSpan, Window
 from enigap.settings import Settings
 
 
@@ -24,3 +30,60 @@ def sources(aws: Aws, settings: Settings, out_of_time: Callable[[], bool] = lamb
             out_of_time=out_of_time,
         ),
     )
+
+
+def assess_found(
+    aws: Aws,
+    settings: Settings,
+    cluster: FoundCluster,
+    window: Window,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> ClusterReport:
+    """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about."""
+    return assess(
+        cluster.name,
+        cluster.nodes,
+        window,
+        settings.rules(),
+        sources(aws, settings, out_of_time),
+        evidence=settings.evidence,
+        evidence_max_nodes=settings.evidence_max_nodes,
+    )
+
+
+def assess_cluster(
+    aws: Aws,
+    settings: Settings,
+    name: str,
+    window: Window,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> ClusterReport:
+    """The report on one cluster by its name, whatever happens: how the pipeline reads.
+
+    Whatever keeps it from reading, a denial or missing credentials included, is a finding and no error: it is
+    published, resolves nothing, and once it lasts people are told in a message that names the remedy. An
+    error would only fill the dead letters. (What keeps the pipeline from writing is an error: nobody could
+    be told.)
+    """
+    wanted = Wanted(clusters=(name,), node_tags=settings.node_tags)
+    cluster = FoundCluster(name)
+    try:
+        found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
+        # A name with a * or ? in it is taken for a pattern, which may find others, too.
+        cluster = next((each for each in found.clusters if each.name == name), cluster)
+        return assess_found(aws, settings, cluster, window, out_of_time)
+    except AwsProblem as problem:
+        finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
+        return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))
+
+
+def rehearse_reading(aws: Aws, settings: Settings, window: Window) -> None:
+    """Ask each source about a node that is not there. Raises AwsProblem for one that may not be asked."""
+    node = Node("enigap-rehearsal", "i-00000000000000000", "enigap-rehearsal")
+    span = FetchSpan.of(window, 1)
+    discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=(node.cluster,)))
+    of = sources(aws, settings)
+    list(of.totals.totals([node], span))
+    events = of.devices.devices([node], span)[node.instance_id]
+    if isinstance(events, MissingEvidence) and events.why is NoEvidence.DENIED:
+        raise AwsProblem(ProblemKind.DENIED, events.detail, "allow it, or set evidence to off")

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto import mock_aws
 
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
@@ -89,6 +89,18 @@ def test_a_client_is_made_once_and_fits_the_parallelism() -> None:
 # --- the tuning ---
 
 
+def answer_with(client: Any, service: str, body: bytes) -> None:
+    """Let this be the body of every answer the client gets."""
+
+    class Raw:
+        def stream(self) -> Any:
+            yield body
+
+    client.meta.events.register_first(
+        f"before-send.{service}", lambda request, **_: AWSResponse(request.url, 200, {}, Raw())
+    )
+
+
 def datapoints(client: Any) -> dict[str, Any]:
     answer: dict[str, Any] = client.get_metric_data(
         MetricDataQueries=[query(os_metric(node(1)), "Average")], StartTime=SPAN.start, EndTime=SPAN.end
@@ -105,7 +117,7 @@ def test_the_numbers_of_metrics_are_taken_as_they_are() -> None:
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_other_calls_and_other_clients_keep_their_datetimes() -> None:
+def test_other_calls_of_the_same_client_keep_their_datetimes() -> None:
     fake = StrictCloudWatch(now=NOW)
     client = tuned_client(fake)
     client.put_metric_alarm(
@@ -120,12 +132,6 @@ def test_other_calls_and_other_clients_keep_their_datetimes() -> None:
     )
     (alarm,) = client.describe_alarms()["MetricAlarms"]
     assert alarm["StateUpdatedTimestamp"] == NOW
-    with mock_aws():
-        ec2 = Aws().client("ec2")
-        image = ec2.describe_images()["Images"][0]["ImageId"]
-        ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)
-        ((instance,),) = (r["Instances"] for r in ec2.describe_instances()["Reservations"])
-    assert instance["LaunchTime"].tzinfo is not None
 
 
 def test_an_error_from_a_tuned_client_is_an_error() -> None:
@@ -138,37 +144,80 @@ def test_an_error_from_a_tuned_client_is_an_error() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>Welcome to the airport</html>", b"[]", b"12", b"\xff\xfe"])
 def test_what_a_proxy_answers_is_not_taken_for_metrics(body: bytes) -> None:
-    class Raw:
-        def stream(self) -> Any:
-            yield body
-
     client = Aws(attempts=1).client("cloudwatch")
-    client.meta.events.register_first(
-        "before-send.cloudwatch", lambda request, **_: AWSResponse(request.url, 200, {}, Raw())
-    )
+    answer_with(client, "cloudwatch", body)
     said = "does not speak AWS's language"
     with pytest.raises(AwsProblem, match=said), calling("cloudwatch:GetMetricData", client):
         datapoints(client)
 
 
+INSTANCES = b"""<?xml version="1.0" encoding="UTF-8"?>
+<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+ <requestId>8f7724cf-496f-496e-8fe3-example</requestId>
+ <reservationSet><item>
+  <reservationId>r-1234567890abcdef0</reservationId><ownerId>123456789012</ownerId><groupSet/>
+  <instancesSet><item>
+   <instanceId>i-1234567890abcdef0</instanceId><imageId>ami-bff32ccc</imageId>
+   <instanceState><code>16</code><name>running</name></instanceState>
+   <privateDnsName>ip-192-168-1-88.eu-west-1.compute.internal</privateDnsName>
+   <instanceType>m5.large</instanceType><launchTime>2026-01-01T08:00:00.000Z</launchTime>
+   <placement><availabilityZone>eu-west-1c</availabilityZone><tenancy>default</tenancy></placement>
+   <tagSet><item><key>eks:cluster-name</key><value>prod</value></item></tagSet>
+   <networkInterfaceSet><item>
+    <networkInterfaceId>eni-551ba033</networkInterfaceId>
+    <attachment><attachmentId>eni-attach-39697adc</attachmentId>
+     <attachTime>2026-01-01T08:00:00.000Z</attachTime></attachment>
+   </item></networkInterfaceSet><ebsOptimized>false</ebsOptimized>
+  </item><item>
+   <instanceId>i-1234567890abcdef1</instanceId><instanceState><name>running</name></instanceState>
+   <networkInterfaceSet/><tagSet><item><key>Name</key><value>&lt;networkInterfaceSet&gt;</value></item></tagSet>
+  </item></instancesSet>
+ </item></reservationSet>
+ <nextToken>more</nextToken>
+</DescribeInstancesResponse>"""
+
+
 def test_an_instance_keeps_the_fields_that_discovery_reads_and_loses_the_rest() -> None:
-    with mock_aws():
-        ec2 = Aws().client("ec2")
-        image = ec2.describe_images()["Images"][0]["ImageId"]
-        ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="m5.large")
-        (reservation,) = ec2.describe_instances()["Reservations"]
-    assert reservation.keys() == {"Instances"}
-    (instance,) = reservation["Instances"]
-    assert instance.keys() <= {
-        "InstanceId",
-        "InstanceType",
-        "LaunchTime",
-        "PrivateDnsName",
-        "State",
-        "Tags",
-    }
-    assert instance["InstanceType"] == "m5.large"
-    assert instance["State"]["Name"] == "running"
+    ec2 = Aws().client("ec2")
+    answer_with(ec2, "ec2", INSTANCES)
+    answer = ec2.describe_instances()
+    assert answer["NextToken"] == "more"
+    assert answer["Reservations"] == [
+        {
+            "Instances": [
+                {
+                    "InstanceId": "i-1234567890abcdef0",
+                    "InstanceType": "m5.large",
+                    "LaunchTime": datetime(2026, 1, 1, 8, 0, tzinfo=UTC),
+                    "PrivateDnsName": "ip-192-168-1-88.eu-west-1.compute.internal",
+                    "State": {"Name": "running"},
+                    "Tags": [{"Key": "eks:cluster-name", "Value": "prod"}],
+                },
+                {
+                    "InstanceId": "i-1234567890abcdef1",
+                    "State": {"Name": "running"},
+                    "Tags": [{"Key": "Name", "Value": "<networkInterfaceSet>"}],
+                },
+            ]
+        }
+    ]
+
+
+def test_half_an_answer_is_no_answer() -> None:
+    ec2 = Aws(attempts=1).client("ec2")
+    answer_with(ec2, "ec2", INSTANCES[: INSTANCES.index(b"</networkInterfaceSet>")])
+    said = "does not speak AWS's language"
+    with pytest.raises(AwsProblem, match=said), calling("ec2:DescribeInstances", ec2):
+        ec2.describe_instances()
+
+
+def test_the_tuning_of_one_client_is_no_others() -> None:
+    Aws().client("ec2")
+    plain = botocore.session.Session().create_client("ec2", region_name="eu-west-1")
+    answer_with(plain, "ec2", INSTANCES)
+    (reservation,) = plain.describe_instances()["Reservations"]
+    assert reservation["ReservationId"] == "r-1234567890abcdef0"
+    assert "NetworkInterfaces" in reservation["Instances"][0]
 
 
 def test_the_read_side_imports_no_more_than_it_runs() -> None:

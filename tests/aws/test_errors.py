@@ -178,7 +178,8 @@ def test_no_problem_shows_what_may_hold_a_secret(error: Exception, kind: Problem
         raise error
     assert raised.value.kind is kind
     assert TOKEN not in f"{raised.value}{raised.value.message}"
-    assert raised.value.__suppress_context__, "a traceback must not print the original either"
+    assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None, "a traceback must not print the original either"
 
 
 @pytest.mark.parametrize("kind", ProblemKind)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,9 +62,7 @@ class Budget:
 
 
 class ContainerInsightsDevices:
-    """Reads the device events of suspects, several nodes at a time. What cannot be read is said, never
-    raised.
-    """
+    """Reads suspects' device events, several nodes at a time. What cannot be read is said, never raised."""
 
     def __init__(
         self,
@@ -146,7 +145,7 @@ class _Run:
     def read(self, node: Node) -> DeviceEvents | MissingEvidence:
         """One node's events, or why there are none."""
         samples: list[DeviceSample] = []
-        counts = {_Odd.FOREIGN: 0, _Odd.MALFORMED: 0, _Odd.OTHER: 0}
+        counts: Counter[Odd] = Counter()
         token: str | None = None
         for _ in range(self._budget.pages_per_node):
             page = self._page(node, token)
@@ -154,13 +153,13 @@ class _Run:
                 return page
             for message in self._messages(page):
                 event = read_event(message, node)
-                if isinstance(event, _Odd):
+                if isinstance(event, Odd):
                     counts[event] += 1
                 elif self._from <= event.at <= self._to:
                     samples.append(event)
             token = page.get("nextToken")
             if not token:
-                return DeviceEvents(tuple(samples), counts[_Odd.FOREIGN], counts[_Odd.MALFORMED])
+                return DeviceEvents(tuple(samples), counts[Odd.FOREIGN], counts[Odd.MALFORMED])
         return _spent(f"its device events fill more than {self._budget.pages_per_node} pages")
 
     def _page(self, node: Node, token: str | None) -> Mapping[str, Any] | MissingEvidence:
@@ -195,8 +194,9 @@ class _Run:
         elif problem.kind is ProblemKind.DENIED:
             missing = MissingEvidence(NoEvidence.DENIED, f"{problem.what}, on {group}")
         else:
-            return MissingEvidence(NoEvidence.FAILED, problem.what)
-        self._closed[group] = missing
+            missing = MissingEvidence(NoEvidence.FAILED, problem.what)
+        if problem.kind is ProblemKind.MISSING or problem.concerns_every_call:
+            self._closed[group] = missing
         return missing
 
     def _messages(self, page: Mapping[str, Any]) -> Iterator[str]:
@@ -217,7 +217,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @unique
-class _Odd(Enum):
+class Odd(Enum):
     """Events that are not this node's device samples."""
 
     OTHER = "other"
@@ -226,25 +226,25 @@ class _Odd(Enum):
     MALFORMED = "malformed"
 
 
-def read_event(message: str, node: Node) -> DeviceSample | _Odd:
+def read_event(message: str, node: Node) -> DeviceSample | Odd:
     """One log event: a device sample of this node, or in what way it is not. Never raises."""
     if len(message) > _LONGEST_MESSAGE_CHARACTERS:
-        return _Odd.MALFORMED
+        return Odd.MALFORMED
     try:
         event = json.loads(message, parse_constant=_refuse_constant)
         return _sample(event, node)
     except (ValueError, TypeError, OverflowError, RecursionError):
-        return _Odd.MALFORMED
+        return Odd.MALFORMED
 
 
-def _sample(event: object, node: Node) -> DeviceSample | _Odd:
+def _sample(event: object, node: Node) -> DeviceSample | Odd:
     """Raises ValueError, TypeError or OverflowError for what no agent writes."""
     if not isinstance(event, dict):
         raise TypeError("an event is a JSON object")
     if event.get("Type") != "NodeNet":
-        return _Odd.OTHER
+        return Odd.OTHER
     if _text(event, "InstanceId") != node.instance_id or _text(event, "ClusterName") != node.cluster:
-        return _Odd.FOREIGN
+        return Odd.FOREIGN
     return DeviceSample(
         _instant(event),
         # Empty when the agent could not read the devices; a device without a name is for `weigh` to pass

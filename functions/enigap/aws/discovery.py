@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from sys import intern
 from typing import Any, Final, NamedTuple, Protocol
 
 from enigap.aws.clients import DEFAULT_PARALLELISM
@@ -158,11 +159,9 @@ class Wanted:
     @property
     def names(self) -> tuple[str, ...] | None:
         """The clusters asked for, if each is by its full name and one filter holds them all."""
-        if not self.clusters or len(self.clusters) > _FILTER_VALUES:
-            return None
-        return (
-            None if any(set("*?[") & set(p) for p in self.clusters) else tuple(dict.fromkeys(self.clusters))
-        )
+        names = tuple(dict.fromkeys(self.clusters))
+        are_patterns = any(set("*?[") & set(name) for name in names)
+        return None if are_patterns or not 1 <= len(names) <= _FILTER_VALUES else names
 
 
 # --- the pure part ---
@@ -203,9 +202,7 @@ def place(instance: Instance, series: Collection[Series], recent: Collection[Ser
 
 
 def bandwidth_of(instance_type: Mapping[str, Any]) -> ByteRate | None:
-    """The network bandwidth of a described type, in one direction: the sum over its cards' peaks, None if
-    unknown.
-    """
+    """A described type's network bandwidth in one direction: its cards' peaks added up, None if unknown."""
     cards = instance_type.get("NetworkInfo", {}).get("NetworkCards", [])
     peaks = [card.get("PeakBandwidthInGbps") for card in cards]
     return ByteRate(sum(peaks) * 1e9 / 8) if peaks and all(peaks) else None
@@ -306,15 +303,18 @@ def _by_instance(series: Iterable[Series]) -> dict[str, list[Series]]:
 
 
 def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) -> tuple[str, ...]:
-    """The names of the clusters that have nodes, or had some in the last three hours. Raises AwsProblem."""
+    """The names of the clusters that have running workers, or untagged ones that reported within three hours.
+
+    Raises AwsProblem.
+    """
     wanted = wanted or Wanted()
-    series_of = _by_instance(_all_series(cloudwatch, wanted.names, recent=True))
-    found = {one.cluster for own in series_of.values() for one in own}
-    for tag in _tag_filters(wanted.names):
-        for instance in _running(ec2, tag):
-            placed = place(instance, series_of.get(instance.instance_id, ()), ())
-            if placed:
-                found.add(placed.cluster)
+    series_of = _by_instance(_all_series(cloudwatch, wanted.names))
+    workers = (instance for tag in _tag_filters(wanted.names) for instance in _running(ec2, tag))
+    places = (place(worker, series_of.get(worker.instance_id, ()), ()) for worker in workers)
+    found = {placed.cluster for placed in places if placed}
+    if {one.cluster for own in series_of.values() for one in own} - found:
+        # Of workers nobody tagged, or gone for up to two weeks.
+        found |= {one.cluster for one in _all_series(cloudwatch, wanted.names, recent=True) if one.is_on_ec2}
     return tuple(sorted(filter(wanted.cluster, found)))
 
 
@@ -341,7 +341,9 @@ def discover(
         series |= _series_under_other_names(cloudwatch, wanted.names or (), instances, series)
         untagged = {one.instance_id for one in series if one.is_on_ec2} - instances.keys()
         chunks = _chunks(sorted(untagged), _FILTER_VALUES)
-        for found in pool.map(lambda ids: list(_running_of(ec2, ids)), chunks):
+        # Asked by filter: asked by InstanceIds, one id that is gone would fail the call.
+        by_id = ({"Name": "instance-id", "Values": list(chunk)} for chunk in chunks)
+        for found in pool.map(lambda ids: list(_running(ec2, ids)), by_id):
             instances |= {instance.instance_id: instance for instance in found}
     series_of = _by_instance(series)
     ambiguous = any(len(series_of.get(instance_id, ())) > 1 for instance_id in instances)
@@ -358,13 +360,6 @@ def _tag_filters(names: Sequence[str] | None) -> list[dict[str, Any]]:
         return [{"Name": "tag-key", "Values": [f"{_OWNERSHIP_TAG}*", *_NAME_TAGS]}]
     by_key = {"Name": "tag-key", "Values": [f"{_OWNERSHIP_TAG}{name}" for name in names]}
     return [by_key, *({"Name": f"tag:{key}", "Values": list(names)} for key in _NAME_TAGS)]
-
-
-def _running_of(ec2: Ec2, instance_ids: Sequence[str]) -> Iterator[Instance]:
-    # Asked by filter: asked by InstanceIds, one id that is gone would fail the call.
-    wanted = frozenset(instance_ids)
-    found = _running(ec2, {"Name": "instance-id", "Values": list(instance_ids)})
-    return (instance for instance in found if instance.instance_id in wanted)
 
 
 def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
@@ -388,10 +383,11 @@ def _instance(description: Mapping[str, Any]) -> Instance:
     launched = description.get("LaunchTime")
     return Instance(
         description["InstanceId"],
-        description.get("InstanceType") or "",
+        intern(description.get("InstanceType") or ""),
         launched.astimezone(UTC) if launched else None,
         description.get("PrivateDnsName") or "",
-        {tag["Key"]: tag.get("Value", "") for tag in description.get("Tags", ())},
+        # A hundred thousand workers have the same few tags: each text is kept once.
+        {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags", ())},
     )
 
 
@@ -473,8 +469,7 @@ def _described_bandwidths(ec2: Ec2, types: Sequence[str]) -> dict[str, ByteRate]
         with calling("ec2:DescribeInstanceTypes", ec2):
             page = ec2.describe_instance_types(**request)
         for description in page.get("InstanceTypes", ()):
-            bandwidth = bandwidth_of(description)
-            if bandwidth and description["InstanceType"] in types:
+            if bandwidth := bandwidth_of(description):
                 found[description["InstanceType"]] = bandwidth
         if not page.get("NextToken"):
             return found

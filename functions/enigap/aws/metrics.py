@@ -16,10 +16,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
-from enigap.aws.clients import DEFAULT_PARALLELISM
+from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
 from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Reading
@@ -87,7 +88,7 @@ class CloudWatchTotals:
         self,
         cloudwatch: CloudWatch,
         *,
-        parallelism: int = DEFAULT_PARALLELISM,
+        parallelism: int = METRIC_CALLS_UNDER_WAY,
         queries_per_call: int = QUERIES_PER_CALL,
         pace: Pace | None = None,
         out_of_time: Callable[[], bool] = lambda: False,
@@ -250,6 +251,7 @@ def _batches(nodes: Iterable[Node], queries_per_call: int) -> Iterator[list[Node
 
 
 def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
+    datapoints = {reading: (span.end - span.start) // reading.value.period for reading in Reading}
     queries: dict[str, _Query] = {}
     for position, node in enumerate(batch):
         values = {
@@ -262,7 +264,7 @@ def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
             queries[key] = _Query(
                 position,
                 reading,
-                (span.end - span.start) // meter.period,
+                datapoints[reading],
                 {
                     "Id": key,
                     "MetricStat": {
@@ -321,16 +323,28 @@ class _Answer:
 
     def series(self, reading: Reading, span: FetchSpan) -> tuple[float | None, ...]:
         """A value for each period of the span. Raises ValueError, TypeError or OverflowError for nonsense."""
-        start, period = span.start.timestamp(), reading.value.period.total_seconds()
-        at: list[Any] = self.at
+        period = int(reading.value.period.total_seconds())
+        newest_first = _seconds_newest_first(span, period)
+        whole = self.at == newest_first and len(self.values) == len(self.at)
+        if whole and _NUMBERS.issuperset(map(type, self.values)):
+            # Nearly every series is whole, and then one comparison places all its values at once.
+            return tuple(map(float, self.values[::-1]))
+        start, at = span.start.timestamp(), self.at
         if at and isinstance(at[0], datetime):
             at = [instant.timestamp() for instant in at]
-        series: list[float | None] = [None] * ((span.end - span.start) // reading.value.period)
+        series: list[float | None] = [None] * len(newest_first)
         for second, value in zip(at, self.values, strict=True):
             index = int((second - start) // period)
             if 0 <= index < len(series) and type(value) in _NUMBERS:
                 series[index] = float(value)
         return tuple(series)
+
+
+@lru_cache(maxsize=8)
+def _seconds_newest_first(span: FetchSpan, period: int) -> list[float]:
+    """The timestamps of a series without a gap, as CloudWatch orders them unless told otherwise."""
+    start, end = span.start.timestamp(), span.end.timestamp()
+    return [start + number * period for number in reversed(range(int(end - start) // period))]
 
 
 _NUMBERS: Final[frozenset[type]] = frozenset({float, int})  # a bool's type is neither

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from enigap.core.window import Window
-from enigap.settings import Settings, SettingsError
+from enigap.core.rules import Rules
+from enigap.core.window import FetchSpan, Window
+from enigap.settings import Settings
 
 MINUTES_KEPT = timedelta(days=15)
 """How long CloudWatch keeps one-minute data."""
@@ -48,18 +49,21 @@ SettingsFile = Annotated[
 ]
 
 
-def window_at(at: str | None, now: datetime, settle: timedelta) -> Window:
+def window_at(at: str | None, now: datetime, rules: Rules) -> Window:
     """The newest window settled at a time given as text. Raises UsageError."""
     moment = now if at is None else _moment(at)
     if moment > now:
         raise UsageError(f"--at {at} is in the future: give a time that has passed.")
-    window = Window.newest_settled(moment, settle)
-    if now - window.start > MINUTES_KEPT:
-        raise UsageError(
-            f"--at {at} is more than {MINUTES_KEPT.days} days ago, and CloudWatch keeps minutes no longer: "
-            "give a later time."
-        )
-    return window
+    kept_since = now - MINUTES_KEPT
+    if moment > kept_since:
+        window = Window.newest_settled(moment, rules.settle)
+        # A fetch that starts earlier gets no minutes at all, not even of the window itself.
+        if FetchSpan.of(window, rules.windows_fetched).start > kept_since:
+            return window
+    raise UsageError(
+        f"--at {at} is too long ago, for CloudWatch keeps minutes for {MINUTES_KEPT.days} days: "
+        "give a later time."
+    )
 
 
 def _moment(text: str) -> datetime:
@@ -78,9 +82,10 @@ def settings_from(path: Path | None) -> Settings:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--settings {path} cannot be read ({error.strerror}): name a cdk.json.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"--settings {path} is no JSON ({error}): name a cdk.json.") from error
-    context = document.get("context", {}) if isinstance(document, Mapping) else {}
-    if not isinstance(context, Mapping):
-        raise SettingsError(f"{path}: its context is no JSON object.")
-    return Settings.from_mapping(context.get("enigap", {}))
+    context = document.get("context") if isinstance(document, Mapping) else None
+    if not isinstance(context, Mapping) or "enigap" not in context:
+        # The defaults would be taken for what the file says.
+        raise UsageError(f"--settings {path} has no `enigap` in a `context`: name a cdk.json that has.")
+    return Settings.from_mapping(context["enigap"])

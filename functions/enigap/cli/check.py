@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from enigap.assessment import assess
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import Discovery, FoundCluster, Wanted, discover
 from enigap.cli import show
@@ -27,14 +24,15 @@ from enigap.cli.arguments import (
     settings_from,
     window_at,
 )
-from enigap.cli.progress import Progress, progress
+from enigap.cli.progress import Say, progress
+from enigap.cli.screen import Screen, write
 from enigap.core.cluster import ClusterReport
-from enigap.core.documents import check_document
+from enigap.core.documents import check_document, timestamp
 from enigap.core.rules import EvidencePolicy
 from enigap.core.verdict import Verdict
 from enigap.core.window import Window
 from enigap.settings import Settings
-from enigap.wiring import sources
+from enigap.wiring import assess_found
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -63,24 +61,31 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     settings = replace(
         settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
     )
-    window = window_at(at, datetime.now(UTC), settings.settle)
+    window = window_at(at, datetime.now(UTC), settings.rules())
     aws = Aws(profile=profile, region=region)
-    with progress().shown() as line:
-        found = _found(aws, settings, line)
-        reports = [_report(aws, settings, one, window, line) for one in found.clusters]
+    with progress() as say:
+        found = _found(aws, settings, say)
+        reports = [_report(aws, settings, one, window, say) for one in found.clusters]
     if output is Format.JSON:
-        json.dump(check_document(aws.region, window, reports), sys.stdout, allow_nan=False)
-        sys.stdout.write("\n")
+        write(check_document(aws.region, window, reports))
     else:
         show.check(
-            Console(highlight=False),
+            Screen(),
             aws.region,
             reports,
-            settle=settings.settle,
+            again=_again(region, profile, settings_file, window.end + settings.settle),
             notes=found.notes,
             everything=everything,
         )
     return exit_status(reports)
+
+
+def _again(
+    region: str | None, profile: str | None, settings_file: Path | None, at: datetime
+) -> tuple[str, ...]:
+    """The options by which another command sees the same as this one did."""
+    options = {"--region": region, "--profile": profile, "--settings": settings_file, "--at": timestamp(at)}
+    return tuple(part for name, value in options.items() if value for part in (name, str(value)))
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:
@@ -94,28 +99,27 @@ def exit_status(reports: Sequence[ClusterReport]) -> int:
     return 0
 
 
-def _found(aws: Aws, settings: Settings, line: Progress) -> Discovery:
-    line.step(f"looking for clusters in {aws.region}")
+def _found(aws: Aws, settings: Settings, say: Say) -> Discovery:
+    say(f"looking for clusters in {aws.region}")
     wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
-    empty = [name for name in settings.clusters if not _is_found(name, found)]
-    if empty:
+    if empty := [name for name in settings.clusters if not _is_found(name, found)]:
+        names = ", ".join(map(repr, empty))
         raise UsageError(
-            f"There is no cluster {', '.join(map(repr, empty))} in {aws.region}: no running instance carries "
-            "its tag, and Container Insights has no series of it; check the name, the region and the account."
+            f"There is no cluster {names} in {aws.region}: no running instance is a node of it by its series "
+            "in Container Insights or, without one, by its tags; check the name, the region and the account."
         )
     if not found.clusters:
         raise UsageError(
-            f"There is no cluster in {aws.region}: no running instance carries an EKS cluster's tag, and "
+            f"There is no cluster in {aws.region}: no running instance carries a cluster's tag, and "
             "Container Insights has no series of one; check the region and the account."
         )
     return found
 
 
 def _is_found(name: str, found: Discovery) -> bool:
-    if "*" in name or "?" in name:
-        return bool(found.clusters)
-    return any(cluster.name == name and _has_traces(cluster) for cluster in found.clusters)
+    asked = Wanted(clusters=(name,))
+    return any(asked.cluster(cluster.name) and _has_traces(cluster) for cluster in found.clusters)
 
 
 def _has_traces(cluster: FoundCluster) -> bool:
@@ -124,17 +128,7 @@ def _has_traces(cluster: FoundCluster) -> bool:
     )
 
 
-def _report(
-    aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, line: Progress
-) -> ClusterReport:
+def _report(aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say) -> ClusterReport:
     nodes = f"{len(cluster.nodes)} {'node' if len(cluster.nodes) == 1 else 'nodes'}"
-    line.step(f"reading {nodes} of {cluster.name}")
-    return assess(
-        cluster.name,
-        cluster.nodes,
-        window,
-        settings.rules(),
-        sources(aws, settings),
-        evidence=settings.evidence,
-        evidence_max_nodes=settings.evidence_max_nodes,
-    )
+    say(f"reading {nodes} of {cluster.name}")
+    return assess_found(aws, settings, cluster, window)

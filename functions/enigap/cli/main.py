@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import typer
 
 from enigap.aws.errors import AwsProblem
-from enigap.cli import check, demo, estimate, explain
+from enigap.cli import check, demo, estimate, explain, notify, policy, silence, status
 from enigap.cli.arguments import UsageError
+from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
+from enigap.core.state import ConflictError, StateUnreadableError
+from enigap.core.text import printable
 from enigap.demo.embedded_aws import EmbeddedAwsError
 from enigap.settings import SettingsError
 
@@ -17,37 +20,46 @@ EXIT_UNEXPLAINED = 1
 EXIT_COULD_NOT_TELL = 2
 EXIT_INTERRUPTED = 130
 
+LONGEST_LINE = 2000
+"""Characters of a message. What AWS and files say may be in it, however long that is."""
+
 app = typer.Typer(
     name="enigap",
     help=__doc__,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command("check")(check.command)
 app.command("explain")(explain.command)
+app.command("status")(status.command)
+app.command("silence")(silence.command)
+app.command("notify")(notify.command)
 app.command("estimate")(estimate.command)
+app.command("policy")(policy.command)
 app.command("demo")(demo.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Whatever goes wrong is one sentence on stderr; exits with 0, 1 or 2."""
+    show_every_character()
     try:
-        status = app(args=arguments, standalone_mode=False)
-    except typer.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
+        code = app(args=arguments, standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except typer.TyperException as error:
         _fail(f"{error.format_message().rstrip('.')}: see `enigap --help`.")
-    except (AwsProblem, UsageError, SettingsError, EmbeddedAwsError) as error:
+    except (AwsProblem, UsageError, SettingsError, StateUnreadableError, EmbeddedAwsError) as error:
         _fail(str(error))
-    except BrokenPipeError:
+    except ConflictError as error:
+        _fail(f"{str(error).rstrip('.')}: run it again.")
+    except NobodyReadsError:
+        stop_writing()
         sys.exit(EXIT_COULD_NOT_TELL)
-    sys.exit(status or 0)
+    sys.exit(code or 0)
 
 
 def _fail(sentence: str) -> None:
-    print(f"enigap: {sentence}", file=sys.stderr)  # noqa: T201
+    for line in f"enigap: {sentence}".splitlines():
+        print(printable(line, most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_COULD_NOT_TELL)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from enigap.core.cluster import ClusterReport
+from enigap.core.cluster import ClusterReport, surplus
 from enigap.core.devices import DeviceKind
-from enigap.core.documents import timestamp
-from enigap.core.evidence import DeviceRates, Evidence, Unusable
+from enigap.core.evidence import DeviceRates, Unusable
+from enigap.core.reading import Node
 from enigap.core.text import printable
 from enigap.core.units import ByteRate
 from enigap.core.verdict import VERDICT_TABLE, Judgement
@@ -31,11 +31,14 @@ def check(
     region: str,
     reports: Sequence[ClusterReport],
     *,
-    settle: timedelta,
+    again: Sequence[str],
     notes: Sequence[str] = (),
     everything: bool = False,
 ) -> None:
-    """Every cluster, worst nodes first, then the sum of it and what to do next."""
+    """Every cluster, worst nodes first, then the sum of it and what to do next.
+
+    `again` are the options by which `enigap explain` sees the same.
+    """
     window = reports[0].window
     console.print(Text.assemble((printable(region), "bold"), f", {_span(window)}"))
     for report in reports:
@@ -47,11 +50,19 @@ def check(
     for note in notes:
         console.print(Text(f"Note: {printable(note, most=500)}", "dim"))
     console.print(_summary(reports))
-    worst = [node.newest for report in reports for node in report.worst_first()]
-    if worst and worst[0].explained is not True:
-        at = timestamp(window.end + settle)
-        command = f"enigap explain {printable(worst[0].node.instance_id)} --at {at}"
-        console.print(Text(f"Next: {command}", "bold"), soft_wrap=True)
+    if (worst := _worst(reports)) is not None:
+        command = shlex.join(["enigap", "explain", worst.node.instance_id, *again])
+        console.print(Text(f"Next: {printable(command, most=1000)}", "bold"), soft_wrap=True)
+
+
+def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
+    """The node to look at first, of all clusters; None where all is explained."""
+    judgements = [node.newest for report in reports for node in report.worst_first()]
+    for explained in (False, None):
+        found = [judgement for judgement in judgements if judgement.explained is explained]
+        if found:
+            return max(found, key=surplus)
+    return None
 
 
 def _span(window: Window) -> str:
@@ -76,8 +87,9 @@ def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableT
         yield _table(shown) if explained else Group(*map(_block, shown))
         if more := len(found) - len(shown):
             yield Text(f"... and {more:,} more {_MARKS[explained]}; --all lists them", "dim")
-    yield ""
-    yield _legend(report)
+    if any(judgement.explained for judgement in judgements):
+        yield ""
+        yield _legend(report)
 
 
 def _block(judgement: Judgement) -> RenderableType:
@@ -90,16 +102,17 @@ def _block(judgement: Judgement) -> RenderableType:
 
 
 def _table(judgements: Sequence[Judgement]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    # In 80 columns the names give way, and nothing else does.
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("verdict", no_wrap=True)
-    table.add_column("node", no_wrap=True, overflow="ellipsis", min_width=12)
+    table.add_column("node")
     table.add_column("instance", no_wrap=True)
     for name in ("OS", "ENI", "OS / ENI"):
         table.add_column(name, justify="right", no_wrap=True)
     for judgement in judgements:
         table.add_row(
             Text(judgement.verdict.value, _STYLES[judgement.explained]),
-            Text(_short_name(judgement)),
+            _one_line(short_name(judgement.node)),
             Text(printable(judgement.node.instance_id)),
             rate(judgement.os),
             rate(judgement.eni),
@@ -119,7 +132,8 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
         explained: sum(v for r in reports for k, v in r.verdicts.items() if k.explained is explained)
         for explained in _MARKS
     }
-    total = sum(counts.values())
+    total = sum(report.node_count for report in reports)
+    counts[None] = total - counts[False] - counts[True]  # with a finding the nodes may have no verdicts
     text = Text(f"{total:,} {'node' if total == 1 else 'nodes'}: ")
     for number, explained in enumerate(_MARKS):
         style = _STYLES[explained] if counts[explained] else "dim"
@@ -170,21 +184,18 @@ def _devices(judgement: Judgement) -> RenderableType:
     if evidence is None:
         return Text("No device events to show.", "dim")
     table = Table(box=None, pad_edge=False)
-    table.add_column("device", no_wrap=True)
+    table.add_column("device")
     table.add_column("kind", no_wrap=True)
     table.add_column("received", justify="right", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
     for device in evidence.devices:
-        table.add_row(
-            Text(printable(device.device)), _kind(device), rate(device.rx.middle), rate(device.tx.middle)
-        )
-    if isinstance(evidence, Evidence):
-        table.add_section()
-        table.add_row("physical", "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle))
-        table.add_row("ENIs (EC2)", "", rate(judgement.eni_in), rate(judgement.eni_out))
-    elif isinstance(evidence, Unusable):
-        table.caption = f"Not used as evidence: {printable(evidence.why, most=1000)}."
-        table.caption_justify = "left"
+        table.add_row(_one_line(device.device), _kind(device), rate(device.rx.middle), rate(device.tx.middle))
+    if isinstance(evidence, Unusable):
+        why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
+        return Group(table, why) if evidence.devices else why
+    table.add_section()
+    table.add_row("physical", "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle))
+    table.add_row("ENIs (EC2)", "", rate(judgement.eni_in), rate(judgement.eni_out))
     return table
 
 
@@ -200,14 +211,19 @@ def _kind(device: DeviceRates) -> Text:
     return Text(_KINDS[device.kind], "yellow" if device.kind is DeviceKind.UNKNOWN else "")
 
 
-def _short_name(judgement: Judgement) -> str:
+def short_name(node: Node) -> str:
     """The node's name without its domain; empty where Container Insights never gave it one."""
-    return printable((judgement.node.node_name or "").split(".")[0])
+    return (node.node_name or "").split(".")[0]
 
 
 def _node_name(judgement: Judgement) -> str:
-    name, instance_id = _short_name(judgement), printable(judgement.node.instance_id)
+    name, instance_id = printable(short_name(judgement.node)), printable(judgement.node.instance_id)
     return f"{name} ({instance_id})" if name else instance_id
+
+
+def _one_line(name: str) -> Text:
+    """A name in a column that may be narrower than the name."""
+    return Text(printable(name), no_wrap=True, overflow="ellipsis")
 
 
 def rate(value: ByteRate | None) -> str:

@@ -50,6 +50,10 @@ class DeviceEvents:
     malformed: int = 0
     """Events that could not be read."""
 
+    def within(self, start: datetime, end: datetime) -> tuple[DeviceSample, ...]:
+        """The samples taken in [start, end)."""
+        return tuple(sample for sample in self.samples if start <= sample.at < end)
+
 
 class NoEvidence(StrEnum):
     """Why there are no events for a node."""

@@ -28,7 +28,7 @@ from enigap.core.window import GRID, Window
 WORST_NODES: Final = 10
 """How many nodes of an incident are told about one by one; the rest is a count."""
 
-MOST_MEMBERS: Final = 1500
+MOST_MEMBERS: Final = 1400
 """How many nodes of one cluster-wide incident are remembered. With four such incidents the state stays
 well under 100 KB; a larger incident resolves by counting instead (see `_still_in`)."""
 
@@ -205,15 +205,18 @@ def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterat
 
 def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most: int) -> tuple[News, ...]:
     """Endings that pile up while nothing can be said are told as one, so that the outbox stays small."""
-    said = list(news)
+    unsaid = list(news)
     open_ids = {incident.id for incident in incidents}
-    for verdict in {item.incident.verdict for item in said}:
-        endings = [n for n in said if n.news is NewsKind.RESOLVED and n.incident.verdict == verdict]
-        cluster = endings[0].incident.id.rsplit("/", 2)[0] if endings else ""
+    endings: dict[str, list[News]] = {}
+    for item in unsaid:
+        if item.news is NewsKind.RESOLVED:
+            endings.setdefault(item.incident.verdict, []).append(item)
+    for verdict, over in endings.items():
+        cluster = over[0].incident.id.rsplit("/", 2)[0]
         wide_id = f"{cluster}/*/{verdict}"
-        if len(endings) > most and wide_id not in open_ids:
-            said = [item for item in said if item not in endings] + [_joined(endings, wide_id)]
-    return tuple(said)
+        if len(over) > most and wide_id not in open_ids:
+            unsaid = [item for item in unsaid if item not in over] + [_joined(over, wide_id)]
+    return tuple(unsaid)
 
 
 def _joined(endings: Sequence[News], wide_id: str) -> News:
@@ -379,14 +382,14 @@ class _Desk:
 
     @property
     def _is_gone(self) -> bool:
-        """Whether the cluster was looked at and has no node left."""
-        return self.report.finding is None and self.report.node_count == 0
+        """Whether the cluster has no node left."""
+        return self.report.node_count == 0
 
     def _with_reason(self, incident: Incident) -> Incident:
         finding = self.report.finding
         if finding is None or finding.kind != incident.verdict:
             return incident
-        return replace(incident, reason=finding.reason, node_count=self.report.node_count)
+        return replace(incident, reason=finding.reason, node_count=self.state.nodes)
 
     def open_findings(self) -> None:
         finding = self.report.finding
@@ -403,7 +406,7 @@ class _Desk:
                     verdict=finding.kind.value,
                     cause=None,
                     since=self.report.window.end - self.policy.confirm_windows * GRID,
-                    node_count=self.report.node_count,
+                    node_count=self.state.nodes,
                     nodes=(),
                     members=None,
                     reason=finding.reason,

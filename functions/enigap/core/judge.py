@@ -8,11 +8,12 @@ may say "at least"; it is zero where they touch, and below the floor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Final
 
+from enigap.core.causes import RECEIVED, SENT, Side, Signs, likely_cause
 from enigap.core.devices import DeviceKind
 from enigap.core.evidence import (
     DeviceEvents,
@@ -44,7 +45,7 @@ from enigap.core.reading import (
 from enigap.core.rules import IMPLAUSIBLE_RATE, Rules
 from enigap.core.traffic import explained_up_to, node_local_at_least
 from enigap.core.units import NOTHING, ZERO, ByteRate, RateSpan
-from enigap.core.verdict import Cause, Judgement, Verdict
+from enigap.core.verdict import Judgement, Verdict
 from enigap.core.window import MINUTE, PERIODS_PER_WINDOW, Window
 
 ENOUGH_PERIODS: Final = 2
@@ -64,7 +65,10 @@ def judge(
             node, window, Verdict.UNREADABLE, f"{readings.why}, so this window could not be judged."
         )
     case = _Case(node, readings, events, window, rules)
-    return next(judgement for row in _ROWS if (judgement := row(case)) is not None)
+    judgement = next(judgement for row in _ROWS if (judgement := row(case)) is not None)
+    if judgement.explained is not False:
+        return judgement
+    return replace(judgement, cause=likely_cause(case.signs(judgement.verdict)))
 
 
 class _Case:
@@ -153,8 +157,8 @@ class _Case:
         rx = sum((device.rx for device in devices), NOTHING)
         tx = sum((device.tx for device in devices), NOTHING)
         return (
-            _Comparison("received", rx, eni.eni_in, self._without_events, self.rules),
-            _Comparison("sent", tx, eni.eni_out, self._without_events, self.rules),
+            _Comparison(RECEIVED, rx, eni.eni_in, self._without_events, self.rules),
+            _Comparison(SENT, tx, eni.eni_out, self._without_events, self.rules),
         )
 
     @cached_property
@@ -184,7 +188,7 @@ class _Case:
         counts = min(2, self.rules.max_counts_per_byte) if self.evidence else self.rules.max_counts_per_byte
         return (1 + self.rules.tolerance) * explained_up_to(self.both.eni, counts, counted_again)
 
-    def judged(self, verdict: Verdict, reason: str, *, cause: Cause | None = None) -> Judgement:
+    def judged(self, verdict: Verdict, reason: str) -> Judgement:
         """For the rows down to `partial`: nothing was compared. What one side says alone is shown."""
         alone = verdict in (Verdict.OS_SILENT, Verdict.ENI_SILENT)
         return Judgement(
@@ -195,7 +199,6 @@ class _Case:
             os=os_alone(self.readings, self.window) if alone else None,
             eni=eni_alone(self.readings, self.window) if alone else None,
             evidence=self._shown,
-            cause=cause,
         )
 
     def compared(
@@ -204,7 +207,6 @@ class _Case:
         reason: str,
         *,
         unexplained: ByteRate | None = ZERO,
-        cause: Cause | None = None,
     ) -> Judgement:
         """A judgement for the rows from `idle` down."""
         bound = self.explained_up_to(self.counted_again + self.unknown)
@@ -221,7 +223,21 @@ class _Case:
             unexplained=unexplained,
             node_local_at_least=local if verdict.explained is not False else None,
             evidence=self.devices,
-            cause=cause,
+        )
+
+    def signs(self, verdict: Verdict) -> Signs:
+        """What a likely cause is recognised by."""
+        sides = self.physical if self.has_enough_periods else ()
+        return Signs(
+            verdict,
+            self.window,
+            self.readings,
+            self.events if isinstance(self.events, DeviceEvents) else None,
+            tuple(
+                Side(s.direction, s.counted.middle, s.carried, s.too_little > ZERO, s.too_much > ZERO)
+                for s in sides
+            ),
+            self.rules,
         )
 
     @property
@@ -295,17 +311,15 @@ def _warming_up(case: _Case) -> Judgement | None:
 def _implausible(case: _Case) -> Judgement | None:
     wrapped = "more than any machine can move: a counter that wrapped around"
     if (rate := greatest_os_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
-        return case.judged(
-            Verdict.IMPLAUSIBLE, f"The OS side reports {rate}, {wrapped}.", cause=Cause.WRAPPED_COUNTER
-        )
+        return case.judged(Verdict.IMPLAUSIBLE, f"The OS side reports {rate}, {wrapped}.")
     if isinstance(case.events, DeviceEvents):
         device, rate = greatest_rate(case.events, case.window.start, case.window.end)
         if rate > IMPLAUSIBLE_RATE:
             reason = f"Device {device} reports {rate}, {wrapped}."
-            return case.judged(Verdict.IMPLAUSIBLE, reason, cause=Cause.WRAPPED_COUNTER)
+            return case.judged(Verdict.IMPLAUSIBLE, reason)
     if (rate := greatest_eni_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
         reason = f"EC2 reports {rate} over the network interfaces, more than any machine can move."
-        return case.judged(Verdict.IMPLAUSIBLE, reason, cause=Cause.EC2_SIDE)
+        return case.judged(Verdict.IMPLAUSIBLE, reason)
     return _above_bandwidth(case, rate)
 
 
@@ -319,12 +333,12 @@ def _above_bandwidth(case: _Case, eni: ByteRate) -> Judgement | None:
     )
     if eni > limit:
         reason = f"EC2 reports {eni} over the network interfaces, {of_what}."
-        return case.judged(Verdict.IMPLAUSIBLE, reason, cause=Cause.EC2_SIDE)
+        return case.judged(Verdict.IMPLAUSIBLE, reason)
     if case.has_enough_periods and case.evidence is not None:
         physical = case.evidence.physical_rx + case.evidence.physical_tx
         if physical.low > limit:
             reason = f"The physical devices report {physical.middle}, {of_what}."
-            return case.judged(Verdict.IMPLAUSIBLE, reason, cause=Cause.WRAPPED_COUNTER)
+            return case.judged(Verdict.IMPLAUSIBLE, reason)
     return None
 
 
@@ -333,14 +347,14 @@ def _os_silent(case: _Case) -> Judgement | None:
         return None
     eni = eni_alone(case.readings, case.window)
     seen = f"EC2 reports {eni} and Container Insights nothing"
-    if isinstance(case.events, DeviceEvents) and case.events.samples:
+    if isinstance(case.events, DeviceEvents) and case.events.within(case.window.start, case.window.end):
         reason = (
             f"{seen}, yet its device events arrive: the agent is alive, "
             "and a counter was reset or the metric's path is broken."
         )
-        return case.judged(Verdict.OS_SILENT, reason, cause=Cause.COUNTER_RESET)
+        return case.judged(Verdict.OS_SILENT, reason)
     reason = f"{seen}: the agent is down or blind on this node."
-    return case.judged(Verdict.OS_SILENT, reason, cause=Cause.AGENT_DOWN)
+    return case.judged(Verdict.OS_SILENT, reason)
 
 
 def _eni_silent(case: _Case) -> Judgement | None:
@@ -382,7 +396,7 @@ def _os_deficit(case: _Case) -> Judgement | None:
             f"The network interfaces carried {case.both.eni}, the OS counted {case.both.os.middle}: "
             f"counting never makes the OS see less, so at least {missing} is unexplained."
         )
-        return case.compared(Verdict.OS_DEFICIT, reason, unexplained=missing, cause=Cause.MOVED_DEVICE)
+        return case.compared(Verdict.OS_DEFICIT, reason, unexplained=missing)
     side = max(case.physical, key=lambda side: side.too_little, default=None)
     if side is None or side.too_little == ZERO:
         return None
@@ -392,7 +406,7 @@ def _os_deficit(case: _Case) -> Judgement | None:
         f"The network interfaces {side.direction} {side.carried}, the physical devices counted "
         f"{side.counted.middle} of it: at least {side.too_little} never crossed a device the OS sees."
     )
-    return case.compared(Verdict.OS_DEFICIT, reason, unexplained=side.too_little, cause=Cause.MOVED_DEVICE)
+    return case.compared(Verdict.OS_DEFICIT, reason, unexplained=side.too_little)
 
 
 def _os_excess(case: _Case) -> Judgement | None:
@@ -401,12 +415,11 @@ def _os_excess(case: _Case) -> Judgement | None:
         return None
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
-    cause = Cause.TRANSMIT_DROPS if side.direction == "sent" else None
     reason = (
         f"The physical devices {side.direction} {side.counted.middle}, "
         f"the network interfaces {side.carried}: at least {side.too_much} more was counted than carried."
     )
-    return case.compared(Verdict.OS_EXCESS, reason, unexplained=side.too_much, cause=cause)
+    return case.compared(Verdict.OS_EXCESS, reason, unexplained=side.too_much)
 
 
 def _agree(case: _Case) -> Judgement | None:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum, unique
 from typing import Final
 
-from enigap.core.cluster import ClusterReport
+from enigap.core.cluster import ClusterReport, FindingKind
 from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION
 from enigap.core.units import ByteRate
 from enigap.core.verdict import Judgement, Verdict
@@ -190,13 +190,20 @@ def _cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
     yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED)
     yield Metric.NODES_SILENT, report.count(Verdict.OS_SILENT, Verdict.ENI_SILENT)
-    yield Metric.NODES_UNREADABLE, report.count(Verdict.UNREADABLE)
+    yield Metric.NODES_UNREADABLE, _nodes_unreadable(report)
     yield Metric.BILLED_METRICS, report.billed_metrics
     yield Metric.CLUSTER_UNEXPLAINED, max((_rate(j.unexplained) for j in judged), default=0.0)
     if judged:
         yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in judged)
         yield Metric.ENI_BYTES, sum(_rate(judgement.eni) for judgement in judged)
         yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in judged)
+
+
+def _nodes_unreadable(report: ClusterReport) -> int:
+    if report.finding is not None and report.finding.kind is FindingKind.UNREADABLE:
+        # Where not even the nodes could be listed it is one at least: zero would look like health.
+        return max(1, report.node_count)
+    return report.count(Verdict.UNREADABLE)
 
 
 def _node_data(cluster: str, judgement: Judgement) -> Iterator[Datum]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from enigap.core.meters import COMPLETE_SAMPLE_COUNT
+from enigap.core.rules import IMPLAUSIBLE_RATE
 from enigap.core.units import ByteRate, RateSpan
 from enigap.core.window import (
     MINUTE,
@@ -99,6 +100,7 @@ def usable_number(value: float | None) -> float | None:
 
 
 _INFINITY: Final = float("inf")
+_MOST: Final = IMPLAUSIBLE_RATE.bytes_per_second
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def complete_periods(readings: Readings, window: Window) -> tuple[datetime, ...]
 
     EC2's datapoint has all its samples (SampleCount; on Nitro it is published early and grows), and no
     labelled minute of the OS that touches the period is missing. The first sample after a gap counts as
-    missing: it averages over the gap.
+    missing: it averages over the gap. So does one that no machine can have: its neighbours may be sound.
     """
     return tuple(
         start
@@ -153,7 +155,9 @@ def _eni_period_is_complete(readings: Readings, index: int) -> bool:
 
 def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
     # With the label before the first, where the fetch holds it: if that is missing, the first ends a gap.
-    return None not in readings.os_minutes(max(start - MINUTE, readings.span.start), start + PERIOD)
+    rates = readings.os_minutes(max(start - MINUTE, readings.span.start), start + PERIOD)
+    known = [rate for rate in rates if rate is not None]
+    return len(known) == len(rates) and max(known) <= _MOST
 
 
 def eni_reports(readings: Readings, window: Window) -> bool:
@@ -187,8 +191,8 @@ def os_alone(readings: Readings, window: Window) -> ByteRate | None:
 
 def greatest_os_rate(readings: Readings, window: Window) -> ByteRate:
     """The greatest rate Container Insights reports for a minute of this window; zero where it reports
-    none."""
-    rates = readings.os_minutes(window.start, window.end)
+    none. The minute that ends the window is the next one's, or a single sample would spoil them both."""
+    rates = readings.os_minutes(window.start, window.end - MINUTE)
     return ByteRate(max([rate for rate in rates if rate is not None], default=0.0))
 
 

@@ -93,9 +93,10 @@ VERDICT_TABLE: Final = {
 
 
 class Cause(StrEnum):
-    """What an unexplained gap most likely is. A hint for people, never part of the judgement."""
+    """What an unexplained gap most likely is. A hint for people, never part of the judgement (`causes`)."""
 
     AGENT_DOWN = "agent_down"
+    REUSED_NAME = "reused_name"
     COUNTER_RESET = "counter_reset"
     WRAPPED_COUNTER = "wrapped_counter"
     MOVED_DEVICE = "moved_device"

@@ -1,10 +1,11 @@
-"""The last step of every deployment: call each function as it was just deployed, and fail the deployment if
-one fails.
+"""The last step of every deployment: call each function as it was just deployed; one that fails fails it.
 
 A broken import, a missing permission or settings that do not fit show up here instead of in the first
-quarter of an hour that nobody judges. It is a custom resource, so CloudFormation calls it and rolls back
-what it refuses.
+quarter of an hour that nobody judges. It is a custom resource: CloudFormation calls it, and rolls back what
+it refuses.
 """
+
+from __future__ import annotations
 
 import json
 import time
@@ -13,17 +14,21 @@ from typing import Any, Final, Protocol
 from urllib.request import Request, urlopen
 
 from enigap.aws.clients import Aws
+from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.iam import Statement
 
-ACTIONS: Final = ("lambda:InvokeFunction",)
+ACTIONS: Final = (Statement(("lambda:InvokeFunction",)),)
 
 CALLS: Final = "Calls"
-"""The property of the custom resource that says what to call: a list of objects with the two below."""
+"""The property of the custom resource that says what to call: a list of objects with these two members."""
 FUNCTION: Final = "Function"
 EVENT: Final = "Event"
 
 PATIENCE_SECONDS: Final = 60
-"""IAM is eventually consistent: what a new role may do is not known everywhere at once."""
+"""What a new role may do is not known everywhere at once."""
 PAUSE_SECONDS: Final = 5
+MAX_REASON: Final = 1_000
+"""CloudFormation takes 4 KB for the whole answer."""
 
 
 class Lambda(Protocol):
@@ -32,19 +37,16 @@ class Lambda(Protocol):
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, Any]: ...  # noqa: N803 - AWS's names
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: Mapping[str, Any], _context: object) -> None:
     """Answers CloudFormation's Create, Update and Delete."""
-    answer(event, problem_with(event))
+    answer(event, None if event["RequestType"] == "Delete" else problem_with(event))
 
 
 def problem_with(event: Mapping[str, Any]) -> str | None:
-    """What is wrong with what was deployed, in one sentence, or None."""
-    if event["RequestType"] == "Delete":
-        return None
+    """What is wrong with what was deployed, in one sentence; None if nothing is."""
     try:
-        return first_problem(
-            Aws().client("lambda"), event["ResourceProperties"][CALLS], time.monotonic, time.sleep
-        )
+        calls = event["ResourceProperties"][CALLS]
+        return first_problem(Aws().client("lambda"), calls, time.monotonic, time.sleep)
     except Exception as error:  # noqa: BLE001 - without an answer CloudFormation waits until it times out
         return f"The self-test itself failed: {type(error).__name__}: {error}"
 
@@ -55,9 +57,7 @@ def first_problem(
     clock: Callable[[], float],
     wait: Callable[[float], None],
 ) -> str | None:
-    """Call all, again and again while one fails and there is time; the last failure in one sentence, or
-    None.
-    """
+    """Make all calls, each again while it fails and there is time; what failed in the end, if anything."""
     give_up_at = clock() + PATIENCE_SECONDS
     for call in calls:
         while problem := _problem(functions, call):
@@ -68,22 +68,29 @@ def first_problem(
 
 
 def _problem(functions: Lambda, call: Mapping[str, str]) -> str | None:
-    result = functions.invoke(FunctionName=call[FUNCTION], Payload=call[EVENT].encode())
+    name = call[FUNCTION]
+    try:
+        with calling("lambda:InvokeFunction", functions):
+            result = functions.invoke(FunctionName=name, Payload=call[EVENT].encode())
+    except AwsProblem as problem:
+        return f"{name} could not be called. {problem}"
     if "FunctionError" not in result:
         return None
     said = json.loads(result["Payload"].read())
-    return f"{call[FUNCTION]} failed its self-test: {said.get('errorType')}: {said.get('errorMessage')}"
+    return f"{name} failed its self-test: {said.get('errorType')}: {said.get('errorMessage')}"
 
 
 def answer(event: Mapping[str, Any], problem: str | None) -> None:
     """Tell CloudFormation how it went, at the address it gave."""
     document = {
         "Status": "FAILED" if problem else "SUCCESS",
-        "Reason": (problem or "Every function answered.")[:1000],
+        "Reason": (problem or "Every function answered.")[:MAX_REASON],
         "PhysicalResourceId": event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    request = Request(event["ResponseURL"], json.dumps(document).encode(), method="PUT")  # noqa: S310 - see above
-    request.add_header("Content-Type", "")  # the address is signed for a request without one
-    with urlopen(request, timeout=30):  # noqa: S310 - CloudFormation's own address
+    # The address is signed for a request without a content type, which urllib would add.
+    request = Request(  # noqa: S310 - whoever may call this function is CloudFormation
+        event["ResponseURL"], json.dumps(document).encode(), {"Content-Type": ""}, method="PUT"
+    )
+    with urlopen(request, timeout=30):  # noqa: S310 - see above
         pass

@@ -24,6 +24,7 @@ from tests.fakes.strict_cloudwatch.protocol import (
     next_token,
 )
 from tests.fakes.strict_cloudwatch.queries import metric_of
+from tests.fakes.strict_cloudwatch.statistics import get_metric_statistics
 from tests.fakes.strict_cloudwatch.store import (
     NO_UNIT,
     MetricIdentity,
@@ -83,6 +84,7 @@ class StrictCloudWatch:
         self._operations: Mapping[str, _Operation] = {
             "PutMetricData": self._put_metric_data,
             "GetMetricData": self._get_metric_data,
+            "GetMetricStatistics": self._get_metric_statistics,
             "ListMetrics": self._list_metrics,
             "PutMetricAlarm": lambda request, _: self.alarms.put(request, self.now),
             "DescribeAlarms": lambda request, _: self.alarms.describe(request),
@@ -245,6 +247,12 @@ class StrictCloudWatch:
         self._count(wanted, results)
         answer = {"MetricDataResults": faults.apply(results), "Messages": faults.messages}
         return answer | next_token(request.parameters, resume)
+
+    def _get_metric_statistics(self, request: Request, _: CallFaults) -> dict[str, Any]:
+        answer = get_metric_statistics(request.parameters, self.store, self.now)
+        with self._lock:
+            self.counters.returned_datapoints += len(answer["Datapoints"])
+        return answer
 
     def _page(
         self, wanted: MetricDataRequest

@@ -164,6 +164,10 @@ class Store:
             return _minutes(parts[0], start, end, statistic)
         return _buckets(parts, start, end, period, statistic)
 
+    def units(self, identity: MetricIdentity) -> list[str]:
+        """The units this metric has datapoints in, each once."""
+        return list(dict.fromkeys(points.unit for points in self._parts(identity, None)))
+
     def whole(
         self, identity: MetricIdentity, statistic: str, *, unit: str | None, start: int, end: int
     ) -> float | None:

@@ -390,8 +390,7 @@ def get_metric_data(parameters: Mapping[str, Any], now: datetime) -> MetricDataR
         place = place_of_token(parameters, 2)
     except ValueError as wrong:
         raise AwsError("InvalidNextToken", f"{wrong}.") from wrong
-    age_seconds = now.timestamp() - start
-    resolution = next(seconds for age, seconds in _RESOLUTIONS if age_seconds > age.total_seconds())
+    resolution = finest_period(start, now)
     return MetricDataRequest(
         queries=queries,
         start=max(floor_to(math.floor(start), resolution), epoch_second(now - KEPT_FOR)),
@@ -402,6 +401,12 @@ def get_metric_data(parameters: Mapping[str, Any], now: datetime) -> MetricDataR
         resume_query=place[0] if place else 0,
         resume_second=place[1] if place else None,
     )
+
+
+def finest_period(start: float, now: datetime) -> int:
+    """The smallest period in seconds that still has datapoints for a request that starts at `start`."""
+    age_seconds = now.timestamp() - start
+    return next(seconds for age, seconds in _RESOLUTIONS if age_seconds > age.total_seconds())
 
 
 def _time_range(parameters: Mapping[str, Any], refusals: Refusals) -> tuple[float, float]:

@@ -6,8 +6,8 @@
                                                  --for_sns-----> all of them, as one SNS message
 
 The JSON object is the contract (docs/schemas/notification-1.schema.json), and every rendering is a function
-of it alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them, and
-each rendering adds what its channel needs on top.
+of it alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them,
+and each rendering adds what its channel needs on top.
 """
 
 from enigap.core.messages.event import NotAnEventError, notification

@@ -38,7 +38,9 @@ class Paragraph:
             rest = self.node_count - shown
             lines = [f"{bullet}{line}" for line in self.nodes[:shown]]
             if self.nodes and rest > 0:
-                lines.append(f"and {count(rest, 'more node')}" if shown else count(rest, "node"))
+                lines.append(
+                    f"{bullet}{'and ' if shown else ''}{count(rest, 'more node' if shown else 'node')}"
+                )
             whole = "\n".join([text, *lines])
             if size(whole) <= room:
                 break
@@ -81,8 +83,8 @@ class Letter:
 def compose(event: Event) -> Letter:
     """The message that an event comes to."""
     return Letter(
-        title=f"{name(event.cluster)}: {headline(event)}",
-        preface="This is a test message. Nothing is wrong." if event.is_test else None,
+        title=f"{'TEST: ' if event.is_test else ''}{name(event.cluster)}: {headline(event)}",
+        preface="This is a test message: it shows that messages arrive here." if event.is_test else None,
         paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
         steps=tuple(_steps(event)),
         dashboard=name(event.dashboard_url, LONGEST_LINK),
@@ -97,6 +99,8 @@ def compose(event: Event) -> Letter:
 
 def headline(event: Event) -> str:
     """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 resolved`."""
+    if event.is_test:
+        return "nothing is wrong"
     everything = tallies(event.incidents, event.left_out)
     is_open = [tally for tally in everything if tally.news is not NewsKind.RESOLVED]
     resolved = sum(tally.incidents for tally in everything if tally.news is NewsKind.RESOLVED)
@@ -130,20 +134,22 @@ def _verdicts(some: Iterable[Tally]) -> str:
 def _paragraph(incident: ToldIncident) -> Paragraph:
     lead = incident.news.value.capitalize()
     text = name(incident.summary, LONGEST_SUMMARY)
-    # Of a single node the paragraph itself has the figures.
-    nodes = incident.nodes[:MOST_NODES] if incident.node_count > 1 else ()
+    # Of a single node the paragraph itself has the figures; of what is over they are history.
+    is_listed = incident.node_count > 1 and incident.news is not NewsKind.RESOLVED
+    nodes = incident.nodes[:MOST_NODES] if is_listed else ()
     return Paragraph(f"{lead}: {text}", tuple(_line(node) for node in nodes), incident.node_count)
 
 
 def _line(node: ToldNode) -> str:
+    unexplained = "" if node.unexplained is None else f", at least {node.unexplained} unexplained"
     return (
-        f"{node_label(node.instance_id, node.node_name)}: OS {_figure(node.os)}, "
-        f"interfaces {_figure(node.eni)}, unexplained {_figure(node.unexplained, 'at least ')}"
+        f"{node_label(node.instance_id, node.node_name)}: "
+        f"OS {_figure(node.os)}, interfaces {_figure(node.eni)}{unexplained}"
     )
 
 
-def _figure(rate: ByteRate | None, at_least: str = "") -> str:
-    return "unknown" if rate is None else f"{at_least}{rate}"
+def _figure(rate: ByteRate | None) -> str:
+    return "unknown" if rate is None else str(rate)
 
 
 def _steps(event: Event) -> Iterable[Step]:
@@ -152,7 +158,7 @@ def _steps(event: Event) -> Iterable[Step]:
         yield Step("Nothing to do.")
         return
     if words := words_for(worst.verdict, worst.cause):
-        yield Step(f"Next: {words.next_step}")
+        yield Step(words.next_step.replace("{cluster}", argument(event.cluster)))
     where = f"--region {argument(event.region)}"
     at = f"--at {timestamp(event.settled_at)}"
     if worst.is_about_nodes and worst.nodes:
@@ -162,5 +168,5 @@ def _steps(event: Event) -> Iterable[Step]:
         )
     else:
         yield Step("To look again:", f"enigap check --cluster {argument(event.cluster)} {where} {at}")
-    why = "--for 2h --why 'what is done about it'"
+    why = "--for 2h --why 'what for'"
     yield Step("To mute it:", f"enigap silence {argument(worst.id)} {where} {why}")

@@ -23,12 +23,19 @@ class CauseWords:
 
     likely: str
     next_step: str
+    """In it, {cluster} stands for the cluster's name."""
 
 
 CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     Cause.AGENT_DOWN: CauseWords(
         "the CloudWatch agent is down there, or may not write to CloudWatch",
         "See whether the agent's pod runs on the node, and what its log says: "
+        "kubectl -n amazon-cloudwatch get pods -o wide",
+    ),
+    Cause.REUSED_NAME: CauseWords(
+        "the events in its log stream carry another instance's id: its node name was another node's before, "
+        "or the agent there holds on to an old id",
+        "Delete the agent's pod on the node, so that a new one asks for the id again: "
         "kubectl -n amazon-cloudwatch get pods -o wide",
     ),
     Cause.COUNTER_RESET: CauseWords(
@@ -79,7 +86,7 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
         "the CloudWatch agent was removed, or replaced by Container Insights with OpenTelemetry, "
         "which has no such metric",
         "See what is installed and switched on: "
-        "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name NAME",
+        "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name {cluster}",
     ),
     FindingKind.UNREADABLE: CauseWords(
         "CloudWatch throttles or denies the requests, or has an outage",
@@ -102,7 +109,7 @@ _ENDINGS: Final = {
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
 }
 
-_LONGEST_REASON: Final = 600
+_LONGEST_REASON: Final = 900
 
 
 def summary(news: News) -> str:
@@ -112,7 +119,9 @@ def summary(news: News) -> str:
     if news.news is NewsKind.RESOLVED:
         ending = _ENDINGS.get(news.why, "over")
         return f"{_who(incident)}: {ending}. The incident ({name(incident.verdict)}) was open for {span}."
-    words = words_for(incident.verdict, incident.cause)
+    if news.why is NewsReason.TEST:
+        return "Somebody asked for this message with `enigap notify --test`. It is about no node."
+    words = None if incident.reason else words_for(incident.verdict, incident.cause)
     likely = f" Likely: {words.likely}." if words else ""
     muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
     return f"{_who(incident)}: {_what(incident, span)}.{likely}{muted}"
@@ -139,32 +148,55 @@ def _who(incident: Incident) -> str:
 
 
 def _what(incident: Incident, span: str) -> str:
+    if incident.verdict in set(FindingKind):
+        return _of_cluster(incident, span)
+    worst = incident.nodes[0] if incident.nodes else None
+    if incident.is_cluster_wide:
+        return f"{_OF_MANY.get(incident.verdict, name(incident.verdict))}, for {span}{_worst(worst)}"
+    return _of_node(worst, span) if worst else f"{name(incident.verdict)} for {span}"
+
+
+def _of_cluster(incident: Incident, span: str) -> str:
+    if incident.reason:
+        return f"{name(incident.reason, _LONGEST_REASON).rstrip('.')}. Nothing could be judged for {span}"
     if incident.verdict == FindingKind.NOT_COLLECTED:
         return f"no node_network_total_bytes from {_any_node(incident)} for {span}, so nothing can be judged"
-    if incident.verdict == FindingKind.UNREADABLE:
-        return f"CloudWatch gave no answer about {_any_node(incident)} for {span}, so nothing can be judged"
-    worst = incident.nodes[0] if incident.nodes else None
-    if not incident.is_cluster_wide:
-        return f"{_of_one(worst) if worst else name(incident.verdict)} for {span}"
-    what = f"{_OF_MANY.get(incident.verdict, name(incident.verdict))}, for {span}"
-    if worst is None:
-        return what
-    return f"{what}. The worst is {node_label(worst['instance_id'], worst['node_name'])}: {_of_one(worst)}"
+    return f"CloudWatch gave no answer about {_any_node(incident)} for {span}, so nothing can be judged"
+
+
+def _of_node(node: Document, span: str) -> str:
+    if _counted_less(node):
+        os, eni, unexplained = (
+            ByteRate(node[f"{what}_bytes_per_second"]) for what in ("os", "eni", "unexplained")
+        )
+        return (
+            f"the network interfaces carried {eni}, the OS counted {os}. "
+            f"Counting never makes the OS see less: at least {unexplained} unexplained for {span}"
+        )
+    reason = name(node["reason"], _LONGEST_REASON).rstrip(".")
+    reason = f"the {reason[4:]}" if reason.startswith("The ") else reason
+    return f"{reason}, for {span}"
+
+
+def _counted_less(node: Document) -> bool:
+    """Whether it is the two totals that contradict counting, and not the devices."""
+    os, eni = node["os_bytes_per_second"], node["eni_bytes_per_second"]
+    known = None not in (os, eni, node["unexplained_bytes_per_second"])
+    return node["verdict"] == Verdict.OS_DEFICIT and known and os < eni
+
+
+def _worst(node: Document | None) -> str:
+    if node is None:
+        return ""
+    who = f". The worst is {node_label(node['instance_id'], node['node_name'])}"
+    if unexplained := node["unexplained_bytes_per_second"]:
+        return f"{who}, at least {ByteRate(unexplained)} unexplained"
+    if eni := node["eni_bytes_per_second"]:
+        return f"{who}, with {ByteRate(eni)} on its network interfaces"
+    return who
 
 
 def _any_node(incident: Incident) -> str:
     if incident.node_count < 2:
         return "its only node" if incident.node_count else "any node"
     return f"any of its {count(incident.node_count, 'node')}"
-
-
-def _of_one(node: Document) -> str:
-    """What is wrong with one node, without its full stop."""
-    os, eni, unexplained = (node[f"{side}_bytes_per_second"] for side in ("os", "eni", "unexplained"))
-    if node["verdict"] == Verdict.OS_DEFICIT and None not in (os, eni, unexplained) and os < eni:
-        return (
-            f"the network interfaces carried {ByteRate(eni)}, the OS counted {ByteRate(os)}. "
-            f"Counting never makes the OS see less: at least {ByteRate(unexplained)} unexplained"
-        )
-    reason = name(node["reason"], _LONGEST_REASON).rstrip(".")
-    return f"the {reason[4:]}" if reason.startswith("The ") else reason

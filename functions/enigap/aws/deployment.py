@@ -1,0 +1,124 @@
+"""The deployed enigap, found by its stack: where its state is, whom it tells, and what it was set to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.iam import Statement
+
+STACK: Final = "enigap"
+"""The stack's name in the first region; in each further one it is followed by a hyphen and the region."""
+
+ACTIONS: Final = (
+    Statement(
+        ("cloudformation:DescribeStacks", "lambda:GetFunctionConfiguration", "sns:ListSubscriptionsByTopic")
+    ),
+)
+
+_PENDING: Final = "PendingConfirmation"
+_OUTPUTS: Final = ("TopicArn", "PipelineTopicArn", "StateTableName", "PlanFunctionName", "DashboardUrl")
+
+
+class CloudFormation(Protocol):
+    """What is needed of the CloudFormation client."""
+
+    def describe_stacks(self, **request: Any) -> dict[str, Any]: ...
+
+
+class Lambda(Protocol):
+    """What is needed of the Lambda client."""
+
+    def get_function_configuration(self, **request: Any) -> dict[str, Any]: ...
+
+
+class Sns(Protocol):
+    """What is needed of the SNS client."""
+
+    def list_subscriptions_by_topic(self, **request: Any) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What the stack put where."""
+
+    topic_arn: str
+    """Findings go there."""
+    pipeline_topic_arn: str
+    """Alarms on the pipeline itself go there."""
+    state_table: str
+    plan_function: str
+    dashboard_url: str
+
+    @property
+    def account(self) -> str:
+        return self.topic_arn.split(":")[4]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subscription:
+    """Somebody who is told."""
+
+    protocol: str
+    endpoint: str
+    is_confirmed: bool
+
+
+def find(cloudformation: CloudFormation, region: str) -> Deployment:
+    """The deployment in the client's region. Raises AwsProblem if there is none."""
+    for name in (STACK, f"{STACK}-{region}"):
+        outputs = _outputs(cloudformation, name)
+        if outputs is None:
+            continue
+        missing = [output for output in _OUTPUTS if output not in outputs]
+        if missing:
+            raise AwsProblem(
+                ProblemKind.MISSING,
+                f"The stack {name} in {region} has no output {missing[0]}",
+                "finish its deployment with `cdk deploy`",
+            )
+        return Deployment(*(outputs[output] for output in _OUTPUTS))
+    raise AwsProblem(
+        ProblemKind.MISSING,
+        f"There is no stack {STACK} in {region}",
+        "deploy it with `cdk deploy`, or give the region it is in",
+    )
+
+
+def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:
+    """The environment variables the planner was deployed with. Raises AwsProblem."""
+    with calling("lambda:GetFunctionConfiguration", lambda_):
+        answer = lambda_.get_function_configuration(FunctionName=deployment.plan_function)
+    variables: Mapping[str, str] = answer.get("Environment", {}).get("Variables", {})
+    return variables
+
+
+def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
+    """Who is told, by either topic. Raises AwsProblem."""
+    found: set[Subscription] = set()
+    for topic_arn in (deployment.topic_arn, deployment.pipeline_topic_arn):
+        request = {"TopicArn": topic_arn}
+        while True:
+            with calling("sns:ListSubscriptionsByTopic", sns):
+                page = sns.list_subscriptions_by_topic(**request)
+            for each in page.get("Subscriptions", ()):
+                is_confirmed = each.get("SubscriptionArn") != _PENDING
+                found.add(Subscription(each.get("Protocol", ""), each.get("Endpoint", ""), is_confirmed))
+            if not page.get("NextToken"):
+                break
+            request["NextToken"] = page["NextToken"]
+    return tuple(sorted(found))
+
+
+def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | None:
+    try:
+        with calling("cloudformation:DescribeStacks", cloudformation):
+            answer = cloudformation.describe_stacks(StackName=stack)
+    except AwsProblem as problem:
+        if problem.code == "ValidationError":  # CloudFormation's word for a stack that does not exist
+            return None
+        raise
+    outputs = answer["Stacks"][0].get("Outputs", ())
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}

@@ -1,0 +1,245 @@
+"""What is remembered between runs, in a DynamoDB table: one small item per cluster, and one of the silences.
+
+The partition key is `id`; there is no sort key. Each item has a `revision`, and a write names the one it was
+read at, so of two writers one is refused. The attributes beside the state are for the planner, which then
+need not read it.
+
+| id | attributes |
+|---|---|
+| cluster#NAME | cluster, revision, state (JSON), done, nodes, open_incidents, unsaid, expires_at |
+| cluster#NAME, never judged | cluster, revision 0, planned_since, expires_at |
+| silences | revision, silences: target -> until, why |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.iam import Statement
+from enigap.core.documents import timestamp
+from enigap.core.incidents import ClusterState, Silence
+from enigap.core.state import (
+    ConflictError,
+    Known,
+    Remembered,
+    StateUnreadableError,
+    from_json,
+    instant,
+    to_json,
+)
+from enigap.core.window import Window
+
+PLAN_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:PutItem")),)
+"""What `known`, `note_planned` and `rehearse` need."""
+
+RECONCILE_ACTIONS: Final = (Statement(("dynamodb:GetItem", "dynamodb:PutItem")),)
+"""What `read` and `write` need."""
+
+STATUS_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:GetItem")),)
+"""What `known`, `read` and `silences` need: to look and change nothing."""
+
+SILENCE_ACTIONS: Final = (Statement(("dynamodb:GetItem", "dynamodb:PutItem")),)
+"""What `silence` needs."""
+
+KEPT_FOR: Final = timedelta(days=60)
+"""After its last judged window; DynamoDB deletes the item some time later (`expires_at`)."""
+
+KEY: Final = "id"
+"""The partition key; there is no sort key."""
+EXPIRES_AT: Final = "expires_at"
+"""When DynamoDB may delete an item, in seconds since 1970."""
+
+_SILENCES: Final = "silences"
+_ATTEMPTS: Final = 5
+_REFUSED: Final = "ConditionalCheckFailedException"
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Item = dict[str, dict[str, Any]]
+
+
+class DynamoDb(Protocol):
+    """What is needed of the DynamoDB client."""
+
+    def get_item(self, **request: Any) -> dict[str, Any]: ...
+    def put_item(self, **request: Any) -> dict[str, Any]: ...
+    def scan(self, **request: Any) -> dict[str, Any]: ...
+
+
+class StateTable:
+    """The table at one moment, `now`. Each method raises AwsProblem if DynamoDB fails."""
+
+    def __init__(self, dynamodb: DynamoDb, table: str, *, now: datetime) -> None:
+        self._dynamodb, self._table, self._now = dynamodb, table, now
+
+    # --- states
+
+    def read(self, cluster: str) -> tuple[Remembered, tuple[Silence, ...]]:
+        """A cluster's state, empty if it was never judged, and the silences in force.
+
+        Raises StateUnreadableError for what this version cannot read.
+        """
+        item = self._get(_key(cluster))
+        state = from_json(item["state"].get("S", "")) if "state" in item else ClusterState(cluster)
+        return Remembered(state, _revision(item)), self.silences()
+
+    def write(self, remembered: Remembered) -> Remembered:
+        """Compare and swap; what comes back has the new revision. Raises ConflictError."""
+        state = remembered.state
+        attributes: _Item = {
+            "cluster": {"S": state.cluster},
+            "state": {"S": to_json(state)},
+            "nodes": {"N": str(state.nodes)},
+            "open_incidents": {"N": str(len(state.incidents))},
+            "unsaid": {"N": str(len(state.outbox))},
+            EXPIRES_AT: self._expiry(),
+        }
+        if state.done is not None:
+            attributes["done"] = {"S": timestamp(state.done.end)}
+        revision = self._swap(_key(state.cluster), attributes, remembered.revision)
+        return replace(remembered, revision=revision)
+
+    def known(self) -> Iterator[Known]:
+        """Every cluster there is an item of."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(f"#{name}" for name in _FOR_THE_PLANNER),
+            "ExpressionAttributeNames": {f"#{name}": name for name in _FOR_THE_PLANNER},
+        }
+        while True:
+            with calling("dynamodb:Scan", self._dynamodb):
+                page = self._dynamodb.scan(**request)
+            yield from (_known(item) for item in page.get("Items", ()) if "cluster" in item)
+            if not page.get("LastEvaluatedKey"):
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def note_planned(self, cluster: str, window: Window) -> None:
+        """Remember since when a cluster that was never judged has been planned, unless something is."""
+        item: _Item = {
+            "id": {"S": _key(cluster)},
+            "revision": {"N": "0"},
+            "cluster": {"S": cluster},
+            "planned_since": {"S": timestamp(window.end)},
+            EXPIRES_AT: self._expiry(),
+        }
+        with suppress(ConflictError):  # known already, which is all that is wanted
+            self._put(item, ConditionExpression="attribute_not_exists(id)")
+
+    def rehearse(self) -> None:
+        """Find out whether the table is there and may be written to, and change nothing."""
+        with suppress(ConflictError):
+            never = "attribute_exists(id) AND attribute_not_exists(id)"
+            self._put({"id": {"S": "rehearsal"}}, ConditionExpression=never)
+
+    # --- silences
+
+    def silences(self) -> tuple[Silence, ...]:
+        """The silences in force. Raises StateUnreadableError."""
+        return self._in_force(self._get(_SILENCES))
+
+    def silence(self, silence: Silence) -> None:
+        """Add a silence, or change the one of the same target; one that is over is taken away.
+
+        Raises StateUnreadableError, and ConflictError if others keep changing them.
+        """
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._silence(silence)
+                break
+            except ConflictError:
+                if not left:
+                    raise
+
+    def _silence(self, silence: Silence) -> None:
+        item = self._get(_SILENCES)
+        others = [each for each in self._in_force(item) if each.target != silence.target]
+        in_force = [*others, silence] if silence.until > self._now else others
+        silences = {
+            each.target: {"M": {"until": {"S": timestamp(each.until)}, "why": {"S": each.why}}}
+            for each in in_force
+        }
+        self._swap(_SILENCES, {"silences": {"M": silences}}, _revision(item))
+
+    def _in_force(self, item: _Item) -> tuple[Silence, ...]:
+        try:
+            silences = [
+                Silence(target, instant(each["M"]["until"]["S"]), each["M"]["why"]["S"])
+                for target, each in item.get("silences", {"M": {}})["M"].items()
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateUnreadableError(
+                f"The silences are damaged ({type(error).__name__}): "
+                f"delete the item {_SILENCES!r} in the state table and silence again."
+            ) from error
+        return tuple(silence for silence in silences if silence.until > self._now)
+
+    # --- items
+
+    def _get(self, key: str) -> _Item:
+        with calling("dynamodb:GetItem", self._dynamodb):
+            answer = self._dynamodb.get_item(
+                TableName=self._table, Key={"id": {"S": key}}, ConsistentRead=True
+            )
+        item: _Item = answer.get("Item") or {}
+        return item
+
+    def _swap(self, key: str, attributes: _Item, read_at: int | None) -> int:
+        """Write an item that is still as it was read, and say its new revision. Raises ConflictError."""
+        revision = 1 if read_at is None else read_at + 1
+        item = {"id": {"S": key}, "revision": {"N": str(revision)}, **attributes}
+        if read_at is None:
+            self._put(item, ConditionExpression="attribute_not_exists(id)")
+        else:
+            self._put(
+                item,
+                ConditionExpression="#revision = :read",
+                ExpressionAttributeNames={"#revision": "revision"},
+                ExpressionAttributeValues={":read": {"N": str(read_at)}},
+            )
+        return revision
+
+    def _put(self, item: _Item, **condition: Any) -> None:
+        try:
+            with calling("dynamodb:PutItem", self._dynamodb):
+                self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
+        except AwsProblem as problem:
+            if problem.code != _REFUSED:
+                raise
+            raise ConflictError(f"Somebody else wrote the item {item['id']['S'][:80]!r}.") from None
+
+    def _expiry(self) -> dict[str, str]:
+        return {"N": str(int((self._now + KEPT_FOR).timestamp()))}
+
+
+_FOR_THE_PLANNER: Final = ("cluster", "done", "planned_since", "nodes", "open_incidents", "unsaid")
+
+
+def _key(cluster: str) -> str:
+    return f"cluster#{cluster}"
+
+
+def _revision(item: Mapping[str, Any]) -> int | None:
+    return int(item["revision"]["N"]) if "revision" in item else None
+
+
+def _known(item: Mapping[str, Any]) -> Known:
+    left = (int(item.get(name, {}).get("N", 0)) for name in ("nodes", "open_incidents", "unsaid"))
+    return Known(
+        cluster=item["cluster"]["S"],
+        done_or_since=_instant(item.get("done") or item.get("planned_since")),
+        is_alive="done" not in item or any(left),
+    )
+
+
+def _instant(attribute: Mapping[str, Any] | None) -> datetime:
+    """An attribute somebody has spoilt makes one cluster overdue; it must not stop the others."""
+    try:
+        return instant((attribute or {}).get("S"))
+    except (TypeError, ValueError):
+        return _NEVER

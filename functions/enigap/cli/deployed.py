@@ -1,0 +1,32 @@
+"""What the commands for a deployed enigap share: finding it, and its state as it stands now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from enigap.aws import deployment
+from enigap.aws.clients import Aws
+from enigap.aws.deployment import Deployment
+from enigap.aws.state_table import StateTable
+from enigap.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployed enigap with its state at one moment."""
+
+    aws: Aws
+    stack: Deployment
+    states: StateTable
+
+    def settings(self) -> Settings:
+        """What it was set to when it was deployed."""
+        return Settings.from_env(deployment.environment(self.aws.client("lambda"), self.stack))
+
+
+def deployed(profile: str | None, region: str | None, now: datetime) -> Deployed:
+    """The enigap deployed in a region. Raises AwsProblem."""
+    aws = Aws(profile=profile, region=region)
+    stack = deployment.find(aws.client("cloudformation"), aws.region)
+    return Deployed(aws, stack, StateTable(aws.client("dynamodb"), stack.state_table, now=now))

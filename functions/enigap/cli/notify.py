@@ -1,0 +1,69 @@
+"""`enigap notify --test`: a marked message through every channel, before one is needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from enigap.aws.deployment import subscriptions
+from enigap.aws.topic import Topic
+from enigap.cli.arguments import Profile, Region, UsageError
+from enigap.cli.deployed import deployed
+from enigap.cli.screen import Screen
+from enigap.core.incidents import Incident, News, NewsKind, NewsReason
+from enigap.core.messages import notification
+from enigap.core.verdict import Verdict
+from enigap.core.window import Window
+
+CLUSTER = "test"
+
+
+def command(
+    test: Annotated[  # noqa: FBT002 - a flag is passed by name
+        bool, typer.Option("--test", help="Send a message that says it is a test.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> int:
+    """Send a test message through every configured channel, and say who should have got it."""
+    if not test:
+        raise UsageError("There is only the test message to send: say `enigap notify --test`.")
+    now = datetime.now(UTC)
+    it = deployed(profile, region, now)
+    settings = it.settings()
+    window = Window.newest_settled(now, settings.settle)
+    topic = Topic(
+        it.aws.client("sns"),
+        it.stack.topic_arn,
+        lambda news: notification(
+            news,
+            account=it.stack.account,
+            region=it.aws.region,
+            cluster=CLUSTER,
+            dashboard_url=it.stack.dashboard_url,
+            settle=settings.settle,
+            runbook_url=settings.runbook_url,
+        ),
+    )
+    topic.notify([News(NewsKind.OPENED, NewsReason.TEST, _nothing_happened(window), window)])
+    screen = Screen()
+    told = subscriptions(it.aws.client("sns"), it.stack)
+    screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
+    for each in told:
+        note = "" if each.is_confirmed else "  not confirmed: AWS's email with the link is still waiting"
+        screen.print(f"  {each.protocol}  {each.endpoint}{note}")
+    return 0 if told and all(each.is_confirmed for each in told) else 2
+
+
+def _nothing_happened(window: Window) -> Incident:
+    return Incident(
+        id=f"{CLUSTER}/*/{Verdict.OS_DEFICIT.value}",
+        verdict=Verdict.OS_DEFICIT.value,
+        cause=None,
+        since=window.start,
+        node_count=0,
+        nodes=(),
+        members=None,
+    )

@@ -1,0 +1,15 @@
+"""`enigap policy`: what `check` and `explain` must be allowed to do."""
+
+from __future__ import annotations
+
+from enigap.aws import device_events, discovery, metrics
+from enigap.aws.iam import policy_document
+from enigap.cli.screen import write
+
+READ_ACTIONS = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS)
+
+
+def command() -> int:
+    """The IAM policy that check and explain need. It reads, and writes nothing."""
+    write(policy_document(READ_ACTIONS), indent=2)
+    return 0

@@ -1,0 +1,157 @@
+"""`enigap status`: what is open, overdue, unsaid, muted and unconfirmed in the deployed enigap."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from enigap.aws.deployment import Subscription, subscriptions
+from enigap.cli.arguments import Format, Output, Profile, Region
+from enigap.cli.deployed import Deployed, deployed
+from enigap.cli.progress import progress
+from enigap.cli.screen import Screen
+from enigap.core.documents import Document, timestamp
+from enigap.core.incidents import ClusterState, Incident, Silence
+from enigap.core.text import printable
+from enigap.pipeline import overdue_clusters
+
+SCHEMA = "enigap.status/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The deployed enigap as it stands now."""
+
+    now: datetime
+    states: Sequence[ClusterState]
+    overdue: Sequence[str]
+    silences: Sequence[Silence]
+    told: Sequence[Subscription]
+    dashboard_url: str
+
+    @property
+    def unconfirmed(self) -> list[Subscription]:
+        return [each for each in self.told if not each.is_confirmed]
+
+    def muted_until(self, incident: Incident) -> datetime | None:
+        return max((s.until for s in self.silences if s.covers(incident.id, self.now)), default=None)
+
+    @property
+    def exit_status(self) -> int:
+        """1 if anything is open; else 2 if something is amiss with the pipeline itself; else 0."""
+        if any(state.incidents for state in self.states):
+            return 1
+        unsaid = any(state.outbox for state in self.states)
+        return 2 if self.overdue or self.unconfirmed or unsaid or not self.told else 0
+
+
+def command(region: Region = None, profile: Profile = None, output: Output = Format.TABLE) -> int:
+    """What is open, overdue, muted and unconfirmed.
+
+    Exit status: 1 if an incident is open; 2 if something is amiss with the pipeline itself; 0 if all is well.
+    """
+    with progress() as step:
+        step("reading the deployed state")
+        now = datetime.now(UTC)
+        status = _status(deployed(profile, region, now), now)
+    if output is Format.JSON:
+        json.dump(_document(status), sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        _show(Screen(), status)
+    return status.exit_status
+
+
+def _status(it: Deployed, now: datetime) -> Status:
+    known = sorted(it.states.known(), key=lambda each: each.cluster)
+    alive = [each for each in known if each.is_alive]
+    return Status(
+        now=now,
+        states=[it.states.read(each.cluster)[0].state for each in known],
+        overdue=overdue_clusters(alive, it.settings(), now),
+        silences=it.states.silences(),
+        told=subscriptions(it.aws.client("sns"), it.stack),
+        dashboard_url=it.stack.dashboard_url,
+    )
+
+
+def _show(screen: Screen, status: Status) -> None:
+    if not status.states:
+        screen.print("No cluster has been judged yet; the first is within a schedule of the deployment.")
+    for state in status.states:
+        screen.print(_cluster(state, status))
+        for incident in state.incidents:
+            screen.print(_incident(incident, status))
+    for silence in status.silences:
+        until = timestamp(silence.until.replace(microsecond=0))
+        screen.print(f"muted: {printable(silence.target)} until {until} ({printable(silence.why)})")
+    for each in status.unconfirmed:
+        what = f"not confirmed: {each.protocol} {printable(each.endpoint)}"
+        screen.print(Text.assemble((what, "yellow"), ": the link in AWS's email is still to be followed"))
+    if not status.told:
+        screen.print(Text("nobody is subscribed: set `email` or `slack` and deploy", "yellow"))
+    screen.print(f"dashboard: {printable(status.dashboard_url, most=1000)}", soft_wrap=True)
+
+
+def _cluster(state: ClusterState, status: Status) -> Text:
+    judged = f"judged up to {state.done.end:%Y-%m-%d %H:%M} UTC" if state.done else "never judged yet"
+    text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {state.nodes:,} nodes, ")
+    count = len(state.incidents)
+    text.append(
+        f"{count or 'no'} open {'incident' if count == 1 else 'incidents'}", "bold red" if count else ""
+    )
+    if state.cluster in status.overdue:
+        text.append(", overdue: look at the alarms and at the reconcile function's log", "yellow")
+    if state.outbox:
+        text.append(f", {len(state.outbox)} still to be sent", "yellow")
+    return text
+
+
+def _incident(incident: Incident, status: Status) -> Text:
+    nodes = f"{incident.node_count:,} {'node' if incident.node_count == 1 else 'nodes'}"
+    text = Text(f"  {printable(incident.id)}: {nodes} since {incident.since:%Y-%m-%d %H:%M} UTC")
+    if until := status.muted_until(incident):
+        text.append(f", muted until {timestamp(until.replace(microsecond=0))}", "yellow")
+    why = incident.nodes[0]["reason"] if incident.nodes else incident.reason
+    return text.append(f"\n    {printable(why, most=500)}" if why else "")
+
+
+def _document(status: Status) -> Document:
+    return {
+        "schema": SCHEMA,
+        "clusters": [
+            {
+                "cluster": state.cluster,
+                "judged_until": timestamp(state.done.end) if state.done else None,
+                "nodes": state.nodes,
+                "overdue": state.cluster in status.overdue,
+                "unsaid": len(state.outbox),
+                "incidents": [
+                    {
+                        "id": incident.id,
+                        "verdict": incident.verdict,
+                        "cause": incident.cause,
+                        "since": timestamp(incident.since),
+                        "node_count": incident.node_count,
+                        "muted_until": timestamp(until) if (until := status.muted_until(incident)) else None,
+                    }
+                    for incident in state.incidents
+                ],
+            }
+            for state in status.states
+        ],
+        "silences": [
+            {"target": each.target, "until": timestamp(each.until), "why": each.why}
+            for each in status.silences
+        ],
+        "subscriptions": [
+            {"protocol": each.protocol, "endpoint": each.endpoint, "confirmed": each.is_confirmed}
+            for each in status.told
+        ],
+        "dashboard_url": status.dashboard_url,
+    }

@@ -1,0 +1,109 @@
+"""The planner: every quarter of an hour, one work item for each cluster.
+
+Events: `{}` plans the newest settled window, `{"window_end": "2026-01-01T00:15:00Z"}` that one, and
+`{"dry_run": true}` plans nothing: it makes the calls that planning makes, short of writing anything down but
+the metric that says how many clusters are overdue.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from enigap.aws import discovery
+from enigap.aws.publisher import MetricPublisher
+from enigap.aws.state_table import StateTable
+from enigap.aws.work_queue import WorkQueue
+from enigap.core.documents import timestamp
+from enigap.core.state import instant
+from enigap.core.window import Window
+from enigap.lambdas import environment as variables
+from enigap.lambdas import runtime
+from enigap.pipeline import plan, survey
+from enigap.settings import Settings
+
+OLDEST: Final = timedelta(days=14)
+"""CloudWatch takes no metrics that are older, and soon after has none by the minute either."""
+
+CLUSTERS_PLANNED: Final = "ClustersPlanned"
+"""Published through the log, with Powertools' dimension `service`."""
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
+    """Plan, and say what."""
+    now = datetime.now(UTC)
+    asked = Asked.from_event(event, now)
+    settings, aws = Settings.from_env(os.environ), runtime.aws()
+    states = StateTable(aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=now)
+    publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
+
+    def clusters() -> tuple[str, ...]:
+        wanted = discovery.Wanted(clusters=settings.clusters)
+        return discovery.clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+
+    def rehearse() -> None:
+        states.rehearse()
+        survey(settings=settings, now=now, clusters=clusters(), states=states, publisher=publisher)
+
+    if asked.dry_run:
+        runtime.until_allowed(rehearse, context)
+        return {"dry_run": True}
+    planned = plan(
+        asked.window or Window.newest_settled(now, settings.settle),
+        account=context.invoked_function_arn.split(":")[4],
+        region=aws.region,
+        settings=settings,
+        now=now,
+        clusters=clusters(),
+        states=states,
+        publisher=publisher,
+        queue=WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL]),
+    )
+    document = {
+        "window_end": timestamp(planned.window.end),
+        "clusters": list(planned.clusters),
+        "overdue": list(planned.overdue),
+    }
+    logger.info("planned", extra=document)
+    health = Metrics(namespace=settings.metric_namespace)
+    health.add_metric(name=CLUSTERS_PLANNED, unit=MetricUnit.Count, value=len(planned.clusters))
+    health.flush_metrics()
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an event asks for."""
+
+    window: Window | None = None
+    """None: the newest settled one."""
+    dry_run: bool = False
+
+    @classmethod
+    def from_event(cls, event: Any, now: datetime) -> Asked:
+        """Raises ValueError for anything the planner does not take."""
+        takes = 'The planner takes {}, {"window_end": "2026-01-01T00:15:00Z"} or {"dry_run": true}'
+        if not isinstance(event, Mapping) or not event.keys() <= {"window_end", "dry_run"}:
+            raise ValueError(f"{takes}, and nothing else.")
+        dry_run = event.get("dry_run", False)
+        if dry_run is not True and dry_run is not False:
+            raise ValueError(f"{takes}: dry_run is true or false.")
+        try:
+            window = Window(instant(event["window_end"])) if "window_end" in event else None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{takes}: {error}.") from error
+        if window and window.start < now - OLDEST:
+            raise ValueError(
+                f"The window that ends at {timestamp(window.end)} is more than {OLDEST.days} days old: "
+                "CloudWatch takes no metrics for it any more."
+            )
+        return cls(window, dry_run)

@@ -1,0 +1,147 @@
+"""The reconciler: judges the clusters and windows that come out of the work queue.
+
+A message that fails is reported and comes back, in the end to the dead letters; so are those of its group
+that come after it, because a cluster's windows are judged in order. The batch is gone through by hand:
+Powertools' batch utility would take a tenth of a second longer to import than all else here together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from enigap.aws.publisher import MetricPublisher
+from enigap.aws.state_table import StateTable
+from enigap.aws.topic import Topic
+from enigap.core.cluster import ClusterReport
+from enigap.core.documents import timestamp
+from enigap.core.messages import notification
+from enigap.core.window import Window
+from enigap.core.work import WorkItem
+from enigap.lambdas import environment as variables
+from enigap.lambdas import runtime
+from enigap.pipeline import Done, Outcome, reconcile
+from enigap.settings import Settings
+from enigap.wiring import assess_cluster, rehearse_reading
+
+RESERVE_SECONDS: Final = 60
+"""From when so much time is left nothing more is read: what was read is published, written down and said."""
+
+WORK_ITEMS_FAILED: Final = "WorkItemsFailed"
+SECONDS_AFTER_SETTLING: Final = "SecondsAfterSettling"
+"""How late a window was judged. Both are published through the log, with Powertools' dimension `service`."""
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any]:
+    """A batch of work items; answers which of them SQS is to keep."""
+    run = _Run(context)
+    if not event["Records"]:  # SQS sends no empty batch: this is the self-test of a deployment.
+        runtime.until_allowed(run.rehearse, context)
+    failed: list[str] = []
+    failed_groups: set[str] = set()
+    for record in event["Records"]:
+        group = record["attributes"].get("MessageGroupId", "")
+        if group in failed_groups or not run.succeeds(record):
+            failed_groups.add(group)
+            failed.append(record["messageId"])
+    run.health.add_metric(name=WORK_ITEMS_FAILED, unit=MetricUnit.Count, value=len(failed))
+    run.health.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+class _Run:
+    """One call of the function: the ports, and how a work item goes through them."""
+
+    def __init__(self, context: runtime.Context) -> None:
+        self.context = context
+        self.settings, self.now, self.aws = Settings.from_env(os.environ), datetime.now(UTC), runtime.aws()
+        self.health = Metrics(namespace=self.settings.metric_namespace)
+        self.states = StateTable(self.aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=self.now)
+
+    def succeeds(self, record: Mapping[str, Any]) -> bool:
+        """Do what a message asks for. Whatever goes wrong is logged, and for SQS to bring back."""
+        try:
+            item = WorkItem.from_json(record["body"])
+        except ValueError:
+            logger.exception("not a work item", extra={"body": str(record["body"])[:500]})
+            return False
+        with logger.append_context_keys(cluster=item.cluster, window_end=timestamp(item.window.end)):
+            if self.out_of_time():
+                logger.error("no time left")
+                return False
+            try:
+                self.log(item, self.reconcile(item))
+            except Exception:
+                logger.exception("failed")
+                return False
+        return True
+
+    def reconcile(self, item: WorkItem) -> Done:
+        def assess(name: str, window: Window) -> ClusterReport:
+            return assess_cluster(self.aws, self.settings, name, window, self.out_of_time)
+
+        event_of = partial(
+            notification,
+            account=item.account,
+            region=item.region,
+            cluster=item.cluster,
+            dashboard_url=os.environ[variables.DASHBOARD_URL],
+            settle=self.settings.settle,
+            runbook_url=self.settings.runbook_url,
+        )
+        return reconcile(
+            item,
+            settings=self.settings,
+            now=self.now,
+            assess=assess,
+            states=self.states,
+            publisher=MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace),
+            notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], event_of),
+        )
+
+    def out_of_time(self) -> bool:
+        return self.context.get_remaining_time_in_millis() < 1000 * RESERVE_SECONDS
+
+    def log(self, item: WorkItem, done: Done) -> None:
+        """What became of the item; each piece of news with its reason."""
+        report = done.report
+        logger.info(
+            "reconciled",
+            extra={
+                "outcome": done.outcome.value,
+                "nodes": report.node_count if report else None,
+                "verdicts": report.verdicts if report else None,
+                "finding": report.finding.reason if report and report.finding else None,
+                "billed_metrics": report.billed_metrics if report else None,
+            },
+        )
+        for news in done.news:
+            logger.info(
+                "told",
+                extra={
+                    "incident": news.incident.id,
+                    "news": news.news.value,
+                    "why": news.why.value,
+                    "node_count": news.incident.node_count,
+                },
+            )
+        if done.outcome is Outcome.JUDGED:
+            late = datetime.now(UTC) - item.window.end - self.settings.settle
+            self.health.add_metric(
+                name=SECONDS_AFTER_SETTLING, unit=MetricUnit.Seconds, value=late.total_seconds()
+            )
+
+    def rehearse(self) -> None:
+        """Make the calls that judging makes, short of publishing and telling; write nothing down."""
+        self.states.rehearse()
+        self.states.silences()
+        rehearse_reading(self.aws, self.settings, Window.newest_settled(self.now, self.settings.settle))

@@ -1,0 +1,67 @@
+"""From the queue behind both topics to a Slack channel."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
+
+import urllib3
+from aws_lambda_powertools import Logger
+
+from enigap.aws.errors import AwsProblem
+from enigap.aws.secrets import Secret
+from enigap.lambdas import environment, runtime
+from enigap.slack_webhook import Channel, NotDeliveredError, address_in, deliver_all, post
+
+logger = Logger()
+# At DEBUG these print the secret and the address.
+for library in ("botocore", "urllib3"):
+    logging.getLogger(library).setLevel(logging.INFO)
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any]:
+    """A batch of messages; answers which of them SQS is to keep."""
+    records = event["Records"]
+    if not records:  # SQS sends no empty batch: this is the self-test of a deployment.
+        runtime.until_allowed(rehearse, context)
+    channel = Channel(
+        address=address,
+        send=partial(post, pool()),
+        sleep=time.sleep,
+        remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+    )
+    failures = deliver_all(records, channel)
+    for failure in failures:
+        logger.error("not delivered", message_id=failure.message_id, why=failure.why)
+    logger.info("done", delivered=len(records) - len(failures), failed=len(failures))
+    return {"batchItemFailures": [{"itemIdentifier": failure.message_id} for failure in failures]}
+
+
+def rehearse() -> None:
+    """As far as it goes without posting. Raises AwsProblem or NotDeliveredError."""
+    stored_address(fresh=True)
+
+
+def address(*, fresh: bool) -> str:
+    """The webhook's address, at most some minutes old. Raises NotDeliveredError."""
+    try:
+        return stored_address(fresh=fresh)
+    except AwsProblem as problem:
+        raise NotDeliveredError(str(problem)) from problem
+
+
+def stored_address(*, fresh: bool) -> str:
+    return address_in(secret().text(fresh=fresh), os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@cache
+def secret() -> Secret:
+    return Secret(runtime.aws().client("secretsmanager"), os.environ[environment.SLACK_SECRET])
+
+
+@cache
+def pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager()

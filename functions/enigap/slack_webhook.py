@@ -1,0 +1,207 @@
+"""Posting to a Slack channel through an incoming webhook: nothing is lost, and the address is never shown.
+
+Whoever knows the address can post, so it is a secret: no error and no log line holds it. A message counts as
+delivered when Slack says "ok" and at no other time; whatever else happens is an error for that one message,
+which then comes back from its queue or ends up in the dead-letter queue. Slack may have taken a message and
+its "ok" got lost: then the message is posted twice, rather than not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+# Because the AWS SDK brings it along: timeouts and verified TLS without another library.
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from enigap.core.documents import Document
+from enigap.core.messages import slack_message
+
+
+class NotDeliveredError(Exception):
+    """The message did not arrive. `str()` is one sentence for the log, and never holds the address."""
+
+
+# --- the address
+
+_SLACK: Final = re.compile(r"https://hooks\.slack(-gov)?\.com/services/[A-Za-z0-9/_-]+")
+_LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?/[A-Za-z0-9/_.-]*")
+_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def address_in(secret: str, aws_endpoint_url: str | None) -> str:
+    """The webhook's address: the secret itself, or its `url` or `webhook_url` if it is a JSON object.
+
+    It is one of Slack's. Only beside an AWS that is on this machine itself may it be on this machine as well.
+    Raises NotDeliveredError, which names what to do and not the address.
+    """
+    address = _unwrapped(secret.strip())
+    if _SLACK.fullmatch(address) or (_is_on_loopback(aws_endpoint_url) and _LOOPBACK.fullmatch(address)):
+        return address
+    raise NotDeliveredError(
+        "The secret holds no address of a Slack webhook: store https://hooks.slack.com/services/..., "
+        'as it is or as {"url": "..."}.'
+    )
+
+
+def _unwrapped(secret: str) -> str:
+    try:
+        value = json.loads(secret)
+    except (ValueError, RecursionError):
+        return secret
+    found = value.get("url") or value.get("webhook_url") if isinstance(value, Mapping) else None
+    return found.strip() if isinstance(found, str) else ""
+
+
+def _is_on_loopback(url: str | None) -> bool:
+    return url is not None and urlsplit(url).hostname in _LOOPBACK_HOSTS
+
+
+# --- one post
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 10.0
+POST_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS + 1.0
+"""How long one post may take, with a margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Slack said to a post."""
+
+    status: int
+    text: str
+    """The beginning of the body: "ok", or what Slack calls the error, such as "no_service"."""
+    retry_after_seconds: float = 1.0
+
+    @property
+    def is_delivered(self) -> bool:
+        # A proxy or a captive portal says 200 too, but not "ok".
+        return 200 <= self.status < 300 and self.text.strip() == "ok"
+
+
+def post(
+    pool: urllib3.PoolManager,
+    address: str,
+    message: Document,
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    read_seconds: float = READ_SECONDS,
+) -> Answer:
+    """One attempt. Raises NotDeliveredError if there is no answer."""
+    answer: Answer | None = None
+    failure = ""
+    try:
+        response = pool.request(
+            "POST",
+            address,
+            body=json.dumps(message).encode(),
+            headers={"Content-Type": "application/json; charset=utf-8"},
+            timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
+            retries=False,  # they are the queue's affair; and no redirect leads to Slack
+            preload_content=False,
+        )
+        try:
+            text = response.read(200).decode(errors="replace")
+            retry_after = response.headers.get("Retry-After", "")
+            answer = Answer(
+                response.status, text, max(1.0, float(retry_after if retry_after.isdecimal() else 1))
+            )
+        finally:
+            response.close()
+    except (HTTPError, OSError) as error:
+        failure = type(error).__name__
+    if answer is None:
+        # Raised out here, so that the original, whose text has the address, is not even its context.
+        raise NotDeliveredError(f"Slack did not answer ({failure}).")
+    return answer
+
+
+# --- delivery
+
+_REVOKED: Final = frozenset({403, 404, 410})
+_SLACKS_OWN_WORDS: Final = re.compile(r"[a-z_]{1,60}")
+
+
+class Address(Protocol):
+    """Looks the address up, in memory or, if `fresh`, where it is kept. Raises NotDeliveredError."""
+
+    def __call__(self, *, fresh: bool) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """The way to one channel: everything a delivery needs and a test replaces."""
+
+    address: Address
+    send: Callable[[str, Document], Answer]
+    sleep: Callable[[float], None]
+    remaining_seconds: Callable[[], float]
+
+    def deliver(self, message: Document) -> None:
+        """Post until Slack says "ok", as far as waiting helps and time allows. Raises NotDeliveredError."""
+        address = self.address(fresh=False)
+        while True:
+            if self.remaining_seconds() < POST_SECONDS:
+                raise NotDeliveredError("Too little time was left to post to Slack.")
+            answer = self.send(address, message)
+            if answer.is_delivered:
+                return
+            if answer.status in _REVOKED and (newer := self.address(fresh=True)) != address:
+                address = newer  # Somebody replaced the webhook, and the address at hand is the old one.
+            elif (
+                answer.status == 429 and self.remaining_seconds() > answer.retry_after_seconds + POST_SECONDS
+            ):
+                self.sleep(answer.retry_after_seconds)
+            else:
+                raise NotDeliveredError(_what_happened(answer))
+
+
+def _what_happened(answer: Answer) -> str:
+    # Only a word of Slack's own is quoted: an error page may repeat the address.
+    word = answer.text.strip()
+    said = f"HTTP {answer.status}" + (f", {word}" if _SLACKS_OWN_WORDS.fullmatch(word) else "")
+    if answer.status in _REVOKED:
+        return (
+            f"Slack no longer takes messages by this webhook ({said}): make a new one and store its address "
+            "in the secret."
+        )
+    if answer.status == 429:
+        return f"Slack asks to wait {answer.retry_after_seconds:g} s, longer than there is time ({said})."
+    return f"Slack did not take the message ({said})."
+
+
+# --- a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that was not delivered."""
+
+    message_id: str
+    why: str
+
+
+def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[Failure]:
+    """Deliver the records of one batch from SQS, each for itself; which of them failed, and why."""
+    failures = []
+    for record in records:
+        try:
+            channel.deliver(slack_message(record["body"]))
+        except NotDeliveredError as error:
+            failures.append(Failure(record["messageId"], str(error)))
+        except Exception as error:  # noqa: BLE001 - one record must not take the others down with it
+            failures.append(Failure(record["messageId"], _where(error)))
+    return failures
+
+
+def _where(error: Exception) -> str:
+    """An error of our own: its kind and place, without its text, which may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"This is a bug: {type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}."

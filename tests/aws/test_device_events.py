@@ -1,0 +1,401 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from enigap.aws.clients import Aws
+from enigap.aws.device_events import Budget, ContainerInsightsDevices, Odd, read_event
+from enigap.core.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.reading import Node
+from enigap.core.window import FetchSpan, Window
+from tests.aws.fake_logs import FakeLogs, error
+from tests.aws.worlds import SPAN, milliseconds, node, node_net, nodes, without
+
+GROUP = "/aws/containerinsights/prod/performance"
+MINUTE = timedelta(minutes=1)
+AT = SPAN.start + timedelta(minutes=3, seconds=41, milliseconds=250)
+
+
+def logs_of(*of: Node, **more: Any) -> FakeLogs:
+    """Two devices of each node, one event a minute."""
+    logs = FakeLogs(**more)
+    for each in of:
+        events = [
+            node_net(each, AT + minute * MINUTE, device)
+            for minute in range(3)
+            for device in ("eth0", "eni1a2b3c4d5e6")
+        ]
+        logs.put(f"/aws/containerinsights/{each.cluster}/performance", str(each.node_name), events)
+    return logs
+
+
+def read(logs: FakeLogs, *of: Node, **more: Any) -> dict[str, DeviceEvents | MissingEvidence]:
+    return ContainerInsightsDevices(logs, **more).devices(of, SPAN)
+
+
+def events_of(logs: FakeLogs, of: Node) -> DeviceEvents:
+    answer = read(logs, of)[of.instance_id]
+    assert isinstance(answer, DeviceEvents), answer
+    return answer
+
+
+def missing(logs: FakeLogs, of: Node, **more: Any) -> MissingEvidence:
+    answer = read(logs, of, **more)[of.instance_id]
+    assert isinstance(answer, MissingEvidence), answer
+    return answer
+
+
+# --- what is read ---
+
+
+def test_each_event_is_a_device_at_its_exact_time() -> None:
+    of = node(1)
+    logs = FakeLogs()
+    logs.put(GROUP, str(of.node_name), [node_net(of, AT, "ens5", rx=3163.008420864309, tx=355.385094878293)])
+    assert events_of(logs, of) == DeviceEvents(
+        (DeviceSample(AT, "ens5", 3163.008420864309, 355.385094878293),)
+    )
+
+
+def test_version_1_of_the_format_carries_its_time_elsewhere() -> None:
+    of = node(1)
+    event = without(node_net(of, AT), "Timestamp") | {
+        "Version": "1",
+        "_aws": {"Timestamp": milliseconds(AT), "CloudWatchMetrics": []},
+    }
+    assert read_event(json.dumps(event), of) == DeviceSample(AT, "eth0", 1000.0, 500.0)
+
+
+def test_a_counter_that_was_reset_has_no_rate_rather_than_zero() -> None:
+    of = node(1)
+    event = without(node_net(of, AT), "node_interface_network_rx_bytes", "node_interface_network_total_bytes")
+    assert read_event(json.dumps(event), of) == DeviceSample(AT, "eth0", None, 500.0)
+
+
+def test_the_streams_other_events_are_passed_over_where_the_filter_is_ignored() -> None:
+    of = node(1)
+    logs = logs_of(of, filters=False)
+    others = [node_net(of, AT, Type=kind) for kind in ("Node", "Pod", "PodNet", "Container", None)]
+    logs.put(GROUP, str(of.node_name), others)
+    answer = events_of(logs, of)
+    assert len(answer.samples) == 6
+    assert (answer.foreign, answer.malformed) == (0, 0)
+
+
+def test_events_of_whoever_had_the_address_before_are_foreign() -> None:
+    of = node(1)
+    logs = logs_of(of)
+    logs.put(GROUP, str(of.node_name), [node_net(of, AT, InstanceId="i-0bbb")] * 2)
+    logs.put(GROUP, str(of.node_name), [node_net(of, AT, ClusterName="staging")])
+    answer = events_of(logs, of)
+    assert len(answer.samples) == 6
+    assert answer.foreign == 3
+
+
+def test_the_span_is_read_with_two_minutes_on_both_sides_by_the_events_own_time() -> None:
+    of = node(1)
+    logs = FakeLogs()
+    margin = timedelta(minutes=2)
+    second = timedelta(seconds=1)
+    inside = [SPAN.start - margin, SPAN.end + margin]
+    outside = [SPAN.start - margin - second, SPAN.end + margin + second]
+    for at in (*inside, *outside):
+        # All written at a time inside: it is their own that counts.
+        logs.put(GROUP, str(of.node_name), [json.dumps(node_net(of, at))], at=milliseconds(AT))
+    assert [sample.at for sample in events_of(logs, of).samples] == inside
+    (request,) = logs.requests
+    assert (request["startTime"], request["endTime"]) == tuple(map(milliseconds, inside))
+
+
+def test_pages_are_followed_to_the_last() -> None:
+    of = node(1)
+    logs = logs_of(of, page_size=4)
+    assert len(events_of(logs, of).samples) == 6
+    assert len(logs.requests) == 2
+
+
+def test_a_node_without_events_has_none_and_that_is_an_answer() -> None:
+    of = node(1)
+    logs = FakeLogs()
+    logs.put(GROUP, str(of.node_name), [])
+    assert events_of(logs, of) == DeviceEvents(())
+
+
+# --- what cannot be read ---
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("node_interface_network_rx_bytes", "1000"),
+        ("node_interface_network_rx_bytes", True),
+        ("node_interface_network_tx_bytes", None),
+        ("node_interface_network_tx_bytes", [1.0]),
+        ("node_interface_network_rx_bytes", float("nan")),
+        ("node_interface_network_tx_bytes", float("-inf")),
+        ("node_interface_network_rx_bytes", 10**400),
+        ("node_interface_network_rx_packets", float("inf")),
+        ("interface", None),
+        ("interface", 7),
+        ("interface", ["eth0"]),
+        ("InstanceId", None),
+        ("ClusterName", {"name": "prod"}),
+        ("Timestamp", None),
+        ("Timestamp", "yesterday"),
+        ("Timestamp", "-1"),
+        ("Timestamp", "\u0661\u0662\u0663"),
+        ("Timestamp", True),
+        ("Timestamp", 1.5),
+        ("Timestamp", 10**18),
+        ("Timestamp", -(10**18)),
+        ("_aws", {"Timestamp": "soon"}),
+        ("_aws", {"Timestamp": [1]}),
+        ("_aws", {}),
+    ],
+    ids=str,
+)
+def test_an_event_with_a_wrong_value_is_malformed_as_a_whole(field: str, value: Any) -> None:
+    of = node(1)
+    event = json.dumps(node_net(of, AT) | {field: value})
+    assert read_event(event, of) is Odd.MALFORMED
+    logs = logs_of(of)
+    logs.put(GROUP, str(of.node_name), [event, event], at=milliseconds(AT))
+    answer = events_of(logs, of)
+    assert answer.malformed == 2
+    assert len(answer.samples) == 6
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "not JSON",
+        "null",
+        "[]",
+        '"NodeNet"',
+        "[" * 100_000,
+        '{"Type":' * 50_000,
+        json.dumps(node_net(node(1), AT, "x" * 10_000_000)),
+        json.dumps(node_net(node(1), AT, tx=4.25)).replace("4.25", "9" * 5_000),
+        json.dumps(node_net(node(1), AT, tx=4.25)).replace("4.25", "1e999"),
+        "\x00\ud800",
+    ],
+    ids=[
+        "empty",
+        "text",
+        "null",
+        "list",
+        "string",
+        "nested",
+        "nested objects",
+        "10 MB",
+        "digits",
+        "1e999",
+        "surrogate",
+    ],
+)
+def test_nonsense_is_malformed_and_never_a_crash(message: str) -> None:
+    assert read_event(message, node(1)) is Odd.MALFORMED
+
+
+@pytest.mark.parametrize("field", ["InstanceId", "ClusterName", "interface", "Timestamp"])
+def test_an_event_without_what_tells_whose_it_is_is_malformed(field: str) -> None:
+    assert read_event(json.dumps(without(node_net(node(1), AT), field)), node(1)) is Odd.MALFORMED
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*sorted(node_net(node(1), AT)), "_aws"]), anything, max_size=4))
+def test_whatever_an_event_holds_it_becomes_a_true_sample_or_none(changes: dict[str, Any]) -> None:
+    event = node_net(node(1), AT) | changes
+    sample = read_event(json.dumps(event), node(1))
+    if isinstance(sample, DeviceSample):
+        assert event["Type"] == "NodeNet"
+        assert (event["InstanceId"], event["ClusterName"]) == (node(1).instance_id, "prod")
+        assert sample.device == event["interface"]
+        assert sample.rx_bytes_per_second == event["node_interface_network_rx_bytes"]
+        assert sample.tx_bytes_per_second == event["node_interface_network_tx_bytes"]
+        assert sample.at.tzinfo is not None
+
+
+@given(st.text() | anything.map(json.dumps))
+def test_no_message_at_all_makes_reading_fail(message: str) -> None:
+    assert not isinstance(read_event(message, node(1)), DeviceSample)
+
+
+@given(st.data())
+def test_a_message_cut_or_spoilt_anywhere_is_no_sample_of_other_figures(data: st.DataObject) -> None:
+    message = json.dumps(node_net(node(1), AT))
+    cut = data.draw(st.integers(0, len(message) - 1))
+    assert read_event(message[:cut], node(1)) is Odd.MALFORMED
+
+
+# --- what is missing, and why ---
+
+
+def test_a_missing_log_group_is_found_once_for_all_nodes_of_the_cluster() -> None:
+    logs = FakeLogs()
+    answers = read(logs, *nodes(50))
+    assert len(logs.requests) == 1
+    assert set(answers.values()) == {
+        MissingEvidence(NoEvidence.LOG_GROUP_MISSING, f"there is no log group {GROUP}")
+    }
+
+
+def test_a_denial_is_found_once_and_names_what_was_denied() -> None:
+    logs = logs_of(*nodes(50))
+    logs.faults.append(lambda _: error("AccessDeniedException", "not authorized"))
+    answers = read(logs, *nodes(50))
+    assert len(logs.requests) == 1
+    (answer,) = set(answers.values())
+    assert isinstance(answer, MissingEvidence)
+    assert answer.why is NoEvidence.DENIED
+    assert answer.detail == f"AWS denied logs:FilterLogEvents, on {GROUP}"
+
+
+def test_one_clusters_missing_log_group_does_not_hide_anothers_events() -> None:
+    here, there = node(1), node(2, cluster="staging")
+    answers = read(logs_of(there), here, there, node(3))
+    assert isinstance(answers[there.instance_id], DeviceEvents)
+    assert isinstance(answers[here.instance_id], MissingEvidence)
+    assert isinstance(answers[node(3).instance_id], MissingEvidence)
+
+
+def test_a_missing_stream_is_that_nodes_alone() -> None:
+    logs = logs_of(node(1), node(3))
+    answers = read(logs, *(node(n) for n in (1, 2, 3)))
+    assert [type(answers[node(n).instance_id]) for n in (1, 2, 3)] == [
+        DeviceEvents,
+        MissingEvidence,
+        DeviceEvents,
+    ]
+    assert answers[node(2).instance_id] == MissingEvidence(
+        NoEvidence.STREAM_MISSING, f"{GROUP} has no log stream {node(2).node_name}"
+    )
+
+
+def test_a_throttled_node_leaves_the_others_alone() -> None:
+    logs = logs_of(*nodes(4))
+    name = node(2).node_name
+    logs.faults.append(
+        lambda request: (
+            error("ThrottlingException", "slow down") if name in request["logStreamNames"] else None
+        )
+    )
+    answers = read(logs, *nodes(4))
+    assert sum(isinstance(answer, DeviceEvents) for answer in answers.values()) == 3
+    assert answers[node(2).instance_id] == MissingEvidence(
+        NoEvidence.FAILED, "AWS throttled logs:FilterLogEvents"
+    )
+
+
+def test_a_node_without_a_name_cannot_be_looked_up_and_is_told_so() -> None:
+    logs = logs_of(node(1))
+    assert missing(logs, node(2, series=False)).why is NoEvidence.STREAM_MISSING
+    assert not logs.requests
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "a*", "x" * 513])
+def test_a_name_that_no_stream_can_have_is_not_asked_for(name: str) -> None:
+    logs = FakeLogs()
+    answer = missing(logs, Node("prod", "i-0aaa", name))
+    assert answer.why is NoEvidence.STREAM_MISSING
+    assert not logs.requests
+
+
+@pytest.mark.parametrize("cluster", ["a b", "a:*", "prod\n", "pröd", "x" * 500])
+def test_a_cluster_that_no_log_group_can_be_named_after_is_not_asked_for(cluster: str) -> None:
+    logs = FakeLogs()
+    answer = missing(logs, Node(cluster, "i-0aaa", "ip-10-0-0-1"))
+    assert answer.why is NoEvidence.LOG_GROUP_MISSING
+    assert not logs.requests
+
+
+# --- the budget ---
+
+
+def test_the_budget_goes_to_the_first_nodes() -> None:
+    of = [node(5, series=False), *nodes(4)]
+    logs = logs_of(*nodes(4))
+    answers = read(logs, *of, budget=Budget(nodes=2))
+    kinds = [type(answers[each.instance_id]) for each in of]
+    assert kinds == [MissingEvidence, DeviceEvents, DeviceEvents, MissingEvidence, MissingEvidence]
+    last = answers[of[-1].instance_id]
+    assert isinstance(last, MissingEvidence)
+    assert last.why is NoEvidence.BUDGET_SPENT
+    assert "2 nodes" in last.detail
+    assert len(logs.requests) == 2
+
+
+def test_what_the_log_volume_does_not_allow_is_left_out() -> None:
+    of = nodes(4)
+    size = sum(len(message) for _, message in logs_of(of[0]).groups[GROUP][str(of[0].node_name)])
+    logs = logs_of(*of)
+    answers = read(logs, *of, parallelism=1, budget=Budget(message_characters=size + 1))
+    kinds = [type(answers[each.instance_id]) for each in of]
+    assert kinds == [DeviceEvents, DeviceEvents, MissingEvidence, MissingEvidence]
+    assert len(logs.requests) == 2
+
+
+def test_events_that_do_not_end_prove_nothing() -> None:
+    of = node(1)
+    answer = missing(logs_of(of, page_size=1), of, budget=Budget(pages_per_node=3))
+    assert answer.why is NoEvidence.BUDGET_SPENT
+    assert "3 pages" in answer.detail
+
+
+def test_nothing_is_asked_once_time_has_run_out() -> None:
+    logs = logs_of(*nodes(3))
+    answers = read(logs, *nodes(3), out_of_time=lambda: True)
+    assert {answer.why for answer in answers.values() if isinstance(answer, MissingEvidence)} == {
+        NoEvidence.BUDGET_SPENT
+    }
+    assert len(answers) == 3
+    assert not logs.requests
+
+
+def test_every_suspect_is_answered_whatever_happens() -> None:
+    of = [*nodes(6), node(7, series=False), Node("a b", "i-0ccc", "ip")]
+    logs = logs_of(*of[:3])
+    answers = read(logs, *of, parallelism=3, budget=Budget(nodes=5))
+    assert answers.keys() == {each.instance_id for each in of}
+
+
+def test_no_suspects_cost_nothing() -> None:
+    logs = FakeLogs()
+    assert read(logs) == {}
+    assert not logs.requests
+
+
+# --- the wire, by moto ---
+
+
+def test_a_stream_is_read_over_the_wire() -> None:
+    of, other = node(1), node(2)
+    span = FetchSpan.of(Window.newest_settled(datetime.now(UTC), timedelta(minutes=10)), 2)
+    at = span.start + timedelta(milliseconds=1234)
+    with mock_aws():
+        logs = Aws().client("logs")
+        logs.create_log_group(logGroupName=GROUP)
+        for each in (of, other):
+            logs.create_log_stream(logGroupName=GROUP, logStreamName=each.node_name)
+            events = [node_net(each, at), node_net(each, at, Type="PodNet")]
+            logs.put_log_events(
+                logGroupName=GROUP,
+                logStreamName=each.node_name,
+                logEvents=[{"timestamp": milliseconds(at), "message": json.dumps(event)} for event in events],
+            )
+        answers = ContainerInsightsDevices(logs).devices([of, node(3, cluster="gone")], span)
+    assert answers[of.instance_id] == DeviceEvents((DeviceSample(at, "eth0", 1000.0, 500.0),))
+    gone = answers[node(3).instance_id]
+    assert isinstance(gone, MissingEvidence)
+    assert gone.why is NoEvidence.LOG_GROUP_MISSING

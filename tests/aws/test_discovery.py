@@ -1,0 +1,537 @@
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from enigap.aws.clients import Aws
+from enigap.aws.discovery import (
+    Discovery,
+    FoundCluster,
+    Instance,
+    Placed,
+    Series,
+    Wanted,
+    bandwidth_of,
+    clusters,
+    discover,
+    join,
+    place,
+    tagged_clusters,
+)
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.core.reading import Node
+from enigap.core.units import ByteRate
+from tests.aws.fake_ec2 import LAUNCHED, FakeEc2, Machine
+from tests.aws.worlds import NOW, plain_client
+from tests.fakes.strict_cloudwatch import ALWAYS, StrictCloudWatch, metric
+
+OWNED = {"kubernetes.io/cluster/prod": "owned"}
+M5_LARGE = ByteRate(1.25e9)
+
+
+def seen(
+    *series: Series, at: datetime = NOW - timedelta(hours=1), fake: StrictCloudWatch | None = None
+) -> StrictCloudWatch:
+    """A CloudWatch in which these nodes last reported then; the clusters' totals are there as well."""
+    fake = fake or StrictCloudWatch(now=NOW)
+    for one in series:
+        dimensions = {"ClusterName": one.cluster, "InstanceId": one.instance_id, "NodeName": one.node_name}
+        fake.put(metric("ContainerInsights", "node_network_total_bytes", **dimensions), at, 1.0)
+        fake.put(metric("ContainerInsights", "node_cpu_utilization", **dimensions), at, 1.0)
+        fake.put(metric("ContainerInsights", "node_network_total_bytes", ClusterName=one.cluster), at, 1.0)
+    return fake
+
+
+def found(ec2: FakeEc2, fake: StrictCloudWatch, *names: str, **more: Any) -> Discovery:
+    return discover(ec2, plain_client(fake), Wanted(clusters=names, **more))
+
+
+def nodes_of(discovery: Discovery) -> dict[str, list[str]]:
+    return {each.name: [node.instance_id for node in each.nodes] for each in discovery.clusters}
+
+
+# --- who is a node ---
+
+
+def test_a_node_is_described_by_what_ec2_and_container_insights_know_of_it() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED)])
+    discovery = found(ec2, seen(Series("prod", "i-1", "ip-10-0-0-1")))
+    assert discovery == Discovery(
+        (FoundCluster("prod", (Node("prod", "i-1", "ip-10-0-0-1", LAUNCHED, "m5.large", M5_LARGE),)),)
+    )
+
+
+def test_a_launch_time_in_another_zone_is_given_in_utc() -> None:
+    eastern = timezone(timedelta(hours=-5))
+    ec2 = FakeEc2([Machine("i-1", OWNED, launched_at=LAUNCHED.astimezone(eastern))])
+    ((node,),) = (each.nodes for each in found(ec2, seen()).clusters)
+    assert node.launched_at == LAUNCHED
+    assert node.launched_at is not None
+    assert node.launched_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("patterns", [(), ("prod",), ("pro*",)], ids=["all", "by name", "by pattern"])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"kubernetes.io/cluster/prod": "owned"},
+        {"kubernetes.io/cluster/prod": "shared"},
+        {"eks:cluster-name": "prod"},
+        {"aws:eks:cluster-name": "prod"},
+        {"eks:eks-cluster-name": "prod"},
+    ],
+    ids=lambda tags: "=".join(next(iter(tags.items()))),
+)
+def test_a_tagged_instance_without_a_series_is_a_node_without_a_name(
+    tags: Mapping[str, str], patterns: tuple[str, ...]
+) -> None:
+    ec2 = FakeEc2([Machine("i-1", tags), Machine("i-2", {"Name": "prod"}), Machine("i-3")])
+    (cluster,) = found(ec2, seen(), *patterns).clusters
+    assert [(node.instance_id, node.node_name) for node in cluster.nodes] == [("i-1", None)]
+    assert not cluster.has_series
+
+
+@pytest.mark.parametrize("patterns", [(), ("prod",), ("pro*",)], ids=["all", "by name", "by pattern"])
+def test_a_worker_nobody_tagged_is_found_by_its_series(patterns: tuple[str, ...]) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2")])
+    fake = seen(Series("prod", "i-1", "ip-1"), Series("prod", "i-2", "ip-2"))
+    (cluster,) = found(ec2, fake, *patterns).clusters
+    assert [(node.instance_id, node.node_name) for node in cluster.nodes] == [
+        ("i-1", "ip-1"),
+        ("i-2", "ip-2"),
+    ]
+    assert cluster.has_series
+
+
+@pytest.mark.parametrize("state", ["pending", "stopping", "stopped", "shutting-down", "terminated"])
+def test_an_instance_that_does_not_run_is_no_node_whatever_listmetrics_remembers(state: str) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED, state=state), Machine("i-2", OWNED)])
+    fake = seen(
+        Series("prod", "i-1", "ip-1"), Series("prod", "i-2", "ip-2"), Series("prod", "i-gone", "ip-3")
+    )
+    (cluster,) = found(ec2, fake, "prod").clusters
+    assert [node.instance_id for node in cluster.nodes] == ["i-2"]
+    assert cluster.departed == 2
+
+
+def test_a_cluster_with_nothing_but_departed_nodes_is_there_only_if_it_was_named() -> None:
+    fake = seen(Series("prod", "i-gone", "ip-1"))
+    assert found(FakeEc2(), fake).clusters == ()
+    assert found(FakeEc2(), fake, "prod").clusters == (FoundCluster("prod", departed=1),)
+
+
+def test_a_named_cluster_that_nobody_knows_is_there_and_empty() -> None:
+    discovery = found(FakeEc2([Machine("i-1", OWNED)]), seen(), "prdo", "prod")
+    assert nodes_of(discovery) == {"prdo": [], "prod": ["i-1"]}
+
+
+def test_a_node_that_reported_within_two_weeks_keeps_its_name() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED)])
+    fake = seen(Series("prod", "i-1", "ip-1"), at=NOW - timedelta(days=13))
+    (cluster,) = found(ec2, fake).clusters
+    assert cluster.nodes[0].node_name == "ip-1"
+
+
+def test_only_the_series_of_nodes_count() -> None:
+    fake = StrictCloudWatch(now=NOW)
+    for name, dimensions in (
+        ("node_network_total_bytes", {"ClusterName": "prod"}),
+        ("node_network_total_bytes", {"ClusterName": "prod", "InstanceId": "i-1"}),
+        (
+            "node_network_total_bytes",
+            {"ClusterName": "prod", "InstanceId": "i-1", "NodeName": "ip-1", "Zone": "a"},
+        ),
+        ("node_cpu_utilization", {"ClusterName": "prod", "InstanceId": "i-1", "NodeName": "ip-1"}),
+    ):
+        fake.put(metric("ContainerInsights", name, **dimensions), NOW, 1.0)
+    (cluster,) = found(FakeEc2([Machine("i-1", OWNED)]), fake).clusters
+    assert cluster.nodes[0].node_name is None
+
+
+def test_fargate_and_hybrid_nodes_are_left_out_by_name_and_counted() -> None:
+    fake = seen(
+        Series("prod", "i-1", "ip-1"),
+        Series("prod", "fargate-ip-10-0-0-9", "fargate-ip-10-0-0-9"),
+        Series("prod", "i-9", "fargate-ip-10-0-0-8"),
+        Series("prod", "mi-0123456789abcdef0", "rack-7"),
+        Series("serverless", "x", "fargate-a"),
+    )
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-9")])
+    discovery = found(ec2, fake)
+    (cluster,) = discovery.clusters
+    assert nodes_of(discovery) == {"prod": ["i-1"]}
+    assert (cluster.fargate, cluster.not_on_ec2, cluster.departed) == (2, 1, 0)
+    assert discovery.notes == (
+        "serverless has nodes on Fargate only, and these have no instance to compare with.",
+    )
+
+
+@pytest.mark.parametrize("patterns", [(), ("prod",), ("pro*",)], ids=["all", "by name", "by pattern"])
+def test_an_ec2_that_ignores_filters_changes_nothing(patterns: tuple[str, ...]) -> None:
+    machines = [
+        Machine("i-1", OWNED),
+        Machine("i-2"),
+        Machine("i-3"),
+        Machine("i-4", OWNED, state="stopped"),
+        Machine("i-5", {"kubernetes.io/cluster/production": "owned"}, instance_type="z9.huge"),
+    ]
+    types = {"m5.large": [10.0], "unheard.of": [1.0]}
+    fake = seen(Series("prod", "i-2", "ip-2"), Series("prod", "i-4", "ip-4"))
+    heeding = found(FakeEc2(machines, types), fake, *patterns)
+    ignoring = found(FakeEc2(machines, types, filters=False), fake, *patterns)
+    assert ignoring.clusters == heeding.clusters
+    assert nodes_of(heeding)["prod"] == ["i-1", "i-2"]
+
+
+# --- each node once ---
+
+
+def test_an_instance_with_two_names_is_one_node_under_the_name_it_reports_now() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED, private_dns_name="ip-a")])
+    fake = seen(Series("prod", "i-1", "ip-a"), at=NOW - timedelta(days=2))
+    seen(Series("prod", "i-1", "ip-b"), fake=fake)
+    discovery = found(ec2, fake, "prod")
+    ((node,),) = (each.nodes for each in discovery.clusters)
+    assert node.node_name == "ip-b"
+    assert discovery.notes == (
+        "An instance has more than one series or cluster and counts once: i-1 as ip-b of prod.",
+    )
+
+
+def test_two_agents_that_report_now_are_told_apart_by_the_tags() -> None:
+    ec2 = FakeEc2([Machine("i-1", {"eks:cluster-name": "staging"})])
+    fake = seen(Series("prod", "i-1", "ip-1"), Series("staging", "i-1", "ip-1"))
+    assert nodes_of(found(ec2, fake)) == {"staging": ["i-1"]}
+
+
+def test_an_instance_in_two_clusters_tags_is_in_one() -> None:
+    tags = {"kubernetes.io/cluster/b": "owned", "kubernetes.io/cluster/a": "shared", **OWNED}
+    discovery = found(FakeEc2([Machine("i-1", tags)]), seen())
+    assert nodes_of(discovery) == {"b": ["i-1"]}
+    assert discovery.notes == (
+        "An instance has more than one series or cluster and counts once: i-1 as a node of b.",
+    )
+
+
+@pytest.mark.parametrize("patterns", [(), ("prod",), ("prod", "prod-eu")], ids=["all", "one", "both"])
+def test_a_cluster_that_its_agent_calls_otherwise_is_not_taken_for_silent(patterns: tuple[str, ...]) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2", OWNED, launched_at=LAUNCHED + timedelta(1))])
+    fake = seen(Series("prod-eu", "i-1", "ip-1"), Series("prod-eu", "i-2", "ip-2"))
+    discovery = found(ec2, fake, *patterns)
+    everything = {"prod": [], "prod-eu": ["i-1", "i-2"]}
+    assert nodes_of(discovery) == (
+        {name: everything[name] for name in patterns} if patterns else {"prod-eu": ["i-1", "i-2"]}
+    )
+    assert discovery.notes == (
+        (
+            "Container Insights knows 2 of the instances tagged as workers of prod as nodes of prod-eu, "
+            "and there they are looked at."
+        ),
+    )
+
+
+# --- what is asked for ---
+
+
+def test_only_the_clusters_asked_for_are_there() -> None:
+    names = ("prod-a", "prod-b", "staging")
+    ec2 = FakeEc2(
+        [Machine(f"i-{n}", {f"kubernetes.io/cluster/{name}": "owned"}) for n, name in enumerate(names)]
+    )
+    assert nodes_of(found(ec2, seen(), "prod-*")) == {"prod-a": ["i-0"], "prod-b": ["i-1"]}
+    assert nodes_of(found(ec2, seen(), "staging")) == {"staging": ["i-2"]}
+    assert nodes_of(found(ec2, seen(), "prod-?", "staging")).keys() == set(names)
+
+
+def test_only_nodes_with_the_tags_asked_for_are_looked_at_and_the_others_counted() -> None:
+    ec2 = FakeEc2(
+        [
+            Machine("i-1", OWNED | {"team": "payments"}),
+            Machine("i-2", OWNED | {"team": "search"}),
+            Machine("i-3", OWNED),
+            Machine("i-4", {"team": "payroll"}),
+        ]
+    )
+    fake = seen(Series("prod", "i-4", "ip-4"))
+    (cluster,) = found(ec2, fake, "prod", node_tags={"team": "pay*"}).clusters
+    assert [node.instance_id for node in cluster.nodes] == ["i-1", "i-4"]
+    assert cluster.other_tags == 2
+
+
+# --- what it costs ---
+
+
+def test_paging_is_followed_to_the_end() -> None:
+    ec2 = FakeEc2([Machine(f"i-{n}", OWNED) for n in range(1200)], page_size=100)
+    fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in range(1200)))
+    (cluster,) = found(ec2, fake).clusters
+    assert len(cluster.nodes) == 1200
+    assert all(node.has_series for node in cluster.nodes)
+    assert fake.counters.calls == {"ListMetrics": 3}
+
+
+def test_untagged_ids_are_confirmed_in_as_few_calls_as_a_filter_allows() -> None:
+    ec2 = FakeEc2([Machine(f"i-{n}") for n in range(0, 450, 2)])
+    fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in range(450)))
+    (cluster,) = found(ec2, fake).clusters
+    assert len(cluster.nodes) == cluster.departed == 225
+    by_id = [
+        r
+        for name, r in ec2.requests
+        if name == "DescribeInstances" and r["Filters"][0]["Name"] == "instance-id"
+    ]
+    assert sorted(len(request["Filters"][0]["Values"]) for request in by_id) == [50, 200, 200]
+    assert fake.counters.calls == {"ListMetrics": 1}
+
+
+def test_a_cluster_asked_for_by_name_does_not_read_the_others() -> None:
+    mine = [Machine(f"i-{n}", OWNED) for n in range(3)]
+    others = [Machine(f"i-9{n}", {"kubernetes.io/cluster/other": "owned"}) for n in range(300)]
+    ec2 = FakeEc2(mine + others)
+    fake = seen(*(Series("other", machine.instance_id, "ip") for machine in others))
+    seen(*(Series("prod", machine.instance_id, "ip") for machine in mine), fake=fake)
+    found(ec2, fake, "prod")
+    (asked,) = (r.parameters for r in fake.requests)
+    assert asked["Dimensions"] == [{"Name": "ClusterName", "Value": "prod"}]
+    assert all("instance-id" not in str(request) for _, request in ec2.requests)
+
+
+# --- the instance types ---
+
+
+@pytest.mark.parametrize(
+    ("peaks", "bytes_per_second"),
+    [
+        ([10.0], 1.25e9),
+        ([12.5], 1.5625e9),
+        ([100.0] * 4, 50e9),
+        ([100.0, None], None),
+        ([None], None),
+        ([0.0], None),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_a_types_bandwidth_is_the_sum_over_its_cards(
+    peaks: list[float | None], bytes_per_second: float | None
+) -> None:
+    (described,) = FakeEc2(peaks={"x": peaks}).describe_instance_types(
+        Filters=[{"Name": "instance-type", "Values": ["x"]}]
+    )["InstanceTypes"]
+    expected = None if bytes_per_second is None else ByteRate(bytes_per_second)
+    assert bandwidth_of(described) == expected
+
+
+def test_a_type_without_network_information_has_no_bandwidth() -> None:
+    assert bandwidth_of({"InstanceType": "x"}) is None
+
+
+def test_a_type_that_ec2_does_not_know_is_noted_and_does_not_spoil_the_others() -> None:
+    machines = [Machine("i-1", OWNED), Machine("i-2", OWNED, instance_type="z9.huge")]
+    discovery = found(FakeEc2(machines), seen())
+    (cluster,) = discovery.clusters
+    assert [node.bandwidth for node in cluster.nodes] == [M5_LARGE, None]
+    assert discovery.notes == ("EC2 does not say the bandwidth of z9.huge, so rates above it go unnoticed.",)
+
+
+def test_who_may_not_describe_instance_types_does_without_the_bandwidth() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED)])
+    ec2.denied.add("DescribeInstanceTypes")
+    discovery = found(ec2, seen())
+    assert discovery.clusters[0].nodes[0].bandwidth is None
+    assert discovery.notes == (
+        (
+            "AWS denied ec2:DescribeInstanceTypes, "
+            "so rates above what the instance types can carry go unnoticed."
+        ),
+    )
+
+
+def test_many_types_are_asked_for_by_the_hundred() -> None:
+    types = {f"t{n}.large": [10.0] for n in range(250)}
+    ec2 = FakeEc2([Machine(f"i-{n}", OWNED, instance_type=name) for n, name in enumerate(types)], types)
+    (cluster,) = found(ec2, seen()).clusters
+    assert {node.bandwidth for node in cluster.nodes} == {M5_LARGE}
+    assert ec2.calls("DescribeInstanceTypes") == 3
+
+
+# --- failures ---
+
+
+def test_who_may_not_describe_instances_is_told_so() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED)])
+    ec2.denied.add("DescribeInstances")
+    with pytest.raises(AwsProblem, match="allow ec2:DescribeInstances") as problem:
+        found(ec2, seen())
+    assert problem.value.kind is ProblemKind.DENIED
+
+
+def test_who_may_not_list_metrics_is_told_so() -> None:
+    fake = seen()
+    fake.faults.access_denied("ListMetrics", times=ALWAYS)
+    with pytest.raises(AwsProblem, match="allow cloudwatch:ListMetrics"):
+        found(FakeEc2(), fake)
+
+
+# --- the names alone ---
+
+
+def test_the_planner_gets_the_names_of_the_clusters_that_have_nodes() -> None:
+    ec2 = FakeEc2(
+        [
+            Machine("i-1", OWNED),
+            Machine("i-2", {"eks:cluster-name": "silent"}),
+            Machine("i-3", {"eks:cluster-name": "stopped"}, state="stopped"),
+        ]
+    )
+    fake = seen(Series("untagged", "i-9", "ip-9"), Series("serverless", "x", "fargate-a"))
+    seen(Series("prod", "i-1", "ip-1"), Series("dead", "i-8", "ip-8"), at=NOW - timedelta(days=2), fake=fake)
+    names = clusters(ec2, plain_client(fake))
+    assert names == ("prod", "silent", "untagged")
+    assert clusters(ec2, plain_client(fake), Wanted(clusters=("*a*",))) == ("untagged",)
+    assert clusters(ec2, plain_client(fake), Wanted(clusters=("prod", "dead"))) == ("prod",)
+    assert not ec2.calls("DescribeInstanceTypes")
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=1), timedelta(days=13)], ids=["reports", "fell silent"])
+def test_a_cluster_that_its_agent_calls_otherwise_is_planned_under_that_name(ago: timedelta) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED)])
+    fake = seen(Series("prod-eu", "i-1", "ip-1"), at=NOW - ago)
+    assert clusters(ec2, plain_client(fake)) == ("prod-eu",)
+    assert nodes_of(found(ec2, fake, "prod-eu")) == {"prod-eu": ["i-1"]}
+
+
+# --- the wire, by moto ---
+
+
+def test_instances_are_discovered_over_the_wire() -> None:
+    with mock_aws():
+        aws = Aws()
+        ec2 = aws.client("ec2")
+        tags = [{"Key": "kubernetes.io/cluster/prod", "Value": "owned"}]
+        started = ec2.run_instances(
+            ImageId="ami-12c6146b",
+            MinCount=3,
+            MaxCount=3,
+            InstanceType="m5.large",
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+        first, second, stopped = sorted(each["InstanceId"] for each in started["Instances"])
+        ec2.stop_instances(InstanceIds=[stopped])
+        fake = seen(Series("prod", first, "ip-1"), Series("prod", "i-0123456789abcdef0", "ip-gone"))
+        discovery = discover(ec2, plain_client(fake), Wanted(clusters=("prod",)))
+    (cluster,) = discovery.clusters
+    assert [(node.instance_id, node.node_name) for node in cluster.nodes] == [(first, "ip-1"), (second, None)]
+    assert {(node.instance_type, node.bandwidth) for node in cluster.nodes} == {("m5.large", M5_LARGE)}
+    assert {node.launched_at and node.launched_at.utcoffset() for node in cluster.nodes} == {timedelta(0)}
+    assert cluster.departed == 1
+
+
+# --- tables ---
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, ()),
+        ({"Name": "prod"}, ()),
+        ({"eks:cluster-name": ""}, ()),
+        ({"kubernetes.io/cluster/": "owned"}, ()),
+        ({"kubernetes.io/cluster/a": "nobody's"}, ()),
+        ({"kubernetes.io/cluster/a": "owned", "eks:cluster-name": "a"}, ("a",)),
+        ({"kubernetes.io/cluster/a": "shared", "kubernetes.io/cluster/b": "owned"}, ("b", "a")),
+        ({"kubernetes.io/cluster/a": "owned", "eks:eks-cluster-name": "b"}, ("b", "a")),
+        (
+            {"aws:eks:cluster-name": "c", "eks:cluster-name": "a", "eks:eks-cluster-name": "b"},
+            ("a", "c", "b"),
+        ),
+    ],
+    ids=str,
+)
+def test_the_most_telling_tag_names_the_cluster(tags: Mapping[str, str], expected: tuple[str, ...]) -> None:
+    assert tagged_clusters(tags) == expected
+
+
+A, B = Series("prod", "i-1", "ip-a"), Series("prod", "i-1", "ip-b")
+ELSEWHERE = Series("elsewhere", "i-1", "ip-a")
+
+
+@pytest.mark.parametrize(
+    ("instance", "series", "recent", "expected"),
+    [
+        (Instance("i-1"), [], [], None),
+        (Instance("i-1", tags=OWNED), [], [], Placed("prod", None)),
+        (Instance("i-1"), [A], [], Placed("prod", "ip-a")),
+        (Instance("i-1", tags=OWNED), [ELSEWHERE], [], Placed("elsewhere", "ip-a")),
+        (Instance("i-1"), [B, A], [], Placed("prod", "ip-a")),
+        (Instance("i-1"), [A, B], [B], Placed("prod", "ip-b")),
+        (Instance("i-1", private_dns_name="ip-b"), [A, B], [], Placed("prod", "ip-b")),
+        (Instance("i-1", private_dns_name="ip-b"), [A, B], [A], Placed("prod", "ip-a")),
+        (Instance("i-1", tags=OWNED), [ELSEWHERE, B], [], Placed("prod", "ip-b")),
+        (Instance("i-1", tags=OWNED), [ELSEWHERE, B], [ELSEWHERE], Placed("elsewhere", "ip-a")),
+    ],
+    ids=[
+        "nothing says so",
+        "tags alone",
+        "a series alone",
+        "a series outranks tags",
+        "the first in the alphabet",
+        "what reports now",
+        "the private DNS name",
+        "what reports now outranks the DNS name",
+        "the tags' cluster",
+        "what reports now outranks the tags",
+    ],
+)
+def test_an_instance_belongs_to_one_cluster_under_one_name(
+    instance: Instance, series: list[Series], recent: list[Series], expected: Placed | None
+) -> None:
+    assert place(instance, series, recent) == expected
+    assert place(instance, series[::-1], recent) == expected
+
+
+ids = st.sampled_from([f"i-{n}" for n in range(6)])
+names = st.sampled_from(["a", "b", "c"])
+any_series = st.sets(
+    st.builds(Series, names, ids | st.just("mi-1"), st.sampled_from(["ip-1", "ip-2", "fargate-1"]))
+)
+any_tags = st.dictionaries(
+    st.sampled_from(["eks:cluster-name", "kubernetes.io/cluster/a", "kubernetes.io/cluster/b", "team"]),
+    st.sampled_from(["a", "b", "owned", "shared"]),
+)
+
+
+@given(
+    st.dictionaries(ids, any_tags),
+    any_series,
+    any_series,
+    st.sampled_from([(), ("a",), ("a", "b"), ("?",)]),
+    st.sampled_from([{}, {"team": "*"}]),
+)
+def test_every_running_node_is_counted_once_and_nothing_else_is(
+    tags_of: dict[str, dict[str, str]],
+    series: set[Series],
+    recent: set[Series],
+    patterns: tuple[str, ...],
+    node_tags: dict[str, str],
+) -> None:
+    instances = {name: Instance(name, tags=tags) for name, tags in tags_of.items()}
+    wanted = Wanted(clusters=patterns, node_tags=node_tags)
+    discovery = join(wanted, instances, series, recent=recent)
+    listed = [node for cluster in discovery.clusters for node in cluster.nodes]
+    assert len({node.instance_id for node in listed}) == len(listed)
+    assert {node.instance_id for node in listed} <= instances.keys()
+    for cluster in discovery.clusters:
+        assert wanted.cluster(cluster.name)
+        assert all(node.cluster == cluster.name for node in cluster.nodes)
+        assert list(cluster.nodes) == sorted(cluster.nodes, key=lambda node: node.instance_id)
+    reporting = {one.instance_id for one in series if one.is_on_ec2}
+    for name, instance in instances.items():
+        is_node = name in reporting or bool(tagged_clusters(instance.tags))
+        if is_node and not patterns and not node_tags:
+            assert name in {node.instance_id for node in listed}
+    assert join(wanted, dict(reversed(instances.items())), sorted(series), recent=recent) == discovery

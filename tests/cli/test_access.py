@@ -1,0 +1,109 @@
+"""The policy that `enigap policy` prints: enough to look, and nothing in it is too much."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from enigap.demo.embedded_aws import EmbeddedAws
+from tests.cli.accounts import AT, CLUSTERS, Account, clients_of, user_with
+from tests.cli.conftest import Enigap
+
+NUMBERS = itertools.count()
+WITHOUT_IT_NOTHING = ("ec2:DescribeInstances", "cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
+
+
+@pytest.fixture(scope="module")
+def strict_aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(enforce_iam=True) as running:
+        Account(clients_of(running), {name: CLUSTERS[name] for name in ("calm", "moved")})
+        yield running
+
+
+@pytest.fixture
+def policy(enigap: Enigap) -> dict[str, Any]:
+    ran = enigap("policy")
+    assert (ran.status, ran.stderr) == (0, "")
+    return ran.document
+
+
+@pytest.fixture
+def as_user(strict_aws: EmbeddedAws, enigap: Enigap) -> Any:
+    """Runs a command as an IAM user who has a policy and nothing else.
+
+    A log group's ARN ends with `:*` where AWS checks it (CloudWatch Logs user guide, "resources and
+    operations"); the embedded AWS checks it without.
+    """
+
+    def run(policy: dict[str, Any], *arguments: str) -> Any:
+        name = f"user{next(NUMBERS)}"
+        where = {"AWS_ENDPOINT_URL": strict_aws.endpoint_url}
+        as_embedded = json.loads(json.dumps(policy).replace("/performance:*", "/performance*"))
+        return enigap(*arguments, "--at", AT, env=where | user_with(strict_aws, name, as_embedded))
+
+    return run
+
+
+def without(policy: dict[str, Any], action: str) -> dict[str, Any]:
+    """The policy with one action less."""
+    kept = [
+        {**statement, "Action": [each for each in statement["Action"] if each != action]}
+        for statement in policy["Statement"]
+    ]
+    return {**policy, "Statement": [statement for statement in kept if statement["Action"]]}
+
+
+def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert actions == {*WITHOUT_IT_NOTHING, "ec2:DescribeInstanceTypes", "logs:FilterLogEvents"}
+
+
+def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:
+    ran = as_user(policy, "check", "--cluster", "calm", "--format", "json")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.document["verdicts"] == {"idle": 1, "agree": 1, "pod_edge": 1, "node_local": 2}
+
+
+def test_it_is_enough_for_explain(as_user: Any, policy: dict[str, Any]) -> None:
+    ran = as_user(policy, "explain", "g1-moved-device", "--format", "json")
+    assert (ran.status, ran.stderr) == (1, "")
+    assert ran.document["node"]["evidence"]["usable"] is True
+
+
+@pytest.mark.parametrize("action", WITHOUT_IT_NOTHING)
+def test_what_is_denied_is_named(as_user: Any, policy: dict[str, Any], action: str) -> None:
+    said = as_user(without(policy, action), "check").problem
+    assert said.startswith(f"AWS denied {action} in eu-west-1")
+    assert said.endswith(f": allow {action} in the policy of these credentials.")
+
+
+def test_without_the_logs_the_surplus_stays_unverified_and_the_reason_names_the_action(
+    as_user: Any, policy: dict[str, Any]
+) -> None:
+    ran = as_user(without(policy, "logs:FilterLogEvents"), "check", "--cluster", "calm", "--format", "json")
+    assert ran.document["verdicts"] == {"idle": 1, "agree": 1, "pod_edge": 1, "unverified": 2}
+    reason = ran.nodes()["article.internal"]["reason"]
+    assert "AWS denied logs:FilterLogEvents" in reason
+    assert "/aws/containerinsights/calm/performance" in reason
+
+
+def test_without_the_instance_types_a_note_says_what_goes_unnoticed(
+    as_user: Any, policy: dict[str, Any]
+) -> None:
+    ran = as_user(without(policy, "ec2:DescribeInstanceTypes"), "check", "--cluster", "calm")
+    assert ran.status == 0
+    text = " ".join(ran.stdout.split())
+    assert "Note: AWS denied ec2:DescribeInstanceTypes in eu-west-1" in text
+    assert "rates above what the instance types can carry go unnoticed" in text
+
+
+def test_the_logs_may_be_read_of_container_insights_only(policy: dict[str, Any]) -> None:
+    (resources,) = (s["Resource"] for s in policy["Statement"] if "logs:FilterLogEvents" in s["Action"])
+    assert resources == ["arn:aws:logs:*:*:log-group:/aws/containerinsights/*/performance:*"]
+
+
+def test_it_can_be_pasted(enigap: Enigap) -> None:
+    text = enigap("policy").stdout
+    assert json.dumps(json.loads(text), indent=2) + "\n" == text

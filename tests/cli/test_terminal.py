@@ -1,0 +1,107 @@
+"""The console script in a process of its own: on a terminal, in a pipe, and where nobody listens any more."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from enigap.demo.embedded_aws import EmbeddedAws
+from tests.cli.accounts import AT, Account
+from tests.cli.conftest import CONSOLE_SCRIPT, Enigap
+from tests.cli.terminals import everything_sent, open_terminal
+
+pytestmark = pytest.mark.usefixtures("account")
+
+
+def on_a_terminal(aws: EmbeddedAws, *arguments: str, columns: int = 80) -> tuple[int, str]:
+    """Exit status and everything that a terminal of so many columns is sent."""
+    ours, theirs = open_terminal(columns)
+    environment = aws.environment() | {"TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        [CONSOLE_SCRIPT, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as running:
+        os.close(theirs)
+        sent = everything_sent(ours)
+    return running.returncode, sent
+
+
+def test_a_program_that_asks_gets_one_document_and_nothing_else(console_script: Enigap) -> None:
+    ran = console_script("check", "--cluster", "moved", "--at", AT, "--format", "json")
+    assert (ran.status, ran.stderr) == (1, "")
+    assert ran.document["schema"] == "enigap.check/1"
+    assert ran.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "--cluster", "nowhere"], ["explain", "nobody"], ["chekc"], []]
+)
+def test_what_goes_wrong_is_one_sentence(console_script: Enigap, arguments: list[str]) -> None:
+    assert console_script(*arguments).problem
+
+
+def test_a_pipe_gets_no_colours_and_lines_of_80_columns(console_script: Enigap) -> None:
+    ran = console_script("check", "--at", AT)
+    assert ran.status == 1
+    assert "\x1b" not in ran.stdout
+    *lines, next_step = ran.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert next_step.startswith("Next: enigap explain i-")
+    assert next_step.endswith(f" --at {AT}")
+
+
+def test_a_terminal_gets_colours_but_none_of_a_nodes_choosing(aws: EmbeddedAws) -> None:
+    status, sent = on_a_terminal(aws, "check", "--cluster", "evil", "--cluster", "moved", "--at", AT)
+    assert status == 1
+    assert "\x1b[1;31mos_deficit\x1b[0m" in sent
+    assert r"[bold red]evil[/]\x1b[31m\nnode" in sent
+    assert "\x1b[2J" not in sent
+
+
+def test_a_narrow_terminal_crops_names_and_neither_verdicts_nor_numbers(
+    aws: EmbeddedAws, account: Account
+) -> None:
+    _, sent = on_a_terminal(aws, "check", "--cluster", "calm", "--at", AT, columns=72)
+    article, b = account.ids["calm", "article.internal"], account.ids["calm", "b-pod-to-remote.internal"]
+    assert "node_local" in sent
+    for cell in (article, "1.28 GB/s", "837 B/s", "1,524,843", b, "95.3 MB/s", "47.7 MB/s"):
+        assert cell in sent
+    assert "b-pod-t" in sent
+    assert "b-pod-to-remote" not in sent
+
+
+def test_an_error_on_a_terminal_is_the_same_sentence(aws: EmbeddedAws) -> None:
+    status, sent = on_a_terminal(aws, "check", "--region", "mars!")
+    assert status == 2
+    assert sent == "enigap: 'mars!' is no AWS region (ec2): give one such as eu-west-1.\r\n"
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_where_nobody_reads_on_it_could_not_tell(aws: EmbeddedAws, output: str) -> None:
+    """Not 1, which says that something is unexplained."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as nowhere:
+        done = subprocess.run(
+            [CONSOLE_SCRIPT, "check", "--cluster", "calm", "--at", AT, "--format", output],
+            env=aws.environment(),
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_a_terminal_that_speaks_ascii_gets_the_rest_written_out(console_script: Enigap) -> None:
+    ran = console_script("check", "--cluster", "ünknown", "--at", AT, env={"PYTHONIOENCODING": "ascii"})
+    assert r"'\xfcnknown'" in ran.problem
+
+
+def test_it_can_be_called_as_a_module_of_the_same_python(aws: EmbeddedAws) -> None:
+    program = "from enigap.cli.main import main; main(['policy'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=aws.environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0

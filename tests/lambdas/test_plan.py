@@ -1,0 +1,173 @@
+"""The planner as it is deployed: what it takes, what it queues, what its dry run touches."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.core.documents import timestamp
+from enigap.core.window import Window
+from enigap.core.work import WorkItem
+from enigap.lambdas import runtime
+from enigap.lambdas.plan import handler
+from enigap.pipeline import NotSettledError
+from tests.fakes.strict_cloudwatch import ALWAYS
+from tests.lambdas.conftest import ACCOUNT, SETTLE, Deployed, FakeContext
+
+
+def newest() -> Window:
+    return Window.newest_settled(datetime.now(UTC), SETTLE)
+
+
+def plan(event: Any) -> dict[str, Any]:
+    document: dict[str, Any] = handler(event, FakeContext())
+    return document
+
+
+def test_the_schedule_plans_the_newest_settled_window_of_every_cluster(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.play("prod", "c")
+    deployed.play("dev", "c")
+    before, document, after = newest(), plan({}), newest()
+    [at] = [at for at in {before, after} if timestamp(at.end) == document["window_end"]]
+    assert (document["clusters"], document["overdue"]) == (["dev", "prod"], [])
+    assert sorted(deployed.queued(), key=str) == [
+        WorkItem(ACCOUNT, "eu-west-1", cluster, at) for cluster in ("dev", "prod")
+    ]
+    assert deployed.published("ClustersOverdue") == [0]
+    [record] = deployed.logged.of("planned")
+    assert record["clusters"] == ["dev", "prod"]
+    [health] = [
+        json.loads(line) for line in capsys.readouterr().out.splitlines() if "ClustersPlanned" in line
+    ]
+    assert health["ClustersPlanned"] == [2.0]
+    assert health["service"] == "enigap"
+    assert health["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EniGap"
+
+
+def test_a_window_can_be_asked_for(deployed: Deployed) -> None:
+    deployed.play("prod", "c")
+    old = newest().previous(5)
+    plan({"window_end": timestamp(old.end)})
+    assert deployed.queued() == [WorkItem(ACCOUNT, "eu-west-1", "prod", old)]
+
+
+def test_an_account_without_clusters_is_planned_too(deployed: Deployed) -> None:
+    assert plan({})["clusters"] == []
+    assert deployed.published("ClustersOverdue") == [0]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        [],
+        None,
+        "2026-01-01T00:15:00Z",
+        {"window_ends": "2026-01-01T00:15:00Z"},
+        {"window_end": 12},
+        {"window_end": None},
+        {"window_end": "2026-01-01T00:15:00"},
+        {"window_end": "2026-01-01T00:07:00Z"},
+        {"dry_run": "yes"},
+    ],
+    ids=json.dumps,
+)
+def test_anything_else_is_refused_in_one_sentence(event: Any) -> None:
+    with pytest.raises(ValueError, match=r"^The planner takes \{\}"):
+        plan(event)
+
+
+def test_a_window_in_the_future_or_too_old_for_cloudwatch_is_refused(deployed: Deployed) -> None:
+    deployed.play("prod", "c")
+    with pytest.raises(NotSettledError, match="cannot be judged yet"):
+        plan({"window_end": timestamp(newest().previous(-4).end)})
+    with pytest.raises(ValueError, match="more than 14 days old"):
+        plan({"window_end": timestamp(newest().end - timedelta(days=14))})
+    assert deployed.queued() == []
+    assert deployed.items() == []
+
+
+def test_settings_that_do_not_fit_fail_the_call(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENIGAP_SETTINGS", '{"tolerence": 0.1}')
+    with pytest.raises(ValueError, match="did you mean tolerance"):
+        plan({})
+    assert deployed.queued() == []
+
+
+# --- dry run ---
+
+
+@pytest.mark.parametrize("clusters", [0, 1])
+def test_a_dry_run_makes_the_calls_and_plans_nothing(deployed: Deployed, clusters: int) -> None:
+    for _ in range(clusters):
+        deployed.play("prod", "c")
+    assert plan({"dry_run": True}) == {"dry_run": True}
+    assert deployed.queued() == []
+    assert deployed.items() == []
+    assert deployed.published("ClustersOverdue") == [0]
+
+
+def test_a_dry_run_fails_where_planning_would(deployed: Deployed) -> None:
+    deployed.cloudwatch.faults.access_denied("ListMetrics", times=ALWAYS)
+    with pytest.raises(AwsProblem, match="allow cloudwatch:ListMetrics"):
+        handler({"dry_run": True}, FakeContext(remaining=[10_000]))
+
+
+DENIED = AwsProblem(ProblemKind.DENIED, "AWS denied it", "allow it")
+
+
+class Attempts:
+    """Something that fails in these ways, one after the other, and then succeeds."""
+
+    def __init__(self, *failures: AwsProblem) -> None:
+        self.failures = list(failures)
+        self.made = 0
+
+    def __call__(self) -> None:
+        self.made += 1
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+def test_what_a_new_role_may_not_do_yet_is_tried_again() -> None:
+    waited: list[float] = []
+    attempts = Attempts(DENIED, DENIED)
+    runtime.until_allowed(attempts, FakeContext(remaining=[60_000, 50_000, 40_000]), waited.append)
+    assert attempts.made == 3
+    assert waited == [runtime.PAUSE_SECONDS] * 2
+
+
+def test_what_is_still_denied_when_time_runs_out_is_said() -> None:
+    attempts = Attempts(*[DENIED] * 9)
+    context = FakeContext(remaining=[60_000, 40_000, 20_000, 14_999])
+    with pytest.raises(AwsProblem, match="AWS denied it: allow it"):
+        runtime.until_allowed(attempts, context, lambda _: None)
+    assert attempts.made == 4
+
+
+def test_what_no_waiting_helps_against_is_said_at_once() -> None:
+    attempts = Attempts(AwsProblem(ProblemKind.MISSING, "There is no table", "deploy it"))
+    with pytest.raises(AwsProblem, match="There is no table"):
+        runtime.until_allowed(attempts, FakeContext(), lambda _: None)
+    assert attempts.made == 1
+
+
+# --- cold start ---
+
+
+@pytest.mark.parametrize("module", ["plan", "reconcile"])
+def test_a_cold_start_imports_nothing_that_is_slow_and_not_needed(module: str) -> None:
+    code = f"import sys, enigap.lambdas.{module}; print(*sys.modules)"
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=os.environ | path
+    )
+    slow = {"boto3", "pydantic", "aws_xray_sdk", "aws_lambda_powertools.utilities.batch", "rich", "typer"}
+    assert "aws_lambda_powertools" in found.stdout.split()
+    assert not slow & set(found.stdout.split())

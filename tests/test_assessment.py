@@ -1,0 +1,355 @@
+"""From nodes to a report: whose devices are read, what one bad node spoils, what is said of the cluster."""
+
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enigap.assessment import Sources, assess, billed_metrics, examine
+from enigap.core.cluster import ClusterReport, FindingKind
+from enigap.core.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.reading import Node, Readings, Unreadable
+from enigap.core.rules import EvidencePolicy, Rules
+from enigap.core.verdict import Verdict
+from enigap.core.window import MINUTE, FetchSpan
+from tests.fakes.readings import SPAN, WINDOW, events, steady, without_os
+
+RULES = Rules()
+OLDEST = WINDOW.previous().start
+"""Where the oldest window of the fetch begins."""
+
+AGREES = steady(1e6, 6e5, 4e5)
+POD_EDGE = steady(2e6, 6e5, 4e5)
+SURPLUS = steady(9e6, 6e5, 4e5)
+"""Node-local traffic or a fault; the devices tell."""
+DEFICIT = steady(1e5, 6e5, 4e5)
+OS_SILENT = steady(None, 6e5, 4e5)
+NOTHING = steady(None, None, None)
+UNREADABLE = Unreadable("CloudWatch throttled the request")
+
+INSIDE = events({"eth0": (6e5, 4e5), "eni1a2b3c4d5e6": (4e6, 4e6)})
+"""The devices of a node of `SURPLUS` whose surplus never left it."""
+
+
+class FakeTotals:
+    """Answers for the nodes it is asked about, in an order of its own."""
+
+    def __init__(self, readings: Mapping[str, Readings | Unreadable]) -> None:
+        self._readings = readings
+        self.asked: list[tuple[str, ...]] = []
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        assert span == SPAN
+        self.asked.append(tuple(node.instance_id for node in nodes))
+        for node in reversed(nodes):
+            yield node, self._readings[node.instance_id]
+
+
+class FakeDevices:
+    """Has these events of every node, and remembers whom it was asked about."""
+
+    def __init__(self, answer: DeviceEvents | MissingEvidence = INSIDE) -> None:
+        self._answer = answer
+        self.asked: list[str] = []
+
+    def devices(
+        self, suspects: Sequence[Node], span: FetchSpan
+    ) -> Mapping[str, DeviceEvents | MissingEvidence]:
+        assert span == SPAN
+        self.asked += [node.instance_id for node in suspects]
+        return {node.instance_id: self._answer for node in suspects}
+
+
+def a_node(name: str) -> Node:
+    return Node("prod", name, f"{name}.internal")
+
+
+def assessed(
+    readings: Mapping[str, Readings | Unreadable],
+    devices: FakeDevices | None = None,
+    *,
+    nodes: Iterable[Node] | None = None,
+    evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
+    evidence_max_nodes: int = 200,
+) -> ClusterReport:
+    return assess(
+        "prod",
+        list(nodes or map(a_node, readings)),
+        WINDOW,
+        RULES,
+        Sources(FakeTotals(readings), devices or FakeDevices()),
+        evidence=evidence,
+        evidence_max_nodes=evidence_max_nodes,
+    )
+
+
+def verdicts(report: ClusterReport) -> dict[str, Verdict]:
+    return {node.newest.node.instance_id: node.newest.verdict for node in report.nodes}
+
+
+def reason(report: ClusterReport, instance_id: str) -> str:
+    (judgement,) = (node.newest for node in report.nodes if node.newest.node.instance_id == instance_id)
+    return judgement.reason
+
+
+# --- every node ---
+
+
+def test_every_node_is_reported_once_in_whatever_order_the_answers_come() -> None:
+    kinds = (AGREES, POD_EDGE, SURPLUS, DEFICIT, OS_SILENT, NOTHING, UNREADABLE)
+    readings = {f"i-{number}": kinds[number % len(kinds)] for number in range(70)}
+    report = assessed(readings, evidence_max_nodes=3)
+    reported = [node.newest.node.instance_id for node in report.nodes]
+    assert sorted(reported) == sorted(readings)
+    assert report.node_count == 70
+
+
+def test_one_unreadable_node_is_the_only_unreadable_one() -> None:
+    report = assessed({"i-a": AGREES, "i-b": UNREADABLE, "i-c": SURPLUS})
+    assert verdicts(report) == {
+        "i-a": Verdict.AGREE,
+        "i-b": Verdict.UNREADABLE,
+        "i-c": Verdict.NODE_LOCAL,
+    }
+    assert report.finding is None
+
+
+def test_the_windows_before_are_reported_newest_first() -> None:
+    came_back = without_os(AGREES, OLDEST, 15)
+    (node,) = assessed({"i-a": came_back}, FakeDevices(events({"eth0": (6e5, 4e5)}))).nodes
+    assert node.newest.window == WINDOW
+    assert node.verdicts == (Verdict.AGREE, Verdict.OS_SILENT)
+
+
+def test_totals_are_read_in_one_go() -> None:
+    totals = FakeTotals({"i-a": AGREES, "i-b": AGREES})
+    assess("prod", [a_node("i-a"), a_node("i-b")], WINDOW, RULES, Sources(totals, FakeDevices()))
+    assert totals.asked == [("i-a", "i-b")]
+
+
+def test_a_metric_is_billed_once_and_a_node_without_a_series_has_two() -> None:
+    known, unknown = a_node("i-a"), Node("prod", "i-b")
+    assert billed_metrics([known, known, unknown]) == 8
+    report = assessed({"i-a": AGREES, "i-b": OS_SILENT}, nodes=[known, unknown])
+    assert report.billed_metrics == 5
+
+
+# --- whose devices are read ---
+
+
+def test_nodes_that_counting_explains_are_not_suspects() -> None:
+    devices = FakeDevices()
+    assessed({"i-a": AGREES, "i-b": POD_EDGE, "i-c": UNREADABLE}, devices)
+    assert devices.asked == []
+
+
+@pytest.mark.parametrize("readings", [SURPLUS, DEFICIT, OS_SILENT], ids=["surplus", "deficit", "os silent"])
+def test_nodes_that_it_does_not_explain_or_cannot_tell_about_are(readings: Readings) -> None:
+    devices = FakeDevices()
+    assessed({"i-a": AGREES, "i-b": readings}, devices)
+    assert devices.asked == ["i-b"]
+
+
+def test_a_node_that_was_unexplained_a_window_ago_still_is_one() -> None:
+    was_silent = without_os(AGREES, OLDEST, 15)
+    devices = FakeDevices(events({"eth0": (6e5, 4e5)}))
+    (node,) = assessed({"i-a": was_silent}, devices).nodes
+    assert devices.asked == ["i-a"]
+    assert node.newest.verdict.explained is not False
+
+
+def test_the_devices_decide() -> None:
+    (inside,) = assessed({"i-a": SURPLUS}).nodes
+    assert inside.newest.verdict is Verdict.NODE_LOCAL
+    too_much = FakeDevices(events({"eth0": (8e6, 1e6)}))
+    (fault,) = assessed({"i-a": SURPLUS}, too_much).nodes
+    assert fault.newest.verdict is Verdict.OS_EXCESS
+
+
+def test_where_there_are_no_events_the_reason_says_why() -> None:
+    denied = FakeDevices(MissingEvidence(NoEvidence.DENIED, "AWS denied logs:FilterLogEvents"))
+    report = assessed({"i-a": SURPLUS}, denied)
+    assert verdicts(report) == {"i-a": Verdict.UNVERIFIED}
+    assert "for AWS denied logs:FilterLogEvents." in reason(report, "i-a")
+
+
+def test_switched_off_nobody_is_asked_and_the_reason_says_so() -> None:
+    devices = FakeDevices()
+    report = assessed({"i-a": SURPLUS, "i-b": AGREES}, devices, evidence=EvidencePolicy.OFF)
+    assert devices.asked == []
+    assert verdicts(report) == {"i-a": Verdict.UNVERIFIED, "i-b": Verdict.AGREE}
+    assert "reading device evidence is switched off" in reason(report, "i-a")
+
+
+def test_always_asks_about_everybody_who_could_be_read() -> None:
+    devices = FakeDevices()
+    assessed({"i-a": AGREES, "i-b": SURPLUS, "i-c": UNREADABLE}, devices, evidence=EvidencePolicy.ALWAYS)
+    assert sorted(devices.asked) == ["i-a", "i-b"]
+
+
+def test_always_finds_what_the_two_metrics_hide() -> None:
+    """The physical devices carried half of what the interfaces did, and pod traffic made up for it."""
+    hidden = FakeDevices(events({"eth0": (3e5, 2e5), "eni1a2b3c4d5e6": (7e5, 8e5)}))
+    assert verdicts(assessed({"i-a": POD_EDGE}, hidden)) == {"i-a": Verdict.POD_EDGE}
+    always = assessed({"i-a": POD_EDGE}, hidden, evidence=EvidencePolicy.ALWAYS)
+    assert verdicts(always) == {"i-a": Verdict.OS_DEFICIT}
+
+
+@given(
+    surpluses=st.lists(st.integers(3, 10_000), min_size=1, max_size=40, unique=True),
+    budget=st.integers(1, 12),
+)
+def test_the_budget_goes_to_those_with_most_at_stake(surpluses: list[int], budget: int) -> None:
+    readings = {f"i-{os}": steady(os * 1e6, 6e5, 4e5) for os in surpluses}
+    devices = FakeDevices()
+    report = assessed(readings, devices, evidence_max_nodes=budget)
+
+    largest = sorted(surpluses, reverse=True)
+    assert devices.asked == [f"i-{os}" for os in largest[:budget]]
+    for os in largest[budget:]:
+        assert "more nodes need device evidence than `evidence_max_nodes`" in reason(report, f"i-{os}")
+        assert verdicts(report)[f"i-{os}"] is Verdict.UNVERIFIED
+
+
+def test_the_budget_holds_when_everybody_is_asked() -> None:
+    devices = FakeDevices()
+    readings: dict[str, Readings | Unreadable] = {f"i-{number}": AGREES for number in range(10)}
+    report = assessed(
+        {**readings, "i-big": SURPLUS}, devices, evidence=EvidencePolicy.ALWAYS, evidence_max_nodes=2
+    )
+    assert devices.asked[0] == "i-big"
+    assert len(devices.asked) == 2
+    # What the two metrics explain stays explained, whether or not there was room.
+    assert report.count(Verdict.AGREE) == 10
+
+
+class Tracked(Readings):
+    """Readings whose end can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
+def tracked(readings: Readings) -> Tracked:
+    return Tracked(
+        readings.span,
+        readings.os_bytes_per_second,
+        readings.network_in_bytes,
+        readings.network_out_bytes,
+        readings.network_in_samples,
+    )
+
+
+class StreamedTotals:
+    """Makes each node's readings when its turn comes, and sees how many are still there."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._made: list[weakref.ref[Tracked]] = []
+        self.most = 0
+
+    def totals(self, nodes: Sequence[Node], _: FetchSpan) -> Iterator[tuple[Node, Readings]]:
+        for node in nodes:
+            made = tracked(self._readings)
+            self._made.append(weakref.ref(made))
+            yield node, made
+            del made
+            self.most = max(self.most, sum(ref() is not None for ref in self._made))
+
+
+@pytest.mark.parametrize(
+    ("readings", "most"), [(AGREES, 1), (SURPLUS, 2 * 5 + 1)], ids=["explained", "suspect"]
+)
+def test_readings_are_kept_of_no_more_nodes_than_evidence_is_read_for(readings: Readings, most: int) -> None:
+    totals = StreamedTotals(readings)
+    nodes = [a_node(f"i-{number}") for number in range(200)]
+    report = assess("prod", nodes, WINDOW, RULES, Sources(totals, FakeDevices()), evidence_max_nodes=5)
+    assert len(report.nodes) == 200
+    assert totals.most <= most
+
+
+# --- the cluster as a whole ---
+
+
+def test_a_cluster_without_any_datapoint_of_the_os_is_not_collected() -> None:
+    devices = FakeDevices()
+    report = assessed({"i-a": OS_SILENT, "i-b": OS_SILENT}, devices)
+    assert report.finding is not None
+    assert report.finding.kind is FindingKind.NOT_COLLECTED
+    assert "No node of prod has published node_network_total_bytes for 2 windows" in report.finding.reason
+    assert (report.nodes, report.node_count, report.billed_metrics) == ((), 2, 6)
+    assert devices.asked == []
+
+
+def test_one_node_that_reports_makes_the_others_silent_ones() -> None:
+    report = assessed({"i-a": OS_SILENT, "i-b": AGREES})
+    assert report.finding is None
+    assert verdicts(report) == {"i-a": Verdict.OS_SILENT, "i-b": Verdict.AGREE}
+
+
+def test_one_datapoint_anywhere_in_the_fetch_is_enough() -> None:
+    """The agents stopped a window ago: that is silence with a beginning, and not a cluster without agents."""
+    stopped = without_os(AGREES, OLDEST + 2 * MINUTE, SPAN.minutes)
+    report = assessed({"i-a": stopped})
+    assert report.finding is None
+    assert verdicts(report) == {"i-a": Verdict.OS_SILENT}
+
+
+def test_what_came_before_the_oldest_window_is_none_of_it() -> None:
+    """The label that begins the window may still end a minute from before it."""
+    stopped = without_os(AGREES, OLDEST + MINUTE, SPAN.minutes)
+    report = assessed({"i-a": stopped})
+    assert report.finding is not None
+    assert report.finding.kind is FindingKind.NOT_COLLECTED
+
+
+def test_one_unreadable_node_could_be_the_one_that_reports() -> None:
+    report = assessed({"i-a": OS_SILENT, "i-b": UNREADABLE})
+    assert report.finding is None
+    assert verdicts(report) == {"i-a": Verdict.OS_SILENT, "i-b": Verdict.UNREADABLE}
+
+
+def test_a_cluster_that_has_only_just_started_proves_nothing() -> None:
+    launched = WINDOW.start + timedelta(minutes=5)
+    young = [replace(a_node(name), launched_at=launched) for name in ("i-a", "i-b")]
+    report = assessed({"i-a": NOTHING, "i-b": NOTHING}, nodes=young)
+    assert report.finding is None
+    assert set(verdicts(report).values()) == {Verdict.WARMING_UP}
+
+
+def test_one_settled_node_among_young_ones_tells() -> None:
+    young = replace(a_node("i-a"), launched_at=WINDOW.start + timedelta(minutes=5))
+    report = assessed({"i-a": NOTHING, "i-b": OS_SILENT}, nodes=[young, a_node("i-b")])
+    assert report.finding is not None
+    assert report.finding.kind is FindingKind.NOT_COLLECTED
+
+
+def test_a_cluster_of_which_nothing_could_be_read_says_so_and_why() -> None:
+    devices = FakeDevices()
+    report = assessed({"i-a": UNREADABLE, "i-b": UNREADABLE}, devices, evidence=EvidencePolicy.ALWAYS)
+    assert report.finding is not None
+    assert report.finding.kind is FindingKind.UNREADABLE
+    assert "CloudWatch throttled the request" in report.finding.reason
+    assert set(verdicts(report).values()) == {Verdict.UNREADABLE}
+    assert devices.asked == []
+
+
+def test_a_cluster_without_nodes_has_no_finding() -> None:
+    report = assess("prod", [], WINDOW, RULES, Sources(FakeTotals({}), FakeDevices()))
+    assert (report.nodes, report.finding, report.node_count, report.billed_metrics) == ((), None, 0, 0)
+
+
+# --- one node ---
+
+
+@pytest.mark.parametrize("readings", [AGREES, SURPLUS, UNREADABLE], ids=["agrees", "surplus", "unreadable"])
+def test_a_node_that_is_examined_has_its_devices_read_whatever_the_metrics_say(
+    readings: Readings | Unreadable,
+) -> None:
+    devices = FakeDevices(events({"eth0": (6e5, 4e5)}) if readings is AGREES else INSIDE)
+    judgement = examine(a_node("i-a"), WINDOW, RULES, Sources(FakeTotals({"i-a": readings}), devices))
+    assert devices.asked == ["i-a"]
+    assert (judgement.evidence is None) == (readings is UNREADABLE)

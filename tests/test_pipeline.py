@@ -1,0 +1,576 @@
+"""What the pipeline does over time: who is told what, how often, and what happens when something fails."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from enigap.assessment import Sources, assess
+from enigap.core.cluster import ClusterReport, FindingKind
+from enigap.core.evidence import DeviceEvents, MissingEvidence
+from enigap.core.incidents import Silence
+from enigap.core.published import Metric, Publish, Scope, of
+from enigap.core.reading import Node, Readings, Unreadable
+from enigap.core.state import ConflictError, Known, to_json
+from enigap.core.verdict import Verdict
+from enigap.core.window import FetchSpan, Window
+from enigap.demo.recorded import RecordedNode, hold_constant, recorded_nodes
+from enigap.pipeline import NotSettledError, Outcome, overdue_clusters, plan, survey
+from enigap.settings import Settings
+from tests.fakes.pipeline_ports import (
+    LATE,
+    CrashError,
+    FakePipeline,
+    FakePublisher,
+    FakeQueue,
+    FakeStates,
+    World,
+    window,
+)
+
+SILENCED = Silence("prod/i-1", window(4).end + LATE, "being repaired")
+
+
+def troubled(*windows: Window, verdict: Verdict = Verdict.OS_DEFICIT) -> FakePipeline:
+    """A cluster of three nodes, the first of which is in trouble in these windows."""
+    world = World("i-1", "i-2", "i-3")
+    world.play(verdict, *windows, nodes=["i-1"])
+    return FakePipeline(world)
+
+
+# --- opened once, resolved once ---
+
+
+@dataclass
+class Recorded:
+    """Both ports, from recordings: node i-1 plays one of them per window."""
+
+    plays: Mapping[Window, RecordedNode]
+    otherwise: RecordedNode
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> list[tuple[Node, Readings | Unreadable]]:
+        return [(node, self._play(span)[0]) for node in nodes]
+
+    def devices(self, suspects: Sequence[Node], span: FetchSpan) -> dict[str, DeviceEvents | MissingEvidence]:
+        return {node.instance_id: self._play(span)[1] for node in suspects}
+
+    def _play(self, span: FetchSpan) -> tuple[Readings, DeviceEvents]:
+        readings, events = hold_constant(self.otherwise, span)
+        os, received, sent = (
+            list(readings.os_bytes_per_second),
+            list(readings.network_in_bytes),
+            list(readings.network_out_bytes),
+        )
+        samples = list(events.samples)
+        for at, recording in self.plays.items():
+            other, other_events = hold_constant(recording, span)
+            for minute in range(span.minutes):
+                if at.start <= span.start + timedelta(minutes=minute) < at.end:
+                    os[minute] = other.os_bytes_per_second[minute]
+            for period in range(span.periods):
+                if at.start <= span.start + timedelta(minutes=5 * period) < at.end:
+                    received[period], sent[period] = (
+                        other.network_in_bytes[period],
+                        other.network_out_bytes[period],
+                    )
+            samples = [s for s in samples if not at.start < s.at <= at.end]
+            samples += [s for s in other_events.samples if at.start < s.at <= at.end]
+        changed = replace(
+            readings,
+            os_bytes_per_second=tuple(os),
+            network_in_bytes=tuple(received),
+            network_out_bytes=tuple(sent),
+        )
+        return changed, DeviceEvents(tuple(samples))
+
+
+def test_the_recorded_fault_is_told_after_two_windows_and_its_end_after_two_clean_ones() -> None:
+    recordings = {node.key: node for node in recorded_nodes()}
+    source = Recorded({window(n): recordings["g1"] for n in (1, 2, 3)}, recordings["c"])
+    pipeline = FakePipeline(World("i-1"))
+
+    def judge_recordings(cluster: str, at: Window) -> ClusterReport:
+        node = Node(cluster, "i-1", "ip-1")
+        return assess(cluster, [node], at, pipeline.settings.rules(), Sources(source, source))
+
+    pipeline.assess = judge_recordings
+    said = [len(pipeline.run(window(n)).news) for n in range(7)]
+    assert said == [0, 0, 1, 0, 0, 1, 0]
+    assert pipeline.notifier.told == [
+        ("opened", "prod/i-1/os_deficit", "confirmed"),
+        ("resolved", "prod/i-1/os_deficit", "explained_again"),
+    ]
+
+
+def test_one_bad_window_is_nobodys_news() -> None:
+    pipeline = troubled(window(1)).run_all(*map(window, range(4)))
+    assert pipeline.notifier.messages == []
+
+
+def test_five_hundred_nodes_that_fail_at_once_are_one_message() -> None:
+    world = World(*(f"i-{n}" for n in range(500)))
+    world.play(Verdict.OS_SILENT, window(1), window(2))
+    pipeline = FakePipeline(world).run_all(*map(window, range(6)))
+    opened, resolved = pipeline.notifier.messages
+    assert [n.incident.id for n in opened] == ["prod/*/os_silent"]
+    assert opened[0].incident.node_count == 500
+    assert [(n.incident.id, n.news.value) for n in resolved] == [("prod/*/os_silent", "resolved")]
+
+
+def test_everything_that_happens_in_one_run_is_one_message() -> None:
+    world = World("i-1", "i-2", "i-3")
+    world.play(Verdict.OS_DEFICIT, window(0), window(1), nodes=["i-1"])
+    world.play(Verdict.OS_EXCESS, window(2), window(3), nodes=["i-2"])
+    pipeline = FakePipeline(world).run_all(*map(window, range(4)))
+    assert [[n.news.value for n in news] for news in pipeline.notifier.messages] == [
+        ["opened"],
+        ["resolved", "opened"],
+    ]
+
+
+def test_an_open_incident_is_brought_up_again_once_per_interval() -> None:
+    days = 3
+    windows = [window(n) for n in range(days * 96)]
+    pipeline = troubled(*windows).run_all(*windows)
+    assert Counter(news for news, _, _ in pipeline.notifier.told) == {"opened": 1, "reminder": days - 1}
+
+
+def test_nodes_that_are_gone_close_their_incident_with_that_reason() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
+    del pipeline.world.nodes["i-1"]
+    pipeline.run(window(2))
+    assert pipeline.notifier.told[-1] == ("resolved", "prod/i-1/os_deficit", "node_gone")
+
+
+# --- silence is not zero, failure is not silence ---
+
+NOTHING_KNOWN = [v for v in Verdict if v.explained is None]
+
+
+@pytest.mark.parametrize("verdict", NOTHING_KNOWN)
+def test_a_node_that_cannot_be_judged_resolves_nothing(verdict: Verdict) -> None:
+    pipeline = troubled(window(0), window(1))
+    pipeline.world.play(verdict, *map(window, range(2, 8)), nodes=["i-1"])
+    pipeline.run_all(*map(window, range(8)))
+    assert [news for news, _, _ in pipeline.notifier.told] == ["opened"]
+    pipeline.run_all(window(8), window(9))
+    assert [news for news, _, _ in pipeline.notifier.told] == ["opened", "resolved"]
+
+
+def test_a_missing_window_between_two_clean_ones_does_not_resolve() -> None:
+    pipeline = troubled(window(0), window(1))
+    pipeline.world.play(Verdict.PARTIAL, window(3), nodes=["i-1"])
+    pipeline.run_all(*map(window, range(5)))
+    assert [news for news, _, _ in pipeline.notifier.told] == ["opened"]
+
+
+def test_an_outage_of_cloudwatch_is_one_notice_and_ends_no_incident() -> None:
+    pipeline = troubled(window(0), window(1))
+    pipeline.world.find(FindingKind.UNREADABLE, *map(window, range(2, 10)))
+    pipeline.run_all(*map(window, range(10)))
+    assert pipeline.notifier.told == [
+        ("opened", "prod/i-1/os_deficit", "confirmed"),
+        ("opened", "prod/*/unreadable", "confirmed"),
+    ]
+    assert pipeline.notifier.messages[1][0].incident.reason == "The reason for unreadable: do something."
+    assert pipeline.notifier.messages[1][0].incident.node_count == 3
+    pipeline.run_all(window(10), window(11))
+    assert set(pipeline.notifier.told[2:]) == {
+        ("resolved", "prod/*/unreadable", "readable_again"),
+        ("resolved", "prod/i-1/os_deficit", "explained_again"),
+    }
+
+
+def test_a_cluster_that_cannot_be_read_does_not_look_healthy() -> None:
+    pipeline = troubled()
+    pipeline.world.find(FindingKind.UNREADABLE, window(1))
+    pipeline.run_all(window(0), window(1))
+    assert pipeline.published("NodesUnreadable", window(0)) == 0
+    assert pipeline.published("NodesUnreadable", window(1)) == 1
+    assert pipeline.published("NodesJudged", window(1)) == 0
+    assert pipeline.published("OsBytesPerSecond", window(1)) is None
+
+
+def test_a_cluster_that_cannot_be_read_is_planned_again() -> None:
+    pipeline = troubled()
+    pipeline.world.find(FindingKind.UNREADABLE, window(1))
+    pipeline.run_all(window(0), window(1))
+    assert [known.is_alive for known in pipeline.states.known()] == [True]
+
+
+def test_a_cluster_that_stops_collecting_is_one_finding() -> None:
+    world = World(*(f"i-{n}" for n in range(40)))
+    world.find(FindingKind.NOT_COLLECTED, window(1), window(2), window(3))
+    pipeline = FakePipeline(world).run_all(*map(window, range(6)))
+    assert pipeline.notifier.told == [
+        ("opened", "prod/*/not_collected", "confirmed"),
+        ("resolved", "prod/*/not_collected", "collected_again"),
+    ]
+
+
+@pytest.mark.parametrize(("clusters", "messages"), [((), 0), (("prod",), 1), (("pro*",), 0)])
+def test_a_cluster_that_never_collected_is_news_only_to_those_who_named_it(
+    clusters: tuple[str, ...], messages: int
+) -> None:
+    world = World("i-1")
+    world.find(FindingKind.NOT_COLLECTED, *map(window, range(3)))
+    pipeline = FakePipeline(world, Settings(clusters=clusters)).run_all(*map(window, range(3)))
+    assert len(pipeline.notifier.messages) == messages
+
+
+def test_a_deleted_cluster_leaves_no_incident_open_and_is_not_planned_again() -> None:
+    world = World("i-1", "i-2")
+    world.find(FindingKind.NOT_COLLECTED, window(1))
+    pipeline = FakePipeline(world).run_all(window(0), window(1))
+    world.nodes.clear()
+    pipeline.run(window(2))
+    assert pipeline.notifier.told[-1] == ("resolved", "prod/*/not_collected", "node_gone")
+    assert [known.is_alive for known in pipeline.states.known()] == [False]
+
+
+# --- silences ---
+
+
+def test_a_silence_mutes_and_when_it_is_over_what_is_still_open_is_told() -> None:
+    pipeline = troubled(*map(window, range(8)))
+    pipeline.states.silences.append(SILENCED)
+    pipeline.run_all(*map(window, range(4)))
+    assert pipeline.notifier.messages == []
+    pipeline.run_all(*map(window, range(4, 7)))
+    assert pipeline.notifier.told == [("opened", "prod/i-1/os_deficit", "silence_expired")]
+
+
+def test_what_was_muted_from_beginning_to_end_is_never_mentioned() -> None:
+    pipeline = troubled(window(0), window(1))
+    pipeline.states.silences.append(SILENCED)
+    pipeline.run_all(*map(window, range(8)))
+    assert pipeline.notifier.messages == []
+
+
+def test_who_was_told_before_the_silence_hears_how_it_ended() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
+    pipeline.states.silences.append(SILENCED)
+    pipeline.run_all(window(2), window(3))
+    assert [news for news, _, _ in pipeline.notifier.told] == ["opened", "resolved"]
+
+
+# --- metrics ---
+
+
+def test_zeros_are_published_by_every_run() -> None:
+    pipeline = troubled().run_all(window(0), window(1))
+    for metric in of(Scope.CLUSTER):
+        assert pipeline.published(metric.name, window(1)) is not None, metric.name
+    for name in ("NodesUnexplained", "NodesUnverified", "NodesSilent", "NodesUnreadable"):
+        assert pipeline.published(name, window(1)) == 0
+
+
+def test_the_metric_without_dimensions_has_what_the_cluster_has() -> None:
+    pipeline = troubled(window(0)).run_all(window(0))
+    stamp = window(0).end + pipeline.settings.settle
+    assert pipeline.publisher.without_dimensions("NodesUnexplained", stamp) == 1
+
+
+# --- the same again, too late, in the wrong order ---
+
+
+def test_the_same_work_item_twice_says_nothing_twice_and_changes_nothing() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
+    before = dict(pipeline.states.items)
+    done = pipeline.run(window(1))
+    assert done.outcome is Outcome.ALREADY_DONE
+    assert pipeline.states.items == before
+    assert len(pipeline.notifier.messages) == 1
+
+
+def test_an_older_window_is_published_and_changes_no_state() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(2))
+    before = dict(pipeline.states.items)
+    done = pipeline.run(window(1), now=window(2).end + LATE)
+    assert done.outcome is Outcome.OLDER
+    assert pipeline.states.items == before
+    assert pipeline.published("NodesUnexplained", window(1)) == 1
+    assert pipeline.notifier.messages == []
+
+
+def test_an_older_window_leaves_what_is_still_to_be_said_to_the_newer_ones_message() -> None:
+    pipeline = troubled(window(1), window(2)).run_all(window(0))
+    pipeline.notifier.is_down = True
+    with pytest.raises(ConnectionError):
+        pipeline.run(window(2))
+    pipeline.notifier.is_down = False
+    pipeline.run(window(1), now=window(2).end + LATE)
+    assert pipeline.notifier.messages == []
+    pipeline.run(window(2))
+    assert len(pipeline.notifier.messages) == 1
+
+
+def test_repeating_a_window_publishes_the_same_values_under_the_same_timestamps() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(2), window(1))
+    once = {key: set(values) for key, values in pipeline.publisher.values.items()}
+    pipeline.run(window(1), now=window(2).end + LATE)
+    assert pipeline.publisher.values == once
+    cluster_values = [values for (_, dimensions, _), values in once.items() if dimensions]
+    assert all(len(values) == 1 for values in cluster_values)
+
+
+def test_a_window_that_has_not_settled_is_refused_before_anything_is_touched() -> None:
+    pipeline = troubled()
+    with pytest.raises(NotSettledError, match="cannot be judged yet: the newest that has settled ends at"):
+        pipeline.run(window(96 * 365), now=window(0).end + LATE)
+    assert pipeline.states.items == {}
+    assert not pipeline.publisher.values
+
+
+def test_of_two_runs_at_the_same_time_one_gives_way() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0))
+    judge = pipeline.assess
+
+    def judge_while_another_run_overtakes(cluster: str, at: Window) -> ClusterReport:
+        pipeline.assess = judge
+        pipeline.run(at)
+        return judge(cluster, at)
+
+    pipeline.assess = judge_while_another_run_overtakes
+    with pytest.raises(ConflictError):
+        pipeline.run(window(1))
+    assert len(pipeline.notifier.messages) == 1
+    assert pipeline.run(window(1)).outcome is Outcome.ALREADY_DONE
+    assert len(pipeline.notifier.messages) == 1
+
+
+# --- killed between any two calls ---
+
+STORY = [window(n) for n in range(7)]
+
+
+def story(crash_at: int | None) -> FakePipeline:
+    """An incident opens and resolves; one run on the way is killed, and its message comes back."""
+    pipeline = troubled(window(1), window(2), window(3))
+    pipeline.mishaps.crash_at = crash_at
+    for at in STORY:
+        try:
+            pipeline.run(at)
+        except CrashError:
+            pipeline.run(at)
+    return pipeline
+
+
+WITHOUT_CRASH = story(None)
+
+
+@pytest.mark.parametrize("crash_at", range(WITHOUT_CRASH.mishaps.points))
+def test_a_run_killed_between_any_two_calls_loses_nothing_and_repeats_at_most_one_message(
+    crash_at: int,
+) -> None:
+    pipeline = story(crash_at)
+    assert pipeline.mishaps.points > crash_at
+    assert pipeline.states.state() == WITHOUT_CRASH.states.state()
+    assert pipeline.publisher.values == WITHOUT_CRASH.publisher.values
+    expected, told = Counter(WITHOUT_CRASH.notifier.told), Counter(pipeline.notifier.told)
+    assert set(told) == set(expected)
+    assert sum((told - expected).values()) <= 1
+
+
+@pytest.mark.parametrize("crash_at", range(WITHOUT_CRASH.mishaps.points))
+def test_a_killed_run_whose_message_never_comes_back_loses_no_incident(crash_at: int) -> None:
+    pipeline = troubled(*map(window, range(1, 12)))
+    pipeline.mishaps.crash_at = crash_at
+    for at in map(window, range(8)):
+        try:
+            pipeline.run(at)
+        except CrashError:
+            continue
+    assert ("opened", "prod/i-1/os_deficit") in {
+        (news, incident) for news, incident, _ in pipeline.notifier.told
+    }
+    assert pipeline.states.state().outbox == ()
+
+
+# --- when nobody can be told ---
+
+
+def test_what_could_not_be_said_is_said_when_it_can_be_and_as_it_stands_by_then() -> None:
+    world = World("i-1", "i-2", "i-3")
+    world.play(Verdict.OS_DEFICIT, *map(window, range(8)), nodes=["i-1"])
+    world.play(Verdict.OS_SILENT, window(0), window(1), nodes=["i-2"])
+    pipeline = FakePipeline(world)
+    pipeline.notifier.is_down = True
+    pipeline.run(window(0))
+    for n in range(1, 5):
+        with pytest.raises(ConnectionError):
+            pipeline.run(window(n))
+    pipeline.notifier.is_down = False
+    pipeline.run(window(4))
+    [message] = pipeline.notifier.messages
+    assert {(n.news.value, n.incident.id) for n in message} == {
+        ("opened", "prod/i-1/os_deficit"),
+        ("resolved", "prod/i-2/os_silent"),
+    }
+    pipeline.run_all(window(5), window(6))
+    assert len(pipeline.notifier.messages) == 1
+
+
+def test_days_without_a_topic_do_not_fill_the_state() -> None:
+    """In every window three other nodes fail, and come back two windows later; nobody can be told."""
+    windows = [window(n) for n in range(96)]
+    world = World(*(f"i-{n:017x}" for n in range(3 * len(windows))))
+    for n, at in enumerate(windows):
+        world.play(Verdict.OS_SILENT, at, at.next(), nodes=list(world.nodes)[3 * n :][:3])
+    pipeline = FakePipeline(world, Settings(publish=Publish.CLUSTER))
+    pipeline.notifier.is_down = True
+    sizes = []
+    for at in windows:
+        with suppress(ConnectionError):
+            pipeline.run(at)
+        sizes.append(len(to_json(pipeline.states.state())))
+    assert max(sizes) < 25_000
+    pipeline.notifier.is_down = False
+    pipeline.run(windows[-1])
+    [message] = pipeline.notifier.messages
+    ended = sum(n.incident.node_count for n in message if n.news.value == "resolved")
+    still_open = sum(n.incident.node_count for n in message if n.news.value == "opened")
+    assert still_open == 6
+    assert ended + still_open == 3 * (len(windows) - 1)
+
+
+# --- planning ---
+
+NOW = window(100).end + LATE
+NEWEST = window(100)
+
+
+@dataclass
+class Desk:
+    """What a plan is made with."""
+
+    states: FakeStates
+    publisher: FakePublisher
+    queue: FakeQueue
+
+    def plan(self, *clusters: str, at: Window = NEWEST, settings: Settings | None = None) -> list[str]:
+        """The clusters that were queued."""
+        done = plan(
+            at,
+            account="123456789012",
+            region="eu-west-1",
+            settings=settings or Settings(),
+            now=NOW,
+            clusters=clusters,
+            states=self.states,
+            publisher=self.publisher,
+            queue=self.queue,
+        )
+        assert list(done.clusters) == [item.cluster for item in self.queue.items]
+        assert {item.window for item in self.queue.items} <= {at}
+        return [item.cluster for item in self.queue.items]
+
+    def remember(self, world: World, *windows: Window, settings: Settings | None = None) -> None:
+        """Judge a world's windows, so that its cluster is known."""
+        pipeline = FakePipeline(world, settings)
+        pipeline.states = self.states
+        pipeline.run_all(*windows)
+
+    @property
+    def overdue(self) -> float | None:
+        return self.publisher.without_dimensions("ClustersOverdue", NOW)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(FakeStates(), FakePublisher(), FakeQueue())
+
+
+def test_every_cluster_that_is_there_gets_a_work_item(desk: Desk) -> None:
+    assert desk.plan("prod", "dev", "prod") == ["dev", "prod"]
+    assert {(item.account, item.region) for item in desk.queue.items} == {("123456789012", "eu-west-1")}
+
+
+def test_a_plan_without_clusters_says_that_none_is_overdue(desk: Desk) -> None:
+    assert desk.plan() == []
+    assert desk.overdue == 0
+
+
+def test_a_cluster_without_nodes_is_planned_until_its_incidents_are_closed(desk: Desk) -> None:
+    world = World("i-1")
+    world.play(Verdict.OS_DEFICIT, NEWEST.previous(2), NEWEST.previous(1))
+    desk.remember(world, NEWEST.previous(2), NEWEST.previous(1))
+    assert desk.plan() == ["prod"]
+    world.nodes.clear()
+    desk.remember(world, NEWEST)
+    desk.queue.items.clear()
+    assert desk.plan() == []
+
+
+def test_a_cluster_with_something_left_to_say_is_planned_though_nothing_is_left_of_it(desk: Desk) -> None:
+    world = World("i-1")
+    world.play(Verdict.OS_DEFICIT, NEWEST.previous(3), NEWEST.previous(2))
+    desk.remember(world, NEWEST.previous(3), NEWEST.previous(2))
+    world.nodes.clear()
+    pipeline = FakePipeline(world)
+    pipeline.states, pipeline.notifier.is_down = desk.states, True
+    with pytest.raises(ConnectionError):
+        pipeline.run(NEWEST.previous())
+    assert desk.plan() == ["prod"]
+
+
+def test_a_cluster_that_is_no_longer_watched_is_no_longer_planned(desk: Desk) -> None:
+    desk.remember(World("i-1", cluster="staging"), NEWEST.previous(9))
+    assert desk.plan("prod", "staging", settings=Settings(clusters=("pro*",))) == ["prod"]
+    assert desk.overdue == 0
+
+
+def test_a_cluster_that_was_not_judged_for_two_schedules_is_overdue(desk: Desk) -> None:
+    desk.remember(World("i-1"), NEWEST.previous(3))
+    desk.plan("prod")
+    assert desk.overdue == 1
+
+
+def test_a_cluster_that_was_judged_two_schedules_ago_is_not_overdue_yet(desk: Desk) -> None:
+    desk.remember(World("i-1"), NEWEST.previous(2))
+    desk.plan("prod")
+    assert desk.overdue == 0
+
+
+def test_a_cluster_that_is_planned_and_never_judged_becomes_overdue(desk: Desk) -> None:
+    desk.plan("prod")
+    assert desk.overdue == 0
+    later = NOW + timedelta(hours=1)
+    assert overdue_clusters(desk.states.known(), Settings(), later) == ("prod",)
+
+
+def test_planning_an_old_window_again_does_not_hide_that_a_cluster_is_overdue(desk: Desk) -> None:
+    desk.remember(World("i-1"), window(0))
+    desk.plan("prod", at=window(1))
+    assert desk.overdue == 1
+
+
+def test_the_first_plan_of_a_cluster_counts_and_later_ones_do_not_move_it(desk: Desk) -> None:
+    desk.states.note_planned("prod", NEWEST.previous(7))
+    desk.plan("prod")
+    assert list(desk.states.known()) == [Known("prod", NEWEST.previous(7).end, is_alive=True)]
+    assert desk.overdue == 1
+
+
+def test_a_window_that_has_not_settled_is_not_planned(desk: Desk) -> None:
+    with pytest.raises(NotSettledError):
+        desk.plan("prod", at=NEWEST.next())
+    assert desk.queue.items == []
+
+
+def test_a_survey_plans_nothing_and_says_what_is_overdue(desk: Desk) -> None:
+    found = survey(
+        settings=Settings(), now=NOW, clusters=["prod"], states=desk.states, publisher=desk.publisher
+    )
+    assert (found.due, found.unseen, found.overdue) == (("prod",), ("prod",), ())
+    assert desk.overdue == 0
+    assert desk.states.items == {}
+
+
+def test_the_metrics_that_are_published_are_the_ones_that_are_documented() -> None:
+    pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
+    names = {name for name, _, _ in pipeline.publisher.values}
+    assert names == {metric.metric_name for metric in Metric} - {Metric.CLUSTERS_OVERDUE.metric_name}

@@ -1,0 +1,269 @@
+"""Settings: right ones come through unchanged, wrong ones get one sentence that names them."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from enigap.core.devices import DeviceKind
+from enigap.core.published import DEFAULT_NAMESPACE, Publish
+from enigap.core.rules import EvidencePolicy, Rules
+from enigap.settings import (
+    MAX_VARIABLE_BYTES,
+    VARIABLE,
+    Settings,
+    SettingsError,
+    SlackChannel,
+    SlackWebhook,
+    VirtualDevices,
+    rows,
+)
+
+EVERYTHING: dict[str, Any] = {
+    "clusters": ["prod", "test-*"],
+    "regions": ["eu-west-1", "us-gov-west-1"],
+    "node_tags": {"team": "net*"},
+    "email": ["on-call@example.com"],
+    "slack": {"webhook_secret": "enigap/slack"},
+    "schedule_minutes": 30,
+    "settle_minutes": 15,
+    "confirm_windows": 3,
+    "resolve_windows": 4,
+    "remind_hours": 12,
+    "tolerance": 0.1,
+    "floor_bytes_per_second": 100_000,
+    "max_counts_per_byte": 3,
+    "physical_devices": r"eth\d+",
+    "virtual_devices": {"pod": ["mypod.*"], "counted_again": [r"myvxlan\d+"]},
+    "evidence": "always",
+    "evidence_max_nodes": 50,
+    "publish": "flagged",
+    "finding_alarm_actions": True,
+    "collapse_above": 10,
+    "metric_namespace": "Net/Gap",
+    "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
+}
+
+NAMES = sorted(EVERYTHING)
+SHORT_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(NAMES),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def read(value: Any, reader: Callable[[Any], Settings] = Settings.from_mapping) -> Settings | str:
+    """The settings, or what is wrong with them."""
+    try:
+        return reader(value)
+    except SettingsError as error:
+        return str(error)
+
+
+def refusal(**settings: Any) -> str:
+    came_of_it = read(settings)
+    assert isinstance(came_of_it, str)
+    return came_of_it
+
+
+def test_nothing_set_is_the_documented_defaults() -> None:
+    assert Settings.from_mapping({}) == Settings()
+    rules = Settings().rules()
+    assert rules == Rules()
+
+
+def test_every_setting_reaches_its_attribute() -> None:
+    settings = Settings.from_mapping(EVERYTHING)
+    assert settings.clusters == ("prod", "test-*")
+    assert settings.node_tags == {"team": "net*"}
+    assert settings.slack == SlackWebhook("enigap/slack")
+    assert settings.virtual_devices == VirtualDevices(("mypod.*",), (r"myvxlan\d+",))
+    assert settings.evidence is EvidencePolicy.ALWAYS
+    assert settings.publish is Publish.FLAGGED
+    assert EVERYTHING.keys() == get_type_hints(Settings).keys()
+    assert all(getattr(settings, name) != getattr(Settings(), name) for name in EVERYTHING)
+
+
+def test_rules_are_made_of_the_settings() -> None:
+    rules = Settings.from_mapping(EVERYTHING).rules()
+    assert (rules.tolerance, rules.floor.bytes_per_second, rules.max_counts_per_byte) == (0.1, 100_000, 3)
+    assert (rules.settle, rules.confirm_windows, rules.resolve_windows) == (timedelta(minutes=15), 3, 4)
+    kinds = {
+        name: rules.classifier.kind(name) for name in ("eth0", "ens5", "mypod7", "myvxlan1", "flannel.1")
+    }
+    assert kinds == {
+        "eth0": DeviceKind.PHYSICAL,
+        "ens5": DeviceKind.UNKNOWN,
+        "mypod7": DeviceKind.POD,
+        "myvxlan1": DeviceKind.COUNTED_AGAIN,
+        "flannel.1": DeviceKind.COUNTED_AGAIN,
+    }
+
+
+@pytest.mark.parametrize("given_settings", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_a_function_reads_back_what_was_deployed(given_settings: dict[str, Any]) -> None:
+    settings = Settings.from_mapping(given_settings)
+    variables = settings.to_env()
+    assert Settings.from_env(variables) == settings
+    assert all(len(value) <= MAX_VARIABLE_BYTES for value in variables.values())
+
+
+def test_only_what_differs_from_the_defaults_is_carried_along() -> None:
+    assert Settings().to_env() == {VARIABLE: "{}"}
+    assert Settings(tolerance=0.1).to_mapping() == {"tolerance": 0.1}
+
+
+def test_a_function_without_settings_says_so() -> None:
+    with pytest.raises(SettingsError, match=f"^{VARIABLE} is not set"):
+        Settings.from_env({})
+
+
+@given(
+    settings=SHORT_JSON
+    | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), SHORT_JSON, max_size=6)
+)
+@example(settings={"physical_devices": "("})
+@example(settings={"physical_devices": "a{9999999999}"})
+@example(settings={"physical_devices": "[[a]]"})
+@example(settings={"physical_devices": "(?i)eth0"})
+@example(settings={"tolerance": float("nan"), "floor_bytes_per_second": float("inf")})
+@example(settings={"floor_bytes_per_second": 10**400})
+@example(settings={"email": [["a@example.com"]], "clusters": [{}]})
+@example(settings={"slack": {"webhook_secret": "x", "channel_id": "y"}})
+@example(settings={"schedule_minutes": True, "evidence": [], "publish": {}})
+def test_any_json_value_is_settings_that_come_back_or_an_error_in_sentences(settings: object) -> None:
+    came_of_it = read(settings)
+    if isinstance(came_of_it, Settings):
+        assert Settings.from_env(came_of_it.to_env()) == came_of_it
+        assert came_of_it.rules().classifier.kind("eni1a2b3c4d5e6") is not DeviceKind.PHYSICAL
+    else:
+        assert all(line.endswith((".", "?")) and line.isprintable() for line in came_of_it.split("\n"))
+
+
+@given(text=st.text(max_size=40))
+@example(text="[" * 100_000)
+@example(text="9" * 5_000)
+def test_any_text_is_settings_or_an_error(text: str) -> None:
+    came_of_it = read(text, Settings.from_json)
+    assert isinstance(came_of_it, Settings) or "JSON" in came_of_it or "not a setting" in came_of_it
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"tolerance": 5}, "tolerance: 5 is not allowed; it takes a number from 0.01 to 0.5."),
+        ({"tolerance": True}, "tolerance: True is not allowed; it takes a number from 0.01 to 0.5."),
+        (
+            {"confirm_windows": 2.0},
+            "confirm_windows: 2.0 is not allowed; it takes a whole number from 1 to 8.",
+        ),
+        ({"schedule_minutes": 5}, "schedule_minutes: 5 is not allowed; it takes 15, 30 or 60."),
+        (
+            {"evidence": "sometimes"},
+            'evidence: \'sometimes\' is not allowed; it takes "suspects", "always" or "off".',
+        ),
+        (
+            {"finding_alarm_actions": "yes"},
+            "finding_alarm_actions: 'yes' is not allowed; it takes true or false.",
+        ),
+        ({"tolerence": 0.1}, "'tolerence' is not a setting; did you mean tolerance?"),
+        (
+            {"email": "me"},
+            "email: 'me' is not allowed; it takes a list of up to 20 different ones, each an email address.",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_takes(settings: dict[str, Any], sentence: str) -> None:
+    assert refusal(**settings) == sentence
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    assert len(refusal(tolerance=5, email="me", cluster="prod").split("\n")) == 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"email": ["a@example.com", "a@example.com"]},
+        {"clusters": [""]},
+        {"clusters": ["prod cluster"]},
+        {"regions": ["Ireland"]},
+        {"regions": ["eu-west-1", "eu-west-1"]},
+        {"node_tags": {"aws:name": "x"}},
+        {"node_tags": {"team": ""}},
+        {"slack": {}},
+        {"slack": {"webhook_secret": "https://hooks.slack.com/services/T0/B0/x"}},
+        {"slack": {"webhook_secret": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:partial"}},
+        {"slack": {"workspace_id": "T0123ABCD"}},
+        {"virtual_devices": {"pods": []}},
+        {"virtual_devices": {"pod": [r"(a)\1"]}},
+        {"virtual_devices": {"pod": ["(?P<name>x)"]}},
+        {"virtual_devices": {"pod": ["a)|(b"]}},
+        {"physical_devices": ""},
+        {"metric_namespace": "AWS/EC2"},
+        {"metric_namespace": "ContainerInsights"},
+        {"metric_namespace": "it's"},
+        {"runbook_url": "http://example.com"},
+        {"runbook_url": "https://example.com/<script>"},
+    ],
+    ids=json.dumps,
+)
+def test_what_would_go_wrong_later_is_refused_now(settings: dict[str, Any]) -> None:
+    [name] = settings
+    assert refusal(**settings).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("pattern", ["en.*", "e.*", r"(eth|en)\w+"])
+def test_a_pattern_that_takes_pods_devices_for_interfaces_is_refused(pattern: str) -> None:
+    assert "must not match eni1a2b3c4d5e6" in refusal(physical_devices=pattern)
+
+
+def test_a_secret_of_one_region_cannot_serve_several() -> None:
+    secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf"
+    Settings.from_mapping({"slack": {"webhook_secret": secret}, "regions": ["eu-west-1"]})
+    assert refusal(slack={"webhook_secret": secret}, regions=["eu-west-1", "us-east-1"]).startswith("slack: ")
+
+
+def test_more_than_a_functions_environment_takes_is_refused() -> None:
+    assert "a function's environment takes 3,000" in refusal(clusters=[f"{n:0100}" for n in range(50)])
+
+
+def test_slack_is_a_webhook_or_a_channel_of_amazon_q() -> None:
+    channel = {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}
+    assert Settings.from_mapping({"slack": channel}).slack == SlackChannel("T0123ABCD", "C0123ABCD")
+
+
+@pytest.mark.parametrize(
+    ("clusters", "watched"),
+    [
+        ((), True),
+        (("prod",), True),
+        (("pr*",), True),
+        (("p?od",), True),
+        (("PROD",), False),
+        (("pro",), False),
+    ],
+)
+def test_clusters_are_watched_by_name_or_pattern(clusters: tuple[str, ...], watched: bool) -> None:  # noqa: FBT001
+    assert Settings(clusters=clusters).watches("prod") is watched
+
+
+def test_a_cluster_is_asked_for_by_name_only_without_a_wildcard() -> None:
+    assert Settings(clusters=("prod", "test-*", "de?")).named_clusters == ("prod",)
+
+
+def test_the_table_has_every_setting_with_a_default_that_is_allowed() -> None:
+    table = rows()
+    assert [row.key for row in table] == list(get_type_hints(Settings))
+    for row in table:
+        assert Settings.from_mapping({row.key: json.loads(row.default)}) == Settings()
+        assert row.meaning.endswith(".")
+        assert row.takes
+
+
+def test_the_default_namespace_is_the_one_that_is_published_to() -> None:
+    assert Settings().metric_namespace == DEFAULT_NAMESPACE
