@@ -6,9 +6,9 @@ Each answers for every node it is asked about, so a node can be unreadable but n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from enigap.core.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
 from enigap.core.evidence import DeviceEvents, MissingEvidence, NoEvidence
@@ -41,6 +41,8 @@ class Sources:
 
     totals: Totals
     devices: Devices
+    why_not_collected: Callable[[str], str | None] = lambda _: None
+    """Why a cluster publishes nothing and what to do, as a clause; None where nobody knows."""
 
 
 def assess(
@@ -58,7 +60,7 @@ def assess(
     run = _Run(window, rules, span, evidence, evidence_max_nodes)
     for node, readings in sources.totals.totals(nodes, span):
         run.add(node, readings)
-    finding = run.finding(cluster)
+    finding = run.finding(cluster, sources.why_not_collected)
     if finding is None:
         run.look_at_devices(sources.devices)
     listed = () if finding and finding.kind is FindingKind.NOT_COLLECTED else tuple(run.reports.values())
@@ -102,7 +104,7 @@ class _Run:
         if self.evidence is EvidencePolicy.ALWAYS or any(wants_evidence(j) for j in judgements):
             self._suspect(node, readings, judgements)
 
-    def finding(self, cluster: str) -> Finding | None:
+    def finding(self, cluster: str, why_not_collected: Callable[[str], str | None]) -> Finding | None:
         """What is wrong with the cluster as a whole, if anything is."""
         unreadable = [r.newest for r in self.reports.values() if r.newest.verdict is Verdict.UNREADABLE]
         if unreadable and len(unreadable) == len(self.reports):
@@ -112,20 +114,19 @@ class _Run:
         # One unreadable node could be the one that reports; one that has only just started proves nothing.
         if self.collecting or unreadable or not any(map(_is_settled, self.reports.values())):
             return None
+        why = why_not_collected(cluster) or _NOBODY_KNOWS
+        windows = len(self.windows)
         return Finding(
             FindingKind.NOT_COLLECTED,
-            f"No node of {cluster} has published node_network_total_bytes for {len(self.windows)} windows: "
-            "Container Insights is not installed, was removed, or was replaced by its OTel successor, "
-            "which has no such metric.",
+            f"No node of {cluster} has published node_network_total_bytes for {windows} windows: {why}.",
         )
 
     def look_at_devices(self, devices: Devices) -> None:
         """Judge the suspects again with their devices; where there are none to see, the reason says why."""
         self._keep_largest()
         if self.evidence is EvidencePolicy.OFF:
-            off = MissingEvidence(NoEvidence.NOT_ASKED, "reading device evidence is switched off")
             answers: Mapping[str, DeviceEvents | MissingEvidence] = {
-                suspect.node.instance_id: off for suspect in self.suspects
+                suspect.node.instance_id: self._not_asked() for suspect in self.suspects
             }
         else:
             answers = devices.devices([suspect.node for suspect in self.suspects], self.span)
@@ -146,17 +147,28 @@ class _Run:
     def _keep_largest(self) -> None:
         """Let go of the readings of those suspects that the budget for evidence will not reach."""
         self.suspects.sort(key=_Suspect.order)
-        spent = MissingEvidence(
+        for suspect in self.suspects[self.evidence_max_nodes :]:
+            self._judge_again(suspect, self._not_asked())
+        del self.suspects[self.evidence_max_nodes :]
+
+    def _not_asked(self) -> MissingEvidence:
+        if self.evidence is EvidencePolicy.OFF:
+            return MissingEvidence(NoEvidence.NOT_ASKED, "reading device evidence is switched off")
+        return MissingEvidence(
             NoEvidence.BUDGET_SPENT,
             f"more nodes need device evidence than `evidence_max_nodes` ({self.evidence_max_nodes}) allows",
         )
-        for suspect in self.suspects[self.evidence_max_nodes :]:
-            self._judge_again(suspect, spent)
-        del self.suspects[self.evidence_max_nodes :]
 
     def _judge_again(self, suspect: _Suspect, events: DeviceEvents | MissingEvidence) -> None:
         judgements = self._judge(suspect.node, suspect.readings, events)
         self.reports[suspect.node.instance_id] = _report(judgements)
+
+
+_NOBODY_KNOWS: Final = (
+    "Container Insights is not installed, was removed, or was replaced by its OTel successor, "
+    "which has no such metric; install the EKS add-on amazon-cloudwatch-observability, or leave this "
+    "cluster out with `clusters`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,5 +194,7 @@ def _is_settled(report: NodeReport) -> bool:
 
 
 def _has_os_datapoint(readings: Readings) -> bool:
-    # The span begins a period before the oldest window, whose first label may still end what was before it.
-    return any(rate is not None for rate in readings.os_bytes_per_second[MINUTES_PER_PERIOD + 1 :])
+    # Of the windows alone: an agent that came back after them would leave every node of a dark cluster silent.
+    # The span has a period more on both sides, and the first label may still end what was before it.
+    inside = readings.os_bytes_per_second[MINUTES_PER_PERIOD + 1 : -MINUTES_PER_PERIOD]
+    return any(rate is not None for rate in inside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from enigap.assessment import Sources, assess
+from enigap.aws import addon
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import Budget, ContainerInsightsDevices
 from enigap.aws.discovery import FoundCluster, Wanted, discover
@@ -29,6 +30,7 @@ def sources(aws: Aws, settings: Settings, out_of_time: Callable[[], bool] = lamb
             budget=Budget(nodes=settings.evidence_max_nodes),
             out_of_time=out_of_time,
         ),
+        why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )
 
 

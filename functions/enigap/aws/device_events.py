@@ -30,7 +30,10 @@ from enigap.core.window import FetchSpan
 ACTIONS: Final = (
     Statement(
         ("logs:FilterLogEvents",),
-        ("arn:{partition}:logs:{region}:{account}:log-group:/aws/containerinsights/*/performance:*",),
+        (
+            "arn:{partition}:logs:{region}:{account}:log-group:/aws/containerinsights/*/performance",
+            "arn:{partition}:logs:{region}:{account}:log-group:/aws/containerinsights/*/performance:*",
+        ),
     ),
 )
 
@@ -86,9 +89,9 @@ class ContainerInsightsDevices:
         answers: dict[str, DeviceEvents | MissingEvidence] = {}
         chosen: list[Node] = []
         for node in suspects:
-            refusal = _cannot_be_asked(node)
+            refusal = cannot_be_asked(node)
             if refusal is None and len(chosen) == self._budget.nodes:
-                refusal = _spent(f"one run reads the device events of {self._budget.nodes} nodes at most")
+                refusal = spent(f"one run reads the device events of {self._budget.nodes} nodes at most")
             if refusal is None:
                 chosen.append(node)
             else:
@@ -107,12 +110,14 @@ def _first_of_each_cluster(nodes: Iterable[Node]) -> tuple[list[Node], list[Node
     return list(first.values()), others
 
 
-def _log_group(cluster: str) -> str:
+def log_group(cluster: str) -> str:
+    """Where the agents of a cluster write their events."""
     return f"/aws/containerinsights/{cluster}/performance"
 
 
-def _cannot_be_asked(node: Node) -> MissingEvidence | None:
-    if not _LOG_GROUP_NAME.fullmatch(_log_group(node.cluster)):
+def cannot_be_asked(node: Node) -> MissingEvidence | None:
+    """Why a node has no log stream to ask about, if so."""
+    if not _LOG_GROUP_NAME.fullmatch(log_group(node.cluster)):
         detail = "the cluster's name cannot be part of a log group's name"
         return MissingEvidence(NoEvidence.LOG_GROUP_MISSING, detail)
     if node.node_name is None:
@@ -123,7 +128,8 @@ def _cannot_be_asked(node: Node) -> MissingEvidence | None:
     return None
 
 
-def _spent(detail: str) -> MissingEvidence:
+def spent(detail: str) -> MissingEvidence:
+    """The budget did not reach this node."""
     return MissingEvidence(NoEvidence.BUDGET_SPENT, detail)
 
 
@@ -160,16 +166,16 @@ class _Run:
             token = page.get("nextToken")
             if not token:
                 return DeviceEvents(tuple(samples), counts[Odd.FOREIGN], counts[Odd.MALFORMED])
-        return _spent(f"its device events fill more than {self._budget.pages_per_node} pages")
+        return spent(f"its device events fill more than {self._budget.pages_per_node} pages")
 
     def _page(self, node: Node, token: str | None) -> Mapping[str, Any] | MissingEvidence:
-        group = _log_group(node.cluster)
+        group = log_group(node.cluster)
         if group in self._closed:
             return self._closed[group]
         if self._out_of_time():
-            return _spent("time ran out before its device events could be read")
+            return spent("time ran out before its device events could be read")
         if self._characters >= self._budget.message_characters:
-            return _spent("the devices of the nodes before it used up what one run reads of the logs")
+            return spent("the devices of the nodes before it used up what one run reads of the logs")
         request: dict[str, Any] = {
             "logGroupName": group,
             "logStreamNames": [node.node_name],

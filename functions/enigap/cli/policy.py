@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enigap.aws import device_events, discovery, metrics
+from enigap.aws import addon, device_events, discovery, metrics
 from enigap.aws.iam import policy_document
 from enigap.cli.screen import write
 
-READ_ACTIONS = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS)
+READ_ACTIONS = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS, *addon.ACTIONS)
 
 
 def command() -> int:

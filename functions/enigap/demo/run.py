@@ -102,7 +102,8 @@ def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
 
 def _clients(aws: EmbeddedAws) -> Callable[[str], Any]:
     """Clients for setting the scene; the commands make their own."""
-    session = botocore.session.Session()
+    # No profile, not even one that AWS_PROFILE names.
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     made: dict[str, Any] = {}
 
     def client(service: str) -> Any:

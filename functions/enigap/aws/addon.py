@@ -1,0 +1,77 @@
+"""Why a cluster publishes no node_network_total_bytes: what the EKS add-on that installs the agent says.
+
+The add-on's versions 6.0 and 6.1 had the OTel successor of Container Insights on, all later ones have it
+off, and all have the classic one on unless somebody switches it off (aws-observability/helm-charts, release
+notes and values.yaml).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.iam import Statement
+
+NAME: Final = "amazon-cloudwatch-observability"
+
+ACTIONS: Final = (
+    Statement(("eks:DescribeAddon",), (f"arn:{{partition}}:eks:{{region}}:{{account}}:addon/*/{NAME}/*",)),
+)
+
+
+class Eks(Protocol):
+    """What is needed of the EKS client."""
+
+    def describe_addon(self, **request: Any) -> dict[str, Any]: ...
+
+
+def why_not_collected(eks: Eks, cluster: str) -> str | None:
+    """Which case it is, and the remedy, as a clause; None where EKS may not or cannot be asked."""
+    try:
+        with calling("eks:DescribeAddon", eks):
+            addon = eks.describe_addon(clusterName=cluster, addonName=NAME)["addon"]
+    except AwsProblem as problem:
+        if problem.kind is not ProblemKind.MISSING:
+            return None
+        return (
+            f"the EKS add-on {NAME} is not installed (the agent may have been installed by other means); "
+            f"`aws eks create-addon --cluster-name {cluster} --addon-name {NAME}` installs it"
+        )
+    return _case(cluster, str(addon.get("addonVersion", "")), _switches(addon.get("configurationValues")))
+
+
+def _case(cluster: str, version: str, switches: Mapping[str, bool]) -> str:
+    if switches.get("containerInsights", True):
+        return (
+            f"the EKS add-on {NAME} {version} is installed with Container Insights on, so its agent fails; "
+            "`kubectl -n amazon-cloudwatch logs -l app.kubernetes.io/name=cloudwatch-agent` shows its log"
+        )
+    otel = switches.get("otelContainerInsights", False)
+    state = "only its OTel successor is on, which has no such metric" if otel else "it is switched off"
+    values = {"containerInsights": {"enabled": True}}
+    if otel:
+        values["otelContainerInsights"] = {"enabled": True}
+    both = " (AWS then bills both)" if otel else ""
+    return (
+        f"the EKS add-on {NAME} {version} is installed, but of Container Insights {state}; "
+        f"`aws eks update-addon --cluster-name {cluster} --addon-name {NAME} "
+        f"--configuration-values '{json.dumps(values, separators=(',', ':'))}'` switches it on{both}"
+    )
+
+
+def _switches(configuration: object) -> dict[str, bool]:
+    """Which kinds of Container Insights the add-on's configuration switches; YAML stays unread."""
+    try:
+        values = json.loads(configuration) if isinstance(configuration, str) else {}
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(values, Mapping):
+        return {}
+    kinds = {kind: values.get(kind) for kind in ("containerInsights", "otelContainerInsights")}
+    return {
+        kind: bool(value["enabled"])
+        for kind, value in kinds.items()
+        if isinstance(value, Mapping) and isinstance(value.get("enabled"), bool)
+    }
