@@ -1,10 +1,11 @@
-"""The work queue (moto's SQS FIFO), and what it does when SQS takes only a part of a batch."""
+"""The work queue (moto's SQS FIFO), and what it does when SQS does not take an item."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -79,40 +80,30 @@ def test_other_windows_and_clusters_of_similar_names_are_other_work(sqs: Any, ur
 
 
 class Recorder:
-    """An SQS that keeps the batches it was sent and refuses some entries, so many times."""
+    """An SQS that keeps what it was sent and refuses one group."""
 
-    def __init__(self, refuse: str | None = None, times: int = 0) -> None:
-        self.batches: list[list[dict[str, str]]] = []
-        self._refuse, self._times = refuse, times
+    def __init__(self, refuse: str | None = None) -> None:
+        self.sent: list[dict[str, str]] = []
+        self._refuse = refuse
 
-    def send_message_batch(self, **request: Any) -> dict[str, Any]:
-        entries = request["Entries"]
-        self.batches.append(entries)
-        failed = [e for e in entries if self._times and e["MessageGroupId"] == self._refuse]
-        self._times -= bool(failed)
-        return {"Failed": [{"Id": e["Id"], "Code": "InternalError", "SenderFault": False} for e in failed]}
+    def send_message(self, **request: Any) -> dict[str, Any]:
+        if request["MessageGroupId"] == self._refuse:
+            raise ClientError({"Error": {"Code": "InternalError", "Message": "no"}}, "SendMessage")
+        self.sent.append(request)
+        return {}
 
 
 def test_no_call_is_made_for_nothing() -> None:
     recorder = Recorder()
     WorkQueue(recorder, "url").send([])
-    assert recorder.batches == []
+    assert recorder.sent == []
 
 
-def test_what_sqs_did_not_take_is_sent_once_more() -> None:
-    recorder = Recorder(refuse="c-7", times=1)
-    WorkQueue(recorder, "url").send([item(f"c-{number}") for number in range(12)])
-    assert [len(batch) for batch in recorder.batches] == [10, 2, 1]
-    assert recorder.batches[2][0]["MessageGroupId"] == "c-7"
-
-
-def test_what_sqs_does_not_take_twice_is_a_problem_after_everything_else_is_queued() -> None:
-    recorder = Recorder(refuse="c-7", times=2)
-    with pytest.raises(AwsProblem, match=r"SQS did not take 1 of 12 work items \(InternalError\)"):
+def test_an_item_sqs_does_not_take_is_a_problem_after_everything_else_is_queued() -> None:
+    recorder = Recorder(refuse="c-7")
+    with pytest.raises(AwsProblem, match="sqs:SendMessage"):
         WorkQueue(recorder, "url").send([item(f"c-{number}") for number in range(12)])
-    assert {e["MessageGroupId"] for e in recorder.batches[0] + recorder.batches[1]} == {
-        f"c-{number}" for number in range(12)
-    }
+    assert [each["MessageGroupId"] for each in recorder.sent] == [f"c-{n}" for n in range(12) if n != 7]
 
 
 @given(st.text(min_size=1, max_size=300), st.text(min_size=1, max_size=300))
@@ -121,7 +112,7 @@ def test_whatever_a_cluster_is_called_sqs_takes_its_group_and_none_is_taken_for_
 ) -> None:
     recorder = Recorder()
     WorkQueue(recorder, "url").send([item(one), item(other)])
-    first, second = recorder.batches[0]
+    first, second = recorder.sent
     for entry in (first, second):
         for field in ("MessageGroupId", "MessageDeduplicationId"):
             assert 1 <= len(entry[field]) <= 128

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.aws.errors import AwsProblem
 from enigap.core.documents import timestamp
 from enigap.core.window import Window
 from enigap.core.work import WorkItem
-from enigap.lambdas import runtime
 from enigap.lambdas.plan import handler
 from enigap.pipeline import NotSettledError
 from tests.fakes.strict_cloudwatch import ALWAYS
@@ -117,45 +116,6 @@ def test_a_dry_run_fails_where_planning_would(deployed: Deployed) -> None:
     deployed.cloudwatch.faults.access_denied("ListMetrics", times=ALWAYS)
     with pytest.raises(AwsProblem, match="allow cloudwatch:ListMetrics"):
         handler({"dry_run": True}, FakeContext(remaining=[10_000]))
-
-
-DENIED = AwsProblem(ProblemKind.DENIED, "AWS denied it", "allow it")
-
-
-class Attempts:
-    """Something that fails in these ways, one after the other, and then succeeds."""
-
-    def __init__(self, *failures: AwsProblem) -> None:
-        self.failures = list(failures)
-        self.made = 0
-
-    def __call__(self) -> None:
-        self.made += 1
-        if self.failures:
-            raise self.failures.pop(0)
-
-
-def test_what_a_new_role_may_not_do_yet_is_tried_again() -> None:
-    waited: list[float] = []
-    attempts = Attempts(DENIED, DENIED)
-    runtime.until_allowed(attempts, FakeContext(remaining=[60_000, 50_000, 40_000]), waited.append)
-    assert attempts.made == 3
-    assert waited == [runtime.PAUSE_SECONDS] * 2
-
-
-def test_what_is_still_denied_when_time_runs_out_is_said() -> None:
-    attempts = Attempts(*[DENIED] * 9)
-    context = FakeContext(remaining=[60_000, 40_000, 20_000, 14_999])
-    with pytest.raises(AwsProblem, match="AWS denied it: allow it"):
-        runtime.until_allowed(attempts, context, lambda _: None)
-    assert attempts.made == 4
-
-
-def test_what_no_waiting_helps_against_is_said_at_once() -> None:
-    attempts = Attempts(AwsProblem(ProblemKind.MISSING, "There is no table", "deploy it"))
-    with pytest.raises(AwsProblem, match="There is no table"):
-        runtime.until_allowed(attempts, FakeContext(), lambda _: None)
-    assert attempts.made == 1
 
 
 # --- cold start ---

@@ -1,4 +1,8 @@
-"""The work queue: SQS FIFO, one group for each cluster, so that a cluster's windows are judged in order."""
+"""The work queue: SQS FIFO, one group for each cluster, so that a cluster's windows are judged in order.
+
+Items go one by one: there are as many as clusters, the SDK tries each again by itself, and no partial
+failure has to be told apart.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.errors import AwsProblem, calling
 from enigap.aws.iam import Statement
 from enigap.core.documents import timestamp
 from enigap.core.work import WorkItem
 
 ACTIONS: Final = (Statement(("sqs:SendMessage",)),)
 
-_ITEMS_PER_CALL: Final = 10
 # What SQS takes; EKS's names are of this form, but the agent can be told any.
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 
@@ -23,7 +26,7 @@ _GROUP: Final = re.compile(r"[!-~]{1,128}")
 class Sqs(Protocol):
     """What is needed of the SQS client."""
 
-    def send_message_batch(self, **request: Any) -> dict[str, Any]: ...
+    def send_message(self, **request: Any) -> dict[str, Any]: ...
 
 
 class WorkQueue:
@@ -35,29 +38,17 @@ class WorkQueue:
     def send(self, items: Sequence[WorkItem]) -> None:
         """Queue all of them; one that was queued in the last five minutes is dropped by SQS.
 
-        What SQS does not take of a batch is sent once more, after the others. Raises AwsProblem for what it
-        does not take then either.
+        Raises AwsProblem for the first that SQS did not take, after all others have been sent.
         """
-        refused = self._refused(items)
-        still_refused = self._refused([item for item, _ in refused])
-        if still_refused:
-            codes = ", ".join(sorted({code for _, code in still_refused}))
-            raise AwsProblem(
-                ProblemKind.FAILED,
-                f"SQS did not take {len(still_refused)} of {len(items)} work items ({codes})",
-                "run the planner again",
-            )
-
-    def _refused(self, items: Sequence[WorkItem]) -> list[tuple[WorkItem, str]]:
-        """Send the items; those that SQS did not take, each with its error's code."""
-        refused = []
-        for start in range(0, len(items), _ITEMS_PER_CALL):
-            batch = items[start : start + _ITEMS_PER_CALL]
-            entries = [{"Id": str(number), **_message(item)} for number, item in enumerate(batch)]
-            with calling("sqs:SendMessage", self._sqs):
-                answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
-            refused += [(batch[int(each["Id"])], str(each.get("Code"))) for each in answer.get("Failed", ())]
-        return refused
+        problems: list[AwsProblem] = []
+        for item in items:
+            try:
+                with calling("sqs:SendMessage", self._sqs):
+                    self._sqs.send_message(QueueUrl=self._url, **_message(item))
+            except AwsProblem as problem:
+                problems.append(problem)
+        if problems:
+            raise problems[0]
 
 
 def _message(item: WorkItem) -> dict[str, str]:

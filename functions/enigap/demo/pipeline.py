@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from enigap.aws.deployment import Deployment
 from enigap.core.documents import timestamp
@@ -37,32 +36,45 @@ def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One window's run of the deployed pipeline."""
+class Told:
+    """What arrived at both ends because of one window."""
 
-    window: Window
-    mail: list[dict[str, Any]]
-    slack: list[dict[str, Any]]
+    mail: tuple[dict[str, Any], ...] = ()
+    slack: tuple[dict[str, Any], ...] = ()
+
+
+def plan(client: Client, stack: Deployment, window: Window | None = None) -> None:
+    """Invoke the deployed planner, for one window or as the schedule does. Raises EmbeddedAwsError."""
+    event = {"window_end": timestamp(window.end)} if window else {}
+    answer = client("lambda").invoke(FunctionName=stack.plan_function, Payload=json.dumps(event).encode())
+    said = answer["Payload"].read().decode()
+    if answer.get("FunctionError"):
+        raise EmbeddedAwsError(f"The deployed planner failed: {said[:500]}")
 
 
 def judge_window(
     client: Client, stack: Deployment, cluster: str, window: Window, receiver: Receiver, *, news: bool
-) -> Judged:
-    """Invoke the deployed planner for a window and wait for the reconciler behind its queue.
+) -> Told:
+    """Plan one window and wait until the reconciler behind the queue has judged it.
 
-    `news` says whether a message is expected; then it is waited for. What else came is collected too.
+    `news` says whether a message is expected; then it is waited for, at both ends.
     """
-    answer = client("lambda").invoke(
-        FunctionName=stack.plan_function,
-        Payload=json.dumps({"window_end": timestamp(window.end)}).encode(),
+    plan(client, stack, window)
+    _wait_for(
+        lambda: _judged_up_to(client, stack, cluster) == timestamp(window.end), "the deployed reconciler"
     )
-    said = answer["Payload"].read().decode()
-    if answer.get("FunctionError"):
-        raise EmbeddedAwsError(f"The deployed planner failed: {said[:500]}")
-    _wait_for(lambda: _judged_up_to(client, stack, cluster) == timestamp(window.end), "the deployed reconciler")
-    mail = [receiver.mail.get(timeout=PATIENCE.total_seconds())] if news else []
-    slack = [receiver.slack.get(timeout=PATIENCE.total_seconds())] if news else []
-    return Judged(window, mail, slack)
+    if not news:
+        return Told()
+    mail = receiver.mail.get(timeout=PATIENCE.total_seconds())
+    slack = [receiver.slack.get(timeout=PATIENCE.total_seconds())]
+    while not is_finding(slack[-1]):
+        slack.append(receiver.slack.get(timeout=PATIENCE.total_seconds()))
+    return Told((mail,), tuple(slack))
+
+
+def is_finding(slack: Mapping[str, Any]) -> bool:
+    """Whether a Slack message is about a cluster; else it is about an alarm."""
+    return str(slack["text"]).startswith("enigap:")
 
 
 def _judged_up_to(client: Client, stack: Deployment, cluster: str) -> str | None:
@@ -109,8 +121,3 @@ def alarm_states(client: Client) -> Mapping[str, str]:
     """Every alarm of the deployment with its state."""
     alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in sorted(alarms, key=lambda a: a["AlarmName"])}
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address stays on this machine."""
-    return urlsplit(url).hostname == "127.0.0.1"

@@ -35,9 +35,26 @@ class Story:
     """What each node does, in plain words, by its name."""
 
     @property
+    def opens(self) -> int:
+        """The number of the window by whose end the trouble has lasted long enough to be told about."""
+        return HEALTHY_BEFORE + TROUBLE - 1
+
+    @property
+    def resolves(self) -> int:
+        """The number of the window by whose end it has been over for long enough."""
+        return HEALTHY_BEFORE + TROUBLE + HEALTHY_AFTER - 1
+
+    def doing(self, window: Window) -> str:
+        """What happens in a window."""
+        number = self.windows.index(window)
+        if HEALTHY_BEFORE <= number < HEALTHY_BEFORE + TROUBLE:
+            return "a network interface of one node is in a pod"
+        return "all is well"
+
+    @property
     def worst(self) -> Window:
         """The window by whose end the trouble has lasted long enough to be told about."""
-        return self.windows[HEALTHY_BEFORE + TROUBLE - 1]
+        return self.windows[self.opens]
 
 
 def story(now: datetime, settle: timedelta) -> Story:

@@ -55,7 +55,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         survey(settings=settings, now=now, clusters=clusters(), states=states, publisher=publisher)
 
     if asked.dry_run:
-        runtime.until_allowed(rehearse, context)
+        rehearse()
         return {"dry_run": True}
     planned = plan(
         asked.window or Window.newest_settled(now, settings.settle),
@@ -63,7 +63,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         region=aws.region,
         settings=settings,
         now=now,
-        clusters=clusters(),
+        clusters=clusters,
         states=states,
         publisher=publisher,
         queue=WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL]),
