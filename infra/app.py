@@ -9,11 +9,13 @@ deployed with the credentials at hand instead of the roles that `cdk bootstrap` 
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from aws_cdk import App, CliCredentialsStackSynthesizer, Environment
 
 from enigap.settings import Settings, SettingsError, object_from_json
+from infra import asset
 from infra.asset import PROJECT
 from infra.stack import EnigapStack
 
@@ -21,16 +23,18 @@ SETTINGS_KEY: Final = "enigap"
 CREDENTIALS_KEY: Final = "credentials"
 
 
-def build(app: App, settings: Settings) -> list[EnigapStack]:
-    """The stacks of all regions. The first is called `enigap`, the others have their region's name in theirs.
+def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
+    """The stacks of all regions, with the functions in that directory.
 
-    Without `regions` there is one, for the account and region that the command line is used with.
+    The first is called `enigap`, the others have their region's name in theirs. Without `regions` there is
+    one, for the account and region that the command line is used with.
     """
     return [
         EnigapStack(
             app,
             "enigap" if index == 0 else f"enigap-{region}",
             settings=settings,
+            functions=functions,
             env=Environment(region=region) if region else None,
             synthesizer=_synthesizer(app),
         )
@@ -63,7 +67,7 @@ def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:
 def main() -> None:
     app = App()
     try:
-        build(app, settings_for(app))
+        build(app, settings_for(app), asset.build())
     except SettingsError as error:
         sys.exit(str(error))
     app.synth()

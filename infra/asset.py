@@ -22,6 +22,9 @@ SOURCE: Final = PROJECT / "functions" / "enigap"
 LOCK: Final = PROJECT / "requirements" / "functions.txt"
 BUILD: Final = PROJECT / "build" / "asset"
 
+ASSETS_KEPT: Final = 5
+"""Each is 14 MB, and every change of the sources is another one."""
+
 FOR_THE_DESK: Final = ("cli", "demo")
 
 SERVICES: Final = frozenset(
@@ -51,12 +54,14 @@ def build(into: Path = BUILD) -> Path:
             target = packed / SOURCE.name / source.relative_to(SOURCE)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        _let_everybody_read(packed)
         try:
             packed.rename(asset)
         except OSError:
             # Another process was faster; what it built is the same.
             if not asset.exists():
                 raise
+    _forget_all_but_newest(into)
     return asset
 
 
@@ -79,13 +84,25 @@ def _fingerprint() -> str:
 def _install(target: Path) -> None:
     platform = ("--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, "--only-binary", ":all:")
     exact = ("--require-hashes", "--no-compile-bytecode", "--requirements", LOCK)
-    uv("pip", "install", "--quiet", "--target", target, *platform, *exact)
+    # Copies, not links into uv's cache: what is deployed gets permissions of its own.
+    uv("pip", "install", "--quiet", "--link-mode", "copy", "--target", target, *platform, *exact)
 
 
 def _drop(directory: Path, patterns: tuple[str, ...]) -> None:
     for pattern in patterns:
         for path in directory.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _let_everybody_read(directory: Path) -> None:
+    """Functions do not run as the user who owns their files, and a strict umask would be deployed, too."""
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _forget_all_but_newest(directory: Path) -> None:
+    for old in sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime)[:-ASSETS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _keep(directory: Path, names: frozenset[str]) -> None:

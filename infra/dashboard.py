@@ -16,9 +16,9 @@ WIDTH: Final = 24
 
 GUIDE: Final = (
     "**unexplained**: the operating system and the network interfaces disagree by more than counting "
-    "accounts for. **silent**: only one of the two sides reports. **unverified**: it takes per-device evidence to "
-    "tell, and there is none. **node-local**: traffic between pods of one node, which the operating system "
-    "counts and no interface carries.\n\n"
+    "accounts for. **silent**: only one of the two sides reports. **unverified**: it takes per-device "
+    "evidence to tell, and there is none. **node-local**: traffic between pods of one node, which the "
+    "operating system counts and no interface carries.\n\n"
     "`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them by device."
 )
 
@@ -49,7 +49,9 @@ class Dashboard(Construct):
         dashboard.add_widgets(
             self._by_cluster("Unexplained nodes", Metric.NODES_UNEXPLAINED),
             self._by_cluster("Silent nodes", Metric.NODES_SILENT),
-            self._by_cluster("Unverified nodes", Metric.NODES_UNVERIFIED),
+            self._by_cluster(
+                "Unverified and unreadable nodes", Metric.NODES_UNVERIFIED, Metric.NODES_UNREADABLE
+            ),
         )
         dashboard.add_widgets(
             self._by_cluster("Largest unexplained rate", Metric.CLUSTER_UNEXPLAINED),
@@ -59,7 +61,7 @@ class Dashboard(Construct):
             ),
         )
         dashboard.add_widgets(
-            _graph("Clusters overdue and judged", [self._worst(Metric.CLUSTERS_OVERDUE)]),
+            _graph("Clusters overdue", [self._worst(Metric.CLUSTERS_OVERDUE)]),
             _graph(
                 "Failures of the functions",
                 [metric for each in functions for metric in (each.metric_errors(), each.metric_throttles())],

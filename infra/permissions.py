@@ -6,9 +6,18 @@ from itertools import groupby
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-from enigap.aws import device_events, discovery, metrics
+from enigap.aws import (
+    discovery,
+    publisher,
+    secrets,
+    state_table,
+    topic,
+    work_queue,
+)
 from enigap.aws.iam import Statement
+from enigap.lambdas import self_test
 from enigap.settings import Settings
+from enigap.wiring import READ_ACTIONS
 
 TOPIC_KEY = Statement(("kms:Decrypt", "kms:GenerateDataKey"))
 """Whoever publishes to an encrypted topic encrypts; that it is encrypted is the deployment's affair."""
@@ -17,36 +26,28 @@ TOPIC_KEY = Statement(("kms:Decrypt", "kms:GenerateDataKey"))
 def of_plan(settings: Settings) -> tuple[Statement, ...]:
     return (
         *discovery.CLUSTER_ACTIONS,
-        Statement(("dynamodb:BatchGetItem",)),
-        Statement(("sqs:SendMessage",)),
-        _put_metrics(settings),
+        *state_table.PLAN_ACTIONS,
+        *work_queue.ACTIONS,
+        *publisher.actions(settings.metric_namespace),
     )
 
 
 def of_reconcile(settings: Settings) -> tuple[Statement, ...]:
     return (
-        *discovery.ACTIONS,
-        *metrics.ACTIONS,
-        *device_events.ACTIONS,
-        Statement(("eks:DescribeAddon",), ("arn:{partition}:eks:{region}:{account}:addon/*",)),
-        Statement(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem")),
-        Statement(("sns:Publish",)),
+        *READ_ACTIONS,
+        *state_table.RECONCILE_ACTIONS,
+        *topic.ACTIONS,
         TOPIC_KEY,
-        _put_metrics(settings),
+        *publisher.actions(settings.metric_namespace),
     )
 
 
 def of_slack() -> tuple[Statement, ...]:
-    return (Statement(("secretsmanager:GetSecretValue",)),)
+    return secrets.ACTIONS
 
 
 def of_self_test() -> tuple[Statement, ...]:
-    return (Statement(("lambda:InvokeFunction",)),)
-
-
-def _put_metrics(settings: Settings) -> Statement:
-    namespace = {"StringEquals": {"cloudwatch:namespace": settings.metric_namespace}}
-    return Statement(("cloudwatch:PutMetricData",), condition=namespace)
+    return self_test.ACTIONS
 
 
 def policy_statements(

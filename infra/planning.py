@@ -46,7 +46,7 @@ class Planning(Construct):
             handler="enigap.lambdas.plan.handler",
             settings=settings,
             timeout=Duration.seconds(60),
-            memory_mib=512,
+            memory_mib=512,  # for the share of a processor that comes with it: it mostly imports
             environment={variables.WORK_QUEUE_URL: work.queue_url, variables.STATE_TABLE: state.table_name},
             statements=permissions.of_plan(settings),
             own={"sqs": [work.queue_arn], "dynamodb": [state.table_arn]},

@@ -29,7 +29,7 @@ class FunctionQueue(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        function_timeout: Duration,
+        visibility_timeout: Duration,
         attempts: int,
         retention: Duration,
         fifo: bool | None = None,
@@ -43,8 +43,7 @@ class FunctionQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=retention,
-            # Six times: a message must not come back while Lambda still tries to find room for the function.
-            visibility_timeout=Duration.seconds(6 * function_timeout.to_seconds()),
+            visibility_timeout=visibility_timeout,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=attempts),
         )
 

@@ -8,6 +8,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from enigap.lambdas import environment as variables
+from enigap.lambdas.environment import RECONCILERS_AT_ONCE
 from enigap.settings import Settings
 from infra import permissions
 from infra.function import Function
@@ -36,7 +37,10 @@ class Reconciliation(Construct):
             self,
             "Work",
             fifo=True,  # a cluster's windows in order, clusters side by side
-            function_timeout=TIMEOUT,
+            # What failed comes back only then, and its cluster waits meanwhile. So a minute more than the
+            # function may take, not the six times that AWS advises where functions are throttled: the limit
+            # on concurrency keeps messages in the queue until there is room.
+            visibility_timeout=Duration.seconds(TIMEOUT.to_seconds() + 60),
             attempts=3,
             retention=Duration.days(1),  # older windows are nobody's news
         )
@@ -65,4 +69,4 @@ class Reconciliation(Construct):
         # least Lambda can be held to, because the account's quota of datapoints is shared with everything
         # else that reads CloudWatch. Reserved concurrency would hold it too, but sends what it refuses to
         # the dead letters.
-        self.work.feed(self.reconciler.function, batch_size=1, max_concurrency=2)
+        self.work.feed(self.reconciler.function, batch_size=1, max_concurrency=RECONCILERS_AT_ONCE)

@@ -22,7 +22,12 @@ class Slack(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.messages = FunctionQueue(
-            self, "Messages", function_timeout=TIMEOUT, attempts=10, retention=Duration.days(4)
+            self,
+            "Messages",
+            # Ten attempts six minutes apart: Slack may be down for an hour.
+            visibility_timeout=Duration.seconds(6 * TIMEOUT.to_seconds()),
+            attempts=10,
+            retention=Duration.days(4),
         )
         self.function = Function(
             self,
@@ -31,7 +36,7 @@ class Slack(Construct):
             handler="enigap.lambdas.slack.handler",
             settings=settings,
             timeout=TIMEOUT,
-            memory_mib=256,
+            memory_mib=256,  # it mostly waits
             environment={variables.SLACK_SECRET: secret},
             statements=permissions.of_slack(),
             own={"secretsmanager": [_secret_arn(secret)]},

@@ -1,11 +1,12 @@
 """enigap in one region."""
 
+from pathlib import Path
+
 from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from enigap.settings import Settings
-from infra import asset
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard, dashboard_url
 from infra.notifications import Notifications
@@ -24,6 +25,7 @@ class EnigapStack(Stack):
         construct_id: str,
         *,
         settings: Settings,
+        functions: Path,
         env: Environment | None = None,
         synthesizer: IStackSynthesizer | None = None,
     ) -> None:
@@ -35,8 +37,7 @@ class EnigapStack(Stack):
             description="enigap: does the traffic EKS nodes count agree with what their interfaces carried?",
         )
         Tags.of(self).add("application", "enigap")
-        directory = asset.build()
-        code = lambda_.Code.from_asset(str(directory))
+        code = lambda_.Code.from_asset(str(functions))
 
         state = StateTable(self, "State").table
         told = Notifications(self, "Notifications", settings=settings, code=code)
@@ -54,11 +55,11 @@ class EnigapStack(Stack):
             self, "Planning", settings=settings, code=code, work=judging.work.queue, state=state
         )
 
-        functions = {"plan": planning.planner, "reconcile": judging.reconciler}
+        deployed = {"plan": planning.planner, "reconcile": judging.reconciler}
         dead_letters = {"plan": planning.dead_letters, "reconcile": judging.work.dead_letters}
         queues = [judging.work.queue]
         if told.slack:
-            functions["slack"] = told.slack.function
+            deployed["slack"] = told.slack.function
             dead_letters["slack"] = told.slack.messages.dead_letters
             queues.append(told.slack.messages.queue)
         alarms = Alarms(
@@ -67,7 +68,7 @@ class EnigapStack(Stack):
             settings=settings,
             findings=told.findings,
             pipeline=told.pipeline,
-            functions={name: each.function for name, each in functions.items()},
+            functions={name: each.function for name, each in deployed.items()},
             dead_letters=dead_letters,
         )
         Dashboard(
@@ -75,7 +76,7 @@ class EnigapStack(Stack):
             "Dashboard",
             settings=settings,
             alarms=alarms.all,
-            functions=[each.function for each in functions.values()],
+            functions=[each.function for each in deployed.values()],
             queues=[*queues, *dead_letters.values()],
         )
         self_test = SelfTest(
@@ -83,10 +84,10 @@ class EnigapStack(Stack):
             "SelfTest",
             settings=settings,
             code=code,
-            code_version=directory.name,
+            code_version=functions.name,
             calls={
                 each: {"dry_run": True} if name == "plan" else {"Records": []}
-                for name, each in functions.items()
+                for name, each in deployed.items()
             },
         )
         # The self-test publishes the first point of what the dead man's alarm watches, which would else go

@@ -4,8 +4,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
-KEY = "cluster"
-EXPIRES_AT = "expires_at"
+from enigap.aws.state_table import EXPIRES_AT, KEY
 
 
 class StateTable(Construct):

@@ -20,7 +20,6 @@ from enigap.assessment import Sources, assess
 from enigap.aws.iam import policy_document
 from enigap.cli import show
 from enigap.cli.main import app
-from enigap.cli.policy import READ_ACTIONS
 from enigap.core.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
 from enigap.core.documents import timestamp
 from enigap.core.evidence import DeviceEvents
@@ -33,6 +32,7 @@ from enigap.core.verdict import VERDICT_TABLE
 from enigap.core.window import FetchSpan, Window
 from enigap.demo.recorded import hold_constant, recorded_nodes
 from enigap.settings import rows
+from enigap.wiring import READ_ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

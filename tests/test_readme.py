@@ -16,10 +16,10 @@ from botocore import xform_name
 
 from enigap.aws.iam import policy_document
 from enigap.cli.main import app
-from enigap.cli.policy import READ_ACTIONS
 from enigap.core.published import Metric
 from enigap.core.verdict import Verdict
 from enigap.settings import Settings, rows
+from enigap.wiring import READ_ACTIONS
 from scripts.readme import BLOCKS, rewritten
 
 ROOT = Path(__file__).parent.parent

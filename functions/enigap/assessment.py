@@ -194,7 +194,7 @@ def _is_settled(report: NodeReport) -> bool:
 
 
 def _has_os_datapoint(readings: Readings) -> bool:
-    # Of the windows alone: an agent that came back after them would leave every node of a dark cluster silent.
+    # Of the windows alone: an agent that came back later would leave every node of a dark cluster silent.
     # The span has a period more on both sides, and the first label may still end what was before it.
     inside = readings.os_bytes_per_second[MINUTES_PER_PERIOD + 1 : -MINUTES_PER_PERIOD]
     return any(rate is not None for rate in inside)

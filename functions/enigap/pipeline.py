@@ -155,20 +155,30 @@ def plan(
     region: str,
     settings: Settings,
     now: datetime,
-    clusters: Iterable[str],
+    clusters: Callable[[], Iterable[str]],
     states: States,
     publisher: Publisher,
     queue: Queue,
 ) -> Planned:
     """One work item for each cluster that is due. Raises NotSettledError for a window that cannot be judged
-    yet.
+    yet, and whatever `clusters` raises, once the clusters that are known have been planned: their own runs
+    say what cannot be read, and a planner that only failed would leave them unwatched.
     """
     require_settled(window, settings, now)
-    found = survey(settings=settings, now=now, clusters=clusters, states=states, publisher=publisher)
-    for cluster in found.unseen:
-        states.note_planned(cluster, Window.newest_settled(now, settings.settle))
-    queue.send([WorkItem(account, region, cluster, window) for cluster in found.due])
-    return Planned(window, found.due, found.overdue)
+
+    def plan_for(names: Iterable[str]) -> Planned:
+        found = survey(settings=settings, now=now, clusters=names, states=states, publisher=publisher)
+        for cluster in found.unseen:
+            states.note_planned(cluster, Window.newest_settled(now, settings.settle))
+        queue.send([WorkItem(account, region, cluster, window) for cluster in found.due])
+        return Planned(window, found.due, found.overdue)
+
+    try:
+        names = clusters()
+    except Exception:
+        plan_for(())
+        raise
+    return plan_for(names)
 
 
 def survey(

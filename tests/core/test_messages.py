@@ -230,7 +230,7 @@ def test_a_verdict_of_a_later_version_is_named_in_ascii() -> None:
         **ONE_NODE,
         "incidents": [{**ONE_NODE["incidents"][0], "verdict": "größer_als_gedacht_und_länger"}],
     }
-    assert subject(document) == "enigap: prod: 1 node unexplained (gr\\xf6\\xdfer_als_gedacht_u\\u2026)"
+    assert subject(document) == "enigap: prod: 1 node unexplained (gr\\xf6\\xdfer_als_gedacht_\\u2026)"
 
 
 @pytest.mark.parametrize(

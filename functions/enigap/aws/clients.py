@@ -29,9 +29,9 @@ DEFAULT_PARALLELISM: Final = 6
 """Calls of one kind under way at a time."""
 DEFAULT_ATTEMPTS: Final = 6
 """How often the SDK tries a call that is throttled or gets no answer."""
-METRIC_CALLS_UNDER_WAY: Final = 26
-"""What AWS's quota of datapoints lets through in a second, in full calls (180,000 of 7,000 each): `Pace` holds
-them to that, so threads are only to be enough of them for calls that take up to a second."""
+METRIC_CALLS_UNDER_WAY: Final = 24
+"""Full GetMetricData calls that AWS's quota of datapoints lets through in a second (180,000 of 8,000 each).
+`Pace` holds them to the quota; this many threads keep up with it where a call takes up to a second."""
 
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 60
@@ -89,6 +89,9 @@ class Aws:
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
             events.register("before-call.cloudwatch.GetMetricData", _send_what_was_written)
             events.register("before-parse.cloudwatch.GetMetricData", _take_numbers_as_they_are)
+        elif service == "logs":
+            events = client.meta.events
+            events.register("before-parse.cloudwatch-logs.GetQueryResults", _take_numbers_as_they_are)
         elif service == "ec2":
             client.meta.events.register("before-parse.ec2.DescribeInstances", _read_only_what_discovery_reads)
         return client
@@ -135,7 +138,7 @@ def _take_numbers_as_they_are(
     customized_response_dict: dict[str, Any],
     **_: object,
 ) -> None:
-    """Parse a GetMetricData answer here, so that botocore finds nothing left to convert."""
+    """Parse an answer here that is as JSON has it, so that botocore finds nothing left to convert."""
     if response_dict["status_code"] >= 300 or operation_model.service_model.resolved_protocol != "json":
         return
     try:

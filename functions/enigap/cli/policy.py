@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from enigap.aws import addon, device_events, discovery, metrics
 from enigap.aws.iam import policy_document
 from enigap.cli.screen import write
-
-READ_ACTIONS = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS, *addon.ACTIONS)
+from enigap.wiring import READ_ACTIONS
 
 
 def command() -> int:

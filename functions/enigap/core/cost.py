@@ -49,6 +49,9 @@ LOGS_SCANNED: Final = Price(0.005, "GB scanned by Logs Insights", _PRICE_LIST)
 ALARM: Final = Price(0.10, "alarm-month", _PRICE_LIST)
 LOGS_INGESTED: Final = Price(0.50, "GB of the functions' own logs", _PRICE_LIST)
 KEY: Final = Price(1.00, "KMS key-month", _RECALLED)
+DASHBOARD: Final = Price(
+    3.00, "dashboard-month after an account's first three", "as the price list has it, with no SKU of its own"
+)
 FUNCTION_SECOND: Final = Price(0.0000133334, "GB-second of a function on arm64", _RECALLED)
 EMAIL: Final = Price(2.00 / 100_000, "email", "awsnegotiations.com, May 2026")
 
@@ -60,6 +63,7 @@ PRICES: Final = (
     ALARM,
     LOGS_INGESTED,
     KEY,
+    DASHBOARD,
     FUNCTION_SECOND,
     EMAIL,
 )
@@ -92,7 +96,7 @@ class Fleet:
     publish: Publish = Publish.ALL
     flagged_nodes: int = 0
     """How many nodes have an open question at any time: what `publish = flagged` publishes."""
-    alarms: int = 10
+    alarms: int = 12
     emails_per_month: int = 30
     scanned_gigabytes_per_month: float = 0.0
     """What Logs Insights scans where suspects are too many to be read one by one."""
@@ -139,6 +143,7 @@ def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
         ),
         Line("alarms", f"{fleet.alarms} alarms", fleet.alarms * ALARM.dollars),
         Line("key of the topics", "1 KMS key", KEY.dollars),
+        Line("dashboard", "1 dashboard; an account's first three are free", DASHBOARD.dollars),
         Line(
             "requests and logs",
             f"{requests:,.0f} requests, {logged:.2f} GB logged",

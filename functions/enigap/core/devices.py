@@ -32,6 +32,16 @@ class DeviceKind(StrEnum):
     """No known class. Counted as virtual, but no verdict may hang on that."""
 
 
+NAME_OF_ALL: Final = {
+    DeviceKind.PHYSICAL: "physical devices",
+    DeviceKind.POD: "pod devices",
+    DeviceKind.COUNTED_AGAIN: "overlay devices",
+}
+"""What all devices of a kind are called where they were added up before they were read. No device can have
+such a name: Linux allows no blank in one."""
+
+_KIND_OF_ALL: Final = {name: kind for kind, name in NAME_OF_ALL.items()}
+
 PHYSICAL_PATTERN: Final = r"^(eth\d+|ens\d+|enp\d+s\d+(f\d+)?|enX\d+|eno\d+|em\d+)$"
 
 POD_PATTERNS: Final = (
@@ -76,7 +86,9 @@ class Classifier:
         object.__setattr__(self, "_table", table)
 
     def kind(self, device: str) -> DeviceKind:
-        """The kind of the device of this name."""
+        """The kind of the device of this name, or of those of `NAME_OF_ALL`."""
+        if device in _KIND_OF_ALL:
+            return _KIND_OF_ALL[device]
         for pattern, kind in self._table:
             if pattern.fullmatch(device):
                 return kind

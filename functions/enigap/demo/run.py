@@ -141,14 +141,14 @@ def _judged(stage: Stage, clients: Clients, stack: Deployment, told: Story, rece
             stage.quote(f"the email: {mail['Subject']}", str(mail["Message"]))
         for message in heard.slack:
             if pipeline.is_finding(message):
-                stage.quote("the Slack message, as Slack would get it", json.dumps(message, indent=1))
+                stage.quote("the Slack message, as Slack gets it", json.dumps(message, indent=1))
             else:
                 stage.quote(f"and in Slack: {message['text']}", DEAD_MAN)
 
 
 DEAD_MAN = (
-    "The dead man's alarm, on the pipeline itself: this story begins an hour and a half ago, and in all that\n"
-    "time nobody had judged the cluster. It clears once the newest window is done and a period has passed."
+    "The dead man's alarm, on the pipeline itself: this story begins an hour and a half ago, and in all\n"
+    "that time nobody had judged the cluster. It clears a period after the newest window is done."
 )
 
 

@@ -20,3 +20,7 @@ SLACK_SECRET: Final = "ENIGAP_SLACK_SECRET"  # noqa: S105 - a secret's name, not
 POWERTOOLS_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
 POWERTOOLS_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"
 POWERTOOLS_LOG_LEVEL: Final = "POWERTOOLS_LOG_LEVEL"
+
+RECONCILERS_AT_ONCE: Final = 2
+"""How many clusters are judged side by side; they share the account's quota of datapoints. Two is the least
+that Lambda can be held to."""

@@ -87,7 +87,14 @@ class _Run:
 
     def reconcile(self, item: WorkItem) -> Done:
         def assess(name: str, window: Window) -> ClusterReport:
-            return assess_cluster(self.aws, self.settings, name, window, self.out_of_time)
+            return assess_cluster(
+                self.aws,
+                self.settings,
+                name,
+                window,
+                self.out_of_time,
+                readers=variables.RECONCILERS_AT_ONCE,
+            )
 
         event_of = partial(
             notification,

@@ -1,0 +1,130 @@
+"""What each setting changes in the deployment; the rest reach the functions and nothing else."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from enigap.lambdas import environment
+from enigap.settings import Settings
+from infra.planning import schedule_expression
+from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack, synthesise
+
+CHANNEL = {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}
+
+
+def variables(stack: Stack, module: str) -> dict[str, Any]:
+    found: dict[str, Any] = stack.function(module)["Environment"]["Variables"]
+    return found
+
+
+def test_every_function_gets_the_settings_it_was_deployed_with(deploy: Callable[..., Stack]) -> None:
+    for module in ("plan", "reconcile", "slack", "self_test"):
+        given = Settings.from_env(variables(deploy(**OTHERWISE), module))
+        assert given == Settings.from_mapping(OTHERWISE)
+
+
+def test_each_function_is_told_where_its_own_things_are(stack: Stack) -> None:
+    assert environment.WORK_QUEUE_URL in variables(stack, "plan")
+    assert environment.STATE_TABLE in variables(stack, "plan").keys() & variables(stack, "reconcile").keys()
+    assert (
+        variables(stack, "reconcile")[environment.TOPIC_ARN]
+        == (stack.template["Outputs"]["TopicArn"]["Value"])
+    )
+    assert variables(stack, "slack")[environment.SLACK_SECRET] == "enigap/slack"
+
+
+def test_metrics_of_powertools_go_where_all_others_go(deploy: Callable[..., Stack]) -> None:
+    assert variables(deploy(**OTHERWISE), "plan")[environment.POWERTOOLS_NAMESPACE] == "Net/Gap"
+
+
+def test_an_address_hears_of_findings_and_of_the_pipeline(deploy: Callable[..., Stack]) -> None:
+    stack = deploy(email=["a@example.com", "b@example.com"])
+    subscriptions = stack.of_type("SNS::Subscription").values()
+    assert {each["Protocol"] for each in subscriptions} == {"email"}
+    told = {(each["Endpoint"], str(each["TopicArn"])) for each in subscriptions}
+    topics = [str({"Ref": topic}) for topic in stack.of_type("SNS::Topic")]
+    assert told == {(who, topic) for who in ("a@example.com", "b@example.com") for topic in topics}
+
+
+def test_a_webhook_gets_both_topics_through_its_queue_and_loses_nothing(deploy: Callable[..., Stack]) -> None:
+    stack = deploy(**OTHERWISE)
+    subscriptions = list(stack.of_type("SNS::Subscription").values())
+    assert len(subscriptions) == 2
+    for each in subscriptions:
+        assert (each["Protocol"], each["RawMessageDelivery"]) == ("sqs", True)
+        assert "deadLetterTargetArn" in each["RedrivePolicy"]
+
+
+def test_an_amazon_q_channel_gets_both_topics_and_can_do_no_more_than_read(
+    deploy: Callable[..., Stack],
+) -> None:
+    stack = deploy(slack=CHANNEL)
+    channel = stack.one("Chatbot::SlackChannelConfiguration")
+    assert (channel["SlackWorkspaceId"], channel["SlackChannelId"]) == ("T0123ABCD", "C0123ABCD")
+    assert channel["SnsTopicArns"] == [{"Ref": topic} for topic in stack.of_type("SNS::Topic")]
+    assert "policy/CloudWatchReadOnlyAccess" in str(channel["GuardrailPolicies"])
+    role = channel["IamRoleArn"]["Fn::GetAtt"][0]
+    assert "ManagedPolicyArns" not in stack.of_type("IAM::Role")[role]
+    assert not [p for p in stack.of_type("IAM::Policy").values() if {"Ref": role} in p["Roles"]]
+    assert "enigap.lambdas.slack" not in stack.text
+
+
+def test_without_a_channel_there_is_nothing_of_slack_at_all(deploy: Callable[..., Stack]) -> None:
+    assert "lack" not in deploy(email=["a@example.com", "b@example.com"]).text.replace("Fn::", "")
+
+
+@pytest.mark.parametrize("settings", [OTHERWISE, {"slack": CHANNEL}], ids=["webhook", "amazon-q"])
+def test_slack_as_the_only_channel_is_warned_of(
+    deploy: Callable[..., Stack], settings: dict[str, Any]
+) -> None:
+    [warning] = deploy(**settings).warnings
+    assert "Slack is the only channel" in warning
+
+
+def test_an_address_beside_slack_is_enough(deploy: Callable[..., Stack]) -> None:
+    assert not deploy(**WEBHOOK).warnings
+
+
+def test_telling_nobody_is_warned_of(deploy: Callable[..., Stack]) -> None:
+    [warning] = deploy().warnings
+    assert "Nobody is told anything" in warning
+
+
+@pytest.mark.parametrize(
+    ("settings", "expression"),
+    [
+        ({}, "cron(12,27,42,57 * * * ? *)"),
+        ({"settle_minutes": 13}, "cron(0,15,30,45 * * * ? *)"),
+        ({"settle_minutes": 40}, "cron(12,27,42,57 * * * ? *)"),
+        ({"schedule_minutes": 30}, "cron(12,42 * * * ? *)"),
+        ({"schedule_minutes": 60, "settle_minutes": 20}, "cron(22 * * * ? *)"),
+    ],
+)
+def test_plans_are_made_two_minutes_after_a_window_has_settled(
+    settings: dict[str, int], expression: str
+) -> None:
+    assert schedule_expression(Settings.from_mapping(settings)) == expression
+
+
+def test_the_schedule_is_the_one_that_was_set(deploy: Callable[..., Stack]) -> None:
+    schedule = deploy(**OTHERWISE).one("Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "cron(12,42 * * * ? *)"
+
+
+def test_several_regions_are_several_stacks_of_the_same() -> None:
+    first, second = synthesise({**WEBHOOK, "regions": ["eu-west-1", "us-east-1"]})
+    assert (first.name, second.name) == ("enigap", "enigap-us-east-1")
+    assert second.alarm("NodesSilent")["MetricName"] == "NodesSilent"
+    assert kinds(first) == kinds(second)
+
+
+def kinds(stack: Stack) -> Counter[str]:
+    return Counter(resource["Type"] for resource in stack.template["Resources"].values())
+
+
+def test_for_a_deployment_with_the_credentials_at_hand_only_the_synthesizer_differs(stack: Stack) -> None:
+    [local] = synthesise(WEBHOOK, context={"credentials": "cli"})
+    assert local.template["Resources"] == stack.template["Resources"]
+    assert local.template["Outputs"] == stack.template["Outputs"]
