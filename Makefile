@@ -3,7 +3,10 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 SOURCES := $(wildcard functions infra tests bench scripts)
-LOCKS := dev desk functions functions-tests uv embedded-aws
+LOCKS := dev desk functions functions-tests uv embedded-aws bench
+
+# One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
+WORKERS := --numprocesses auto --dist loadgroup
 
 # uv installs no byte code; let Python keep what it compiles, or every process compiles the CDK anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,7 +16,7 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo check test lint format lock
+.PHONY: help setup demo check test bench lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,16 +32,20 @@ check: ## the quick loop: format, lint, types and the tests that start no AWS of
 	$(call set-up,desk)
 	@$(MAKE) --no-print-directory lint
 	@echo "==> Unit tests"
-	@$(BIN)/pytest --ignore tests/demo --ignore tests/e2e
+	@$(BIN)/pytest $(WORKERS) --ignore tests/demo --ignore tests/e2e
 
 test: setup ## everything that has to hold before a change is good
 	@$(MAKE) --no-print-directory lint
 	@echo "==> All tests"
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(WORKERS)
 	@if [ -x .venv-3.13/bin/python ]; then \
 		echo "==> Tests of what runs in AWS, on the Python it has there"; \
-		.venv-3.13/bin/python -m pytest tests/core tests/lambdas; \
+		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; \
 	fi
+
+bench: ## calls, cost, time and memory up to 100,000 nodes, beside what else could be used; ARGS=--quick for a minute
+	$(call set-up,desk python-3.13 bench)
+	@$(BIN)/python -m bench $(ARGS)
 
 lint: # part of check and test
 	@echo "==> Format"
@@ -57,7 +64,7 @@ lock: ## write requirements/*.txt anew from *.in; UPGRADE=--upgrade takes the ne
 	$(call set-up,desk)
 	@for name in $(LOCKS); do \
 		echo "==> requirements/$$name.txt"; \
-		case $$name in dev | embedded-aws) same= ;; *) same="--constraints requirements/dev.txt";; esac; \
+		case $$name in dev | embedded-aws | bench) same= ;; *) same="--constraints requirements/dev.txt";; esac; \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" $(UPGRADE) $$same \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

@@ -13,10 +13,18 @@ TESTS = Path(__file__).parent
 MAY_USE_LOOPBACK = {"aws", "cli", "demo", "e2e", "fakes", "lambdas"}
 
 
+# What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
+SHARE_A_SET_UP = {"cli", "e2e", "infra"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in MAY_USE_LOOPBACK:
+        place = item.path.relative_to(TESTS)
+        if place.parts[0] in MAY_USE_LOOPBACK:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+        # With several workers: the folder, or else the file, is done by one of them.
+        group = place.parts[0] if place.parts[0] in SHARE_A_SET_UP else place.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 # Set before any test module is imported: it holds for fixtures of every scope and for child processes, too.
