@@ -108,7 +108,8 @@ def _described(machine: Machine) -> dict[str, Any]:
 
 def _described_type(name: str, peaks: Sequence[float | None]) -> dict[str, Any]:
     cards = [
-        {"NetworkCardIndex": index} | ({} if peak is None else {"PeakBandwidthInGbps": peak})
+        {"NetworkCardIndex": index, "NetworkPerformance": "Up to 10 Gigabit"}
+        | ({} if peak is None else {"PeakBandwidthInGbps": peak})
         for index, peak in enumerate(peaks)
     ]
     return {"InstanceType": name, "NetworkInfo": {"NetworkCards": cards}}

@@ -326,6 +326,11 @@ def test_a_types_bandwidth_is_the_sum_over_its_cards(
     assert bandwidth_of(described) == expected
 
 
+def test_a_type_that_aws_puts_no_figure_to_has_no_bandwidth() -> None:
+    card = {"NetworkCardIndex": 0, "NetworkPerformance": "Low to Moderate", "PeakBandwidthInGbps": 0.5}
+    assert bandwidth_of({"InstanceType": "x", "NetworkInfo": {"NetworkCards": [card]}}) is None
+
+
 def test_a_type_without_network_information_has_no_bandwidth() -> None:
     assert bandwidth_of({"InstanceType": "x"}) is None
 

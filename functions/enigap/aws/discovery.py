@@ -202,10 +202,20 @@ def place(instance: Instance, series: Collection[Series], recent: Collection[Ser
 
 
 def bandwidth_of(instance_type: Mapping[str, Any]) -> ByteRate | None:
-    """A described type's network bandwidth in one direction: its cards' peaks added up, None if unknown."""
+    """A described type's network bandwidth in one direction: its cards' peaks added up, None if unknown.
+
+    Of old types AWS says "Low to Moderate" and puts no figure to it ("Up to 10 Gigabit"); what stands beside
+    that as a peak is nothing to call a node implausible for.
+    """
     cards = instance_type.get("NetworkInfo", {}).get("NetworkCards", [])
+    if any(_is_vague(card.get("NetworkPerformance")) for card in cards):
+        return None
     peaks = [card.get("PeakBandwidthInGbps") for card in cards]
     return ByteRate(sum(peaks) * 1e9 / 8) if peaks and all(peaks) else None
+
+
+def _is_vague(performance: object) -> bool:
+    return isinstance(performance, str) and not re.search(r"\d", performance)
 
 
 def join(
