@@ -3,7 +3,7 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 SOURCES := $(wildcard functions infra tests bench scripts)
-LOCKS := dev desk functions functions-tests uv embedded-aws bench
+LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 
 # One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
 WORKERS := --numprocesses auto --dist loadgroup
@@ -16,7 +16,7 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo check test bench lint format lock
+.PHONY: help setup demo check test bench audit lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ test: setup ## everything that has to hold before a change is good
 bench: ## calls, cost, time and memory up to 100,000 nodes, beside what else could be used; ARGS=--quick for a minute
 	$(call set-up,desk python-3.13 bench)
 	@$(BIN)/python -m bench $(ARGS)
+
+audit: ## list what is deployed in build/sbom.json, and look up known vulnerabilities; ARGS=--all for .venv too
+	$(call set-up,desk audit)
+	@$(BIN)/python scripts/audit.py $(ARGS)
 
 lint: # part of check and test
 	@echo "==> Format"

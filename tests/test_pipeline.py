@@ -459,7 +459,7 @@ class Desk:
             region="eu-west-1",
             settings=settings or Settings(),
             now=NOW,
-            clusters=clusters,
+            clusters=lambda: clusters,
             states=self.states,
             publisher=self.publisher,
             queue=self.queue,

@@ -6,41 +6,59 @@ from collections.abc import Callable
 from typing import Final
 
 from enigap.assessment import Sources, assess
-from enigap.aws import addon, device_events, discovery, metrics
+from enigap.aws import addon, device_events, device_queries, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import Budget, ContainerInsightsDevices
+from enigap.aws.device_queries import PlannedDevices, QueriedDevices
 from enigap.aws.discovery import FoundCluster, Wanted, discover
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals, Pace
 from enigap.core.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.evidence import MissingEvidence, NoEvidence
+from enigap.core.evidence_plan import USUAL_SECONDS
 from enigap.core.reading import Node
 from enigap.core.window import FetchSpan, Window
 from enigap.settings import Settings
 
-READ_ACTIONS: Final = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS, *addon.ACTIONS)
+READ_ACTIONS: Final = (
+    *discovery.ACTIONS,
+    *metrics.ACTIONS,
+    *device_events.ACTIONS,
+    *device_queries.ACTIONS,
+    *addon.ACTIONS,
+)
 """What looking takes: `check` and `explain` need this, and the reconciler among other things."""
 
 
 def sources(
-    aws: Aws, settings: Settings, out_of_time: Callable[[], bool] = lambda: False, *, readers: int = 1
+    aws: Aws,
+    settings: Settings,
+    out_of_time: Callable[[], bool] = lambda: False,
+    *,
+    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
+    readers: int = 1,
 ) -> Sources:
     """Both sides' totals and the devices, as Container Insights and EC2 publish them.
 
-    `readers` is how many processes share the account's quota of datapoints.
+    `seconds_left` decides how devices are read; `readers` is how many processes share the account's quota of
+    datapoints.
     """
+    logs = aws.client("logs")
     return Sources(
         totals=CloudWatchTotals(
             aws.client("cloudwatch"),
-            parallelism=aws.parallelism,
             pace=Pace(DATAPOINTS_PER_SECOND / readers),
             out_of_time=out_of_time,
         ),
-        devices=ContainerInsightsDevices(
-            aws.client("logs"),
-            parallelism=aws.parallelism,
-            budget=Budget(nodes=settings.evidence_max_nodes),
-            out_of_time=out_of_time,
+        devices=PlannedDevices(
+            ContainerInsightsDevices(
+                logs,
+                parallelism=aws.parallelism,
+                budget=Budget(nodes=settings.evidence_max_nodes),
+                out_of_time=out_of_time,
+            ),
+            QueriedDevices(logs, settings.rules().classifier, out_of_time=out_of_time),
+            seconds_left,
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )
@@ -53,6 +71,7 @@ def assess_found(
     window: Window,
     out_of_time: Callable[[], bool] = lambda: False,
     *,
+    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
     readers: int = 1,
 ) -> ClusterReport:
     """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about."""
@@ -61,7 +80,7 @@ def assess_found(
         cluster.nodes,
         window,
         settings.rules(),
-        sources(aws, settings, out_of_time, readers=readers),
+        sources(aws, settings, out_of_time, seconds_left=seconds_left, readers=readers),
         evidence=settings.evidence,
         evidence_max_nodes=settings.evidence_max_nodes,
     )
@@ -74,6 +93,7 @@ def assess_cluster(
     window: Window,
     out_of_time: Callable[[], bool] = lambda: False,
     *,
+    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
     readers: int = 1,
 ) -> ClusterReport:
     """The report on one cluster by its name, whatever happens: how the pipeline reads.
@@ -89,7 +109,9 @@ def assess_cluster(
         found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
-        return assess_found(aws, settings, cluster, window, out_of_time, readers=readers)
+        return assess_found(
+            aws, settings, cluster, window, out_of_time, seconds_left=seconds_left, readers=readers
+        )
     except AwsProblem as problem:
         finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
         return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))

@@ -189,7 +189,6 @@ def test_nodes_are_discovered_by_tag_and_by_series(backend: Backend) -> None:
         assert cluster.departed == 2
         assert all(node.launched_at and node.launched_at.tzinfo is UTC for node in cluster.nodes)
         assert {node.instance_type for node in cluster.nodes} == {"m5.large"}
-        assert {node.bandwidth is None for node in cluster.nodes} == {False}
     assert "blue" in clusters(backend.ec2, backend.cloudwatch)
 
 

@@ -69,7 +69,7 @@ SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
         ),
         ProblemKind.DENIED,
         (
-            f"AWS denied {CALL} to arn:aws:sts::123456789012:assumed-role/looker/ann: "
+            f"AWS denied {CALL} to assumed-role/looker/ann: "
             "allow cloudwatch:GetMetricData in the policy of these credentials."
         ),
     ),

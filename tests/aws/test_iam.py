@@ -24,8 +24,10 @@ def test_looking_needs_five_actions_and_none_of_them_writes() -> None:
             {
                 "Effect": "Allow",
                 "Action": ["logs:FilterLogEvents"],
+                # IAM wants the form with the star; emulators may know only the one without.
                 "Resource": [
-                    "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/containerinsights/*/performance:*"
+                    "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/containerinsights/*/performance",
+                    "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/containerinsights/*/performance:*",
                 ],
             },
         ],
@@ -49,5 +51,6 @@ def test_a_condition_stays_with_its_action() -> None:
 def test_a_policy_for_any_account_is_valid_json_with_wildcards() -> None:
     document = json.loads(json.dumps(policy_document(device_events.ACTIONS, partition="aws-cn")))
     assert document["Statement"][0]["Resource"] == [
-        "arn:aws-cn:logs:*:*:log-group:/aws/containerinsights/*/performance:*"
+        "arn:aws-cn:logs:*:*:log-group:/aws/containerinsights/*/performance",
+        "arn:aws-cn:logs:*:*:log-group:/aws/containerinsights/*/performance:*",
     ]

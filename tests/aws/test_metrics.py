@@ -69,6 +69,16 @@ def test_every_node_gets_its_own_figures(make_client: Callable[[StrictCloudWatch
     assert answers == {each.instance_id: expected(each) for each in asked}
 
 
+def test_the_deployed_client_asks_exactly_as_boto3_does() -> None:
+    asked = [*nodes(3), node(7, series=False)]
+    fake = world(asked)
+    for client in (plain_client(fake), tuned_client(fake)):
+        CloudWatchTotals(client).read(asked, SPAN)
+    by_boto3, as_deployed = (request.parameters for request in fake.requests)
+    assert as_deployed == by_boto3
+    assert as_deployed["StartTime"] == SPAN.start.timestamp()
+
+
 def test_a_minute_without_a_datapoint_is_silence_and_not_zero() -> None:
     fake = StrictCloudWatch(now=NOW)
     load(fake, node(1), os_bytes_per_second=[5.0, 0.0], network_in_bytes=[], network_out_bytes=[10.0])

@@ -57,7 +57,15 @@ def without(policy: dict[str, Any], action: str) -> dict[str, Any]:
 
 def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
-    assert actions == {*WITHOUT_IT_NOTHING, "ec2:DescribeInstanceTypes", "logs:FilterLogEvents"}
+    assert actions == {
+        *WITHOUT_IT_NOTHING,
+        "ec2:DescribeInstanceTypes",
+        "eks:DescribeAddon",
+        "logs:FilterLogEvents",
+        "logs:GetQueryResults",
+        "logs:StartQuery",
+        "logs:StopQuery",
+    }
 
 
 def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:
@@ -101,7 +109,8 @@ def test_without_the_instance_types_a_note_says_what_goes_unnoticed(
 
 def test_the_logs_may_be_read_of_container_insights_only(policy: dict[str, Any]) -> None:
     (resources,) = (s["Resource"] for s in policy["Statement"] if "logs:FilterLogEvents" in s["Action"])
-    assert resources == ["arn:aws:logs:*:*:log-group:/aws/containerinsights/*/performance:*"]
+    group = "arn:aws:logs:*:*:log-group:/aws/containerinsights/*/performance"
+    assert resources == [group, f"{group}:*"]
 
 
 def test_it_can_be_pasted(enigap: Enigap) -> None:

@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -292,6 +293,8 @@ class SecretsManager:
 
     def __init__(self, secret: str | None) -> None:
         self.secret = secret
+        self.refusal = "ResourceNotFoundException"
+        """What it says where there is no secret."""
         self.asked: list[str] = []
         fake = self
 
@@ -301,7 +304,7 @@ class SecretsManager:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fake.asked.append(asked["SecretId"])
                 if fake.secret is None:
-                    status, answer = 400, {"__type": "ResourceNotFoundException", "message": "none"}
+                    status, answer = 400, {"__type": fake.refusal, "message": "none"}
                 else:
                     status, answer = 200, {"Name": asked["SecretId"], "SecretString": fake.secret}
                 body = json.dumps(answer).encode()
@@ -330,8 +333,8 @@ class Context:
         return 60_000
 
 
-@pytest.fixture
-def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+@contextmanager
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
     """The function's surroundings, wired anew."""
     fake = SecretsManager(None)
     fake.thread.start()
@@ -350,6 +353,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
 
 
 @pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+    with surroundings(monkeypatch) as fake:
+        yield fake
+
+
+@pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
     """All that was logged: by the function's own logger, and by every other one at its most talkative."""
     written = io.StringIO()
@@ -364,8 +373,13 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
 
 def call(*bodies: str) -> list[str]:
     """Invokes the function with these messages; which of them SQS is to keep."""
+    return handle([record(body, str(number)) for number, body in enumerate(bodies)])
+
+
+def handle(records: Sequence[Document]) -> list[str]:
+    """Invokes the function with these records; which of them SQS is to keep."""
     context: Any = Context()
-    answer = function.handler({"Records": [record(b, str(n)) for n, b in enumerate(bodies)]}, context)
+    answer = function.handler({"Records": records}, context)
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 

@@ -18,7 +18,10 @@ ACTIONS: Final = (
     ),
 )
 
+# What SNS says instead of a subscription's ARN.
 _PENDING: Final = "PendingConfirmation"
+_UNSUBSCRIBED: Final = "Deleted"  # listed for up to three days more
+
 _OUTPUTS: Final = ("TopicArn", "PipelineTopicArn", "StateTableName", "PlanFunctionName", "DashboardUrl")
 
 
@@ -65,6 +68,13 @@ class Subscription:
     endpoint: str
     is_confirmed: bool
 
+    @property
+    def to_confirm(self) -> str:
+        """What is still to be done about one that is not confirmed."""
+        if self.protocol.startswith("email"):
+            return "the link in AWS's email is still to be followed"
+        return "the endpoint has not answered AWS's request to confirm it"
+
 
 def find(cloudformation: CloudFormation, region: str) -> Deployment:
     """The deployment in the client's region. Raises AwsProblem if there is none."""
@@ -104,8 +114,9 @@ def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
             with calling("sns:ListSubscriptionsByTopic", sns):
                 page = sns.list_subscriptions_by_topic(**request)
             for each in page.get("Subscriptions", ()):
-                is_confirmed = each.get("SubscriptionArn") != _PENDING
-                found.add(Subscription(each.get("Protocol", ""), each.get("Endpoint", ""), is_confirmed))
+                arn = each["SubscriptionArn"]
+                if arn != _UNSUBSCRIBED:
+                    found.add(Subscription(each["Protocol"], each["Endpoint"], arn != _PENDING))
             if not page.get("NextToken"):
                 break
             request["NextToken"] = page["NextToken"]

@@ -35,6 +35,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
+from enigap.aws import device_events
 from enigap.aws.device_events import MARGIN, cannot_be_asked, log_group, spent
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
@@ -53,10 +54,7 @@ from enigap.core.reading import Node
 from enigap.core.window import FetchSpan
 
 ACTIONS: Final = (
-    Statement(
-        ("logs:StartQuery",),
-        ("arn:{partition}:logs:{region}:{account}:log-group:/aws/containerinsights/*/performance:*",),
-    ),
+    Statement(("logs:StartQuery",), device_events.ACTIONS[0].resources),
     # A query has no ARN to allow it by.
     Statement(("logs:GetQueryResults", "logs:StopQuery")),
 )

@@ -131,7 +131,7 @@ def _call(action: str, region: str) -> str:
 # --- AWS answered, with an error ---
 
 _SKEWED: Final = re.compile(r"signature (not yet current|expired)", re.IGNORECASE)
-_WHO: Final = re.compile(r"User: (arn:[\w+=,.@:/-]+)")
+_WHO: Final = re.compile(r"User: arn:[\w-]+:\w+::\d*:([\w+=,.@:/-]+)")
 
 _DENIED: Final = frozenset(
     {

@@ -114,7 +114,7 @@ class StateTable:
         while True:
             with calling("dynamodb:Scan", self._dynamodb):
                 page = self._dynamodb.scan(**request)
-            yield from (_known(item) for item in page.get("Items", ()) if "cluster" in item)
+            yield from (_known(item) for item in page.get("Items", ()) if "S" in item.get("cluster", {}))
             if not page.get("LastEvaluatedKey"):
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -225,15 +225,24 @@ def _key(cluster: str) -> str:
 
 
 def _revision(item: Mapping[str, Any]) -> int | None:
-    return int(item["revision"]["N"]) if "revision" in item else None
+    """Raises StateUnreadableError."""
+    if "revision" not in item:
+        return None
+    try:
+        return int(item["revision"]["N"])
+    except (KeyError, ValueError) as error:
+        raise StateUnreadableError(
+            f"The item {item['id']['S'][:80]!r} in the state table has no revision that is a whole number: "
+            "delete it."
+        ) from error
 
 
 def _known(item: Mapping[str, Any]) -> Known:
-    left = (int(item.get(name, {}).get("N", 0)) for name in ("nodes", "open_incidents", "unsaid"))
+    left = (item.get(name, {}).get("N", "0") for name in ("nodes", "open_incidents", "unsaid"))
     return Known(
         cluster=item["cluster"]["S"],
         done_or_since=_instant(item.get("done") or item.get("planned_since")),
-        is_alive="done" not in item or any(left),
+        is_alive="done" not in item or any(number != "0" for number in left),
     )
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.core.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
 from enigap.core.published import Publish
+from enigap.settings import Settings
 
 SCHEMA = "enigap.estimate/1"
 FLAGGED_SHARE = 0.02
@@ -28,9 +29,9 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     flagged: Annotated[
         int | None, typer.Option(min=0, help="Nodes flagged at any time. [default: 2 % of them]")
     ] = None,
-    scanned: Annotated[
-        float, typer.Option(min=0, help="GB of device events that Logs Insights scans a month.")
-    ] = 0.0,
+    evidence_max_nodes: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Nodes of a cluster whose devices one run reads at most.")
+    ] = Settings().evidence_max_nodes,
     output: Output = Format.TABLE,
 ) -> int:
     """What watching so many nodes costs a month at list prices, and what each lever saves."""
@@ -42,7 +43,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         schedule_minutes=schedule_minutes,
         publish=publish,
         flagged_nodes=min(nodes, round(nodes * FLAGGED_SHARE) if flagged is None else flagged),
-        scanned_gigabytes_per_month=scanned,
+        evidence_max_nodes=evidence_max_nodes,
     )
     if output is Format.JSON:
         json.dump(_document(fleet), sys.stdout)

@@ -14,6 +14,7 @@ from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writi
 from enigap.core.state import ConflictError, StateUnreadableError
 from enigap.core.text import printable
 from enigap.demo.embedded_aws import EmbeddedAwsError
+from enigap.garbage import collect_seldom
 from enigap.settings import SettingsError
 
 EXIT_UNEXPLAINED = 1
@@ -43,6 +44,7 @@ app.command("demo")(demo.command)
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Whatever goes wrong is one sentence on stderr; exits with 0, 1 or 2."""
     show_every_character()
+    collect_seldom()
     try:
         code = app(args=arguments, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):

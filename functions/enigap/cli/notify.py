@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from enigap.aws.deployment import subscriptions
+from enigap.aws.deployment import Subscription, subscriptions
 from enigap.aws.topic import Topic
 from enigap.cli.arguments import Profile, Region, UsageError
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
 from enigap.core.incidents import Incident, News, NewsKind, NewsReason
 from enigap.core.messages import notification
+from enigap.core.text import printable
 from enigap.core.verdict import Verdict
 from enigap.core.window import Window
 
@@ -52,9 +53,14 @@ def command(
     told = subscriptions(it.aws.client("sns"), it.stack)
     screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
     for each in told:
-        note = "" if each.is_confirmed else "  not confirmed: AWS's email with the link is still waiting"
-        screen.print(f"  {each.protocol}  {each.endpoint}{note}")
+        screen.print(subscriber(each), soft_wrap=True)
     return 0 if told and all(each.is_confirmed for each in told) else 2
+
+
+def subscriber(subscription: Subscription) -> str:
+    """Who gets messages, or what is still to be done for that."""
+    note = "" if subscription.is_confirmed else f"  not confirmed: {subscription.to_confirm}"
+    return f"  {printable(subscription.protocol)}  {printable(subscription.endpoint)}{note}"
 
 
 def _nothing_happened(window: Window) -> Incident:

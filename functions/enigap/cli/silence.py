@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -40,12 +41,12 @@ def command(
         raise UsageError("A silence takes what to mute and --why: name both.")
     silence = Silence(target.strip(), until, why.strip())
     deployed(profile, region, now).states.silence(silence)
-    screen = Screen()
+    screen, shown = Screen(), printable(silence.target)
     if until == now:
-        screen.print(f"{printable(target)} is no longer muted.")
+        screen.print(f"{shown} is no longer muted.")
     else:
-        screen.print(f"{printable(target)} is muted until {timestamp(until.replace(microsecond=0))}.")
-        screen.print(f"To end that sooner: enigap silence '{printable(target)}' --for 0m --why done")
+        screen.print(f"{shown} is muted until {timestamp(until.replace(microsecond=0))}.")
+        screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} --for 0m --why done")
     return 0
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from enigap.aws.deployment import Subscription, subscriptions
 from enigap.cli.arguments import Format, Output, Profile, Region
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.progress import progress
-from enigap.cli.screen import Screen
+from enigap.cli.screen import Screen, write
 from enigap.core.documents import Document, timestamp
 from enigap.core.incidents import ClusterState, Incident, Silence
 from enigap.core.text import printable
@@ -60,10 +58,9 @@ def command(region: Region = None, profile: Profile = None, output: Output = For
         now = datetime.now(UTC)
         status = _status(deployed(profile, region, now), now)
     if output is Format.JSON:
-        json.dump(_document(status), sys.stdout)
-        sys.stdout.write("\n")
+        write(document(status))
     else:
-        _show(Screen(), status)
+        show(Screen(), status)
     return status.exit_status
 
 
@@ -80,7 +77,7 @@ def _status(it: Deployed, now: datetime) -> Status:
     )
 
 
-def _show(screen: Screen, status: Status) -> None:
+def show(screen: Screen, status: Status) -> None:
     if not status.states:
         screen.print("No cluster has been judged yet; the first is within a schedule of the deployment.")
     for state in status.states:
@@ -91,8 +88,8 @@ def _show(screen: Screen, status: Status) -> None:
         until = timestamp(silence.until.replace(microsecond=0))
         screen.print(f"muted: {printable(silence.target)} until {until} ({printable(silence.why)})")
     for each in status.unconfirmed:
-        what = f"not confirmed: {each.protocol} {printable(each.endpoint)}"
-        screen.print(Text.assemble((what, "yellow"), ": the link in AWS's email is still to be followed"))
+        what = f"not confirmed: {printable(each.protocol)} {printable(each.endpoint)}"
+        screen.print(Text.assemble((what, "yellow"), f": {each.to_confirm}"))
     if not status.told:
         screen.print(Text("nobody is subscribed: set `email` or `slack` and deploy", "yellow"))
     screen.print(f"dashboard: {printable(status.dashboard_url, most=1000)}", soft_wrap=True)
@@ -121,7 +118,7 @@ def _incident(incident: Incident, status: Status) -> Text:
     return text.append(f"\n    {printable(why, most=500)}" if why else "")
 
 
-def _document(status: Status) -> Document:
+def document(status: Status) -> Document:
     return {
         "schema": SCHEMA,
         "clusters": [

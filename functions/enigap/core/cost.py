@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from math import ceil
 from typing import Final
 
+from enigap.core.evidence_plan import monthly_gigabytes
 from enigap.core.published import Publish, Scope, of
 
 HOURS_PER_MONTH: Final = 30 * 24
@@ -95,15 +97,21 @@ class Fleet:
     schedule_minutes: int = 15
     publish: Publish = Publish.ALL
     flagged_nodes: int = 0
-    """How many nodes have an open question at any time: what `publish = flagged` publishes."""
+    """How many nodes have an open question at any time: what `publish = flagged` publishes, and whose devices
+    are read."""
+    evidence_max_nodes: int = 200
     alarms: int = 12
     emails_per_month: int = 30
-    scanned_gigabytes_per_month: float = 0.0
-    """What Logs Insights scans where suspects are too many to be read one by one."""
 
     @property
     def runs_per_month(self) -> float:
         return MINUTES_PER_MONTH / self.schedule_minutes
+
+    @property
+    def scanned_gigabytes_per_month(self) -> float:
+        """What Logs Insights scans where suspects are too many to be read one by one."""
+        suspects = min(self.evidence_max_nodes, ceil(self.flagged_nodes / self.clusters))
+        return self.clusters * monthly_gigabytes(suspects, self.runs_per_month)
 
 
 @dataclass(frozen=True, slots=True)

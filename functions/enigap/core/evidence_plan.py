@@ -16,11 +16,12 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from enigap.core.cost import LOGS_SCANNED
-
 NODES_PER_SECOND_BY_STREAM: Final = 2.0
 """Five calls a second, the least quota of any region (as remembered; not verified), and two to three a node:
 a page ends after 1 MB, and so much is half an hour of 60 devices."""
+
+USUAL_SECONDS: Final = 180.0
+"""What a function has left once it has judged by the metrics alone, and as long as people wait at a desk."""
 
 NODES_PER_QUERY: Final = 150
 """About what a query of 10,000 characters has room to name."""
@@ -58,11 +59,7 @@ class Plan:
     way: Way
     nodes: int
     scanned_bytes: float = 0.0
-    """An estimate."""
-
-    @property
-    def dollars(self) -> float:
-        return dollars(self.scanned_bytes)
+    """An estimate. What it costs is in `cost`."""
 
 
 def plan(suspects: int, means: Means, span: timedelta) -> Plan:
@@ -95,15 +92,9 @@ def scanned_bytes(nodes: int, span: timedelta) -> float:
     return nodes * span / timedelta(minutes=1) * SCANNED_BYTES_PER_MINUTE
 
 
-def dollars(scanned: float) -> float:
-    """What scanning so many bytes costs at list price."""
-    return scanned / 1e9 * LOGS_SCANNED.dollars
-
-
 def monthly_gigabytes(suspects: int, runs_per_month: float) -> float:
     """What Logs Insights scans a month if each run has so many suspects and the usual time for them."""
-    return runs_per_month * plan(suspects, Means(_USUAL_SECONDS), _USUAL_SPAN).scanned_bytes / 1e9
+    return runs_per_month * plan(suspects, Means(USUAL_SECONDS), _USUAL_SPAN).scanned_bytes / 1e9
 
 
-_USUAL_SECONDS: Final = 180.0
 _USUAL_SPAN: Final = timedelta(minutes=44)  # two windows, and the edges of what is read

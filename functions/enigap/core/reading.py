@@ -94,12 +94,12 @@ class Readings:
 
 
 def usable_number(value: float | None) -> float | None:
-    """None for what no counter can be: negative, NaN, infinite. A wrong number is worse than a missing
-    one."""
-    return value if value is not None and 0 <= value < _INFINITY else None
+    """None for what no counter can be: negative, NaN, more than its 64 bits hold. A wrong number is worse
+    than a missing one."""
+    return value if value is not None and 0 <= value < _BEYOND_COUNTERS else None
 
 
-_INFINITY: Final = float("inf")
+_BEYOND_COUNTERS: Final = 2.0**64
 _MOST: Final = IMPLAUSIBLE_RATE.bytes_per_second
 
 

@@ -24,6 +24,9 @@ SCHEMA: Final = "enigap.state/1"
 MOST_BYTES: Final = 100_000
 """From this size on figures are left out. Where an item is kept takes four times that."""
 
+MOST_COUNTED: Final = 1_000_000_000
+"""No count of nodes or runs is larger."""
+
 
 class StateUnreadableError(ValueError):
     """The document is no state this version can read. The message says what to do."""
@@ -95,9 +98,9 @@ def from_json(text: str) -> ClusterState:
         return ClusterState(
             cluster=cluster,
             done=_window(document["done"]) if document["done"] is not None else None,
-            nodes=int(document.get("nodes", 0)),
+            nodes=_count(document.get("nodes", 0)),
             seen_collecting=bool(document.get("seen_collecting", False)),
-            unreadable_runs=int(document.get("unreadable_runs", 0)),
+            unreadable_runs=_count(document.get("unreadable_runs", 0)),
             incidents=incidents,
             outbox=tuple(_news(cluster, item, is_open) for item in document["outbox"]),
         )
@@ -128,6 +131,12 @@ def _window(text: Any) -> Window:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_COUNTED:
+        raise TypeError(f"expected a count, found {type(value).__name__}")
     return value
 
 
@@ -194,7 +203,7 @@ def _incident(cluster: str, document: Any) -> Incident:
         verdict=verdict,
         cause=_optional_text(document["cause"]),
         since=instant(document["since"]),
-        node_count=int(document["node_count"]),
+        node_count=_count(document["node_count"]),
         nodes=tuple(_node(node) for node in document["nodes"]),
         members=None if members is None else tuple(members[i : i + 8] for i in range(0, len(members), 8)),
         told_at=None if document["told_at"] is None else instant(document["told_at"]),

@@ -41,6 +41,7 @@ COUNTER_AGE: Final = timedelta(seconds=20)
 plus margin)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_END: Final = datetime.min.replace(tzinfo=UTC) + GRID
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +55,8 @@ class Window:
             raise ValueError(f"a window's end needs a time zone: {self.end.isoformat()}")
         if (self.end - _EPOCH) % GRID:
             raise ValueError(f"a window ends on a quarter of an hour, not at {self.end.isoformat()}")
+        if self.end < _FIRST_END:
+            raise ValueError(f"a window lies within the calendar: {self.end.isoformat()}")
 
     @classmethod
     def newest_settled(cls, at: datetime, settle: timedelta) -> Window:

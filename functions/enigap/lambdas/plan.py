@@ -34,7 +34,7 @@ OLDEST: Final = timedelta(days=14)
 CLUSTERS_PLANNED: Final = "ClustersPlanned"
 """Published through the log, with Powertools' dimension `service`."""
 
-logger = Logger()
+logger = Logger(logger_formatter=runtime.LogLines())
 
 
 @logger.inject_lambda_context

@@ -37,7 +37,7 @@ WORK_ITEMS_FAILED: Final = "WorkItemsFailed"
 SECONDS_AFTER_SETTLING: Final = "SecondsAfterSettling"
 """How late a window was judged. Both are published through the log, with Powertools' dimension `service`."""
 
-logger = Logger()
+logger = Logger(logger_formatter=runtime.LogLines())
 
 
 @logger.inject_lambda_context
@@ -93,6 +93,7 @@ class _Run:
                 name,
                 window,
                 self.out_of_time,
+                seconds_left=self.seconds_left,
                 readers=variables.RECONCILERS_AT_ONCE,
             )
 
@@ -115,8 +116,12 @@ class _Run:
             notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], event_of),
         )
 
+    def seconds_left(self) -> float:
+        """For reading."""
+        return self.context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+
     def out_of_time(self) -> bool:
-        return self.context.get_remaining_time_in_millis() < 1000 * RESERVE_SECONDS
+        return self.seconds_left() < 0
 
     def log(self, item: WorkItem, done: Done) -> None:
         """What became of the item; each piece of news with its reason."""

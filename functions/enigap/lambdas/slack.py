@@ -15,7 +15,7 @@ from enigap.aws.secrets import Secret
 from enigap.lambdas import environment, runtime
 from enigap.slack_webhook import Channel, NotDeliveredError, address_in, deliver_all, post
 
-logger = Logger()
+logger = Logger(logger_formatter=runtime.LogLines())
 # At DEBUG these print the secret and the address.
 for library in ("botocore", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)

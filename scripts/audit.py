@@ -1,0 +1,136 @@
+"""Lists what the functions are deployed with, and looks up what is known to be vulnerable in it.
+
+    .venv/bin/python scripts/audit.py [--all]
+
+build/sbom.json   CycloneDX: every package of the deployed code, with its version and the hashes it may have
+build/desk.json   with --all: every package in .venv, with its licence
+
+Lists are made without a network. Looking up takes PyPI's advisories: where they cannot be reached, that is
+said and no failure. It ends with 1 if something vulnerable is found, or if a tool fails.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BUILD: Final = ROOT / "build"
+TOOLS: Final = ROOT / ".venv-audit" / "bin"
+DEPLOYED: Final = ROOT / "requirements" / "functions.txt"
+DESK: Final = ROOT / ".venv"
+
+UNREACHABLE: Final = re.compile(
+    r"Could not connect to|^requests\.exceptions\.\w+: |^pip_audit\.\S+\.ServiceError", re.MULTILINE
+)
+"""How pip-audit says, or crashes, when nobody answers or only with an error; anything else is its own."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a tool."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[[Sequence[str]], Ended]
+
+
+def main(arguments: Sequence[str], run: Run) -> int:
+    """The exit status. Says everything there is to say on stdout."""
+    if not set(arguments) <= {"--all"}:
+        print("scripts/audit.py takes --all or nothing.")
+        return 1
+    BUILD.mkdir(exist_ok=True)
+    lists = [sbom("requirements", DEPLOYED, BUILD / "sbom.json", run)]
+    if "--all" in arguments:
+        lists.append(sbom("environment", DESK, BUILD / "desk.json", run))
+    return max(*lists, advisories(DEPLOYED, run))
+
+
+def sbom(kind: str, of: Path, to: Path, run: Run) -> int:
+    """Write what a lock file ("requirements") or an environment has, as CycloneDX."""
+    ended = run(
+        [
+            str(TOOLS / "cyclonedx-py"),
+            kind,
+            str(of),
+            "--output-reproducible",
+            "--output-format",
+            "JSON",
+            "--output-file",
+            str(to),
+        ]
+    )
+    if ended.status != 0:
+        print(f"{_named(of)} could not be listed: {_last_line(ended.stderr)}")
+        return 1
+    print(f"{_named(to)} lists what is in {_named(of)}.")
+    return 0
+
+
+def advisories(lock: Path, run: Run) -> int:
+    """Look every locked version up."""
+    ended = run(
+        [
+            str(TOOLS / "pip-audit"),
+            "--requirement",
+            str(lock),
+            "--require-hashes",
+            "--disable-pip",
+            "--format",
+            "json",
+            "--progress-spinner",
+            "off",
+        ]
+    )
+    packages = _packages(ended.stdout)
+    if packages is None:
+        if UNREACHABLE.search(ended.stderr):
+            print(f"{_named(lock)} was not looked up: nobody answers who knows of vulnerabilities.")
+            return 0
+        print(f"{_named(lock)} could not be looked up: {_last_line(ended.stderr)}")
+        return 1
+    found = [(package, each) for package in packages for each in package.get("vulns", ())]
+    for package, each in found:
+        fixed_in = ", ".join(each["fix_versions"]) or "no version yet"
+        print(f"{package['name']} {package['version']}: {each['id']}, mended in {fixed_in}")
+    # pip-audit calls it "no known vulnerabilities" when an index answers that it has never heard of anything.
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    if unknown:
+        print(f"Nobody who answers knows of {', '.join(unknown)}: these were not looked up.")
+    looked_up = len(packages) - len(unknown)
+    print(f"{looked_up} of {len(packages)} packages were looked up, {len(found)} vulnerabilities are known.")
+    return 1 if found else 0
+
+
+def _packages(report: str) -> list[Mapping[str, Any]] | None:
+    """What pip-audit reports of each package; None if it reports nothing."""
+    try:
+        packages: list[Mapping[str, Any]] = json.loads(report)["dependencies"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return packages
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it does not say why"])[-1]
+
+
+def _named(path: Path) -> Path:
+    return path.relative_to(ROOT)
+
+
+def run_tool(command: Sequence[str]) -> Ended:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], run_tool))

@@ -1,0 +1,288 @@
+"""`status`, `silence` and `notify` against what a deployment leaves: a stack, a table, topics, a function."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from enigap.aws.deployment import Subscription
+from enigap.aws.state_table import StateTable
+from enigap.cli import notify, status
+from enigap.cli.screen import Screen
+from enigap.core.incidents import ClusterState, Incident, News, NewsKind, NewsReason
+from enigap.core.state import Remembered
+from enigap.core.window import GRID, Window
+from enigap.demo.embedded_aws import EmbeddedAws
+from enigap.demo.play import Client
+from enigap.settings import Settings
+from tests.cli.accounts import clients_of
+from tests.cli.conftest import Enigap, Ran
+
+REGION = "us-east-2"
+EVIL = "[bold red]evil[/]\x1b[31m\nname"
+SHOWN = r"[bold red]evil[/]\x1b[31m\nname"
+
+FUNCTION = {
+    "Runtime": "python3.13",
+    "Handler": "index.handler",
+    "Role": "arn:aws:iam::123456789012:role/plan",
+    "Code": {"ZipFile": "def handler(event, context): pass"},
+    "Environment": {"Variables": Settings.from_mapping({"runbook_url": "https://wiki.example"}).to_env()},
+}
+TABLE = {
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+TEMPLATE = {
+    "Resources": {
+        "Findings": {"Type": "AWS::SNS::Topic"},
+        "Pipeline": {"Type": "AWS::SNS::Topic"},
+        "State": {"Type": "AWS::DynamoDB::Table", "Properties": TABLE},
+        "Plan": {"Type": "AWS::Lambda::Function", "Properties": FUNCTION},
+    },
+    "Outputs": {
+        "TopicArn": {"Value": {"Ref": "Findings"}},
+        "PipelineTopicArn": {"Value": {"Ref": "Pipeline"}},
+        "StateTableName": {"Value": {"Ref": "State"}},
+        "PlanFunctionName": {"Value": {"Ref": "Plan"}},
+        "DashboardUrl": {"Value": "https://console.example/#dashboards/dashboard/enigap"},
+    },
+}
+EVERY_COMMAND = pytest.mark.parametrize(
+    "command",
+    [["status"], ["silence", "prod", "--for", "2h", "--why", "an upgrade"], ["notify", "--test"]],
+    ids=lambda command: str(command[0]),
+)
+
+
+class Deployed:
+    """A fresh deployment in a region of its own."""
+
+    def __init__(self, client: Client, run: Enigap) -> None:
+        self.client, self._run = client, run
+        self.now = datetime.now(UTC)
+        self.newest = Window.newest_settled(self.now, timedelta(minutes=10))
+        name = f"enigap-{REGION}"
+        client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE))
+        client("cloudformation").get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 0.1}
+        )
+        [stack] = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self.states = StateTable(client("dynamodb"), self.outputs["StateTableName"], now=self.now)
+
+    def run(self, *arguments: str) -> Ran:
+        return self._run(*arguments, "--region", REGION)
+
+    def remember(self, cluster: str, *incidents: Incident, **different: Any) -> None:
+        state = ClusterState(cluster, done=self.newest, nodes=3, incidents=incidents)
+        self.states.write(Remembered(ClusterState(**{**vars_of(state), **different}), None))
+
+    def incident(self, incident_id: str, reason: str | None = None) -> Incident:
+        since = self.newest.end - 2 * GRID
+        verdict = incident_id.rsplit("/", 1)[-1]
+        return Incident(incident_id, verdict, None, since, 1, (), None, self.newest.end, reason)
+
+    def subscribe(self, protocol: str, endpoint: str) -> None:
+        for topic in ("TopicArn", "PipelineTopicArn"):
+            self.client("sns").subscribe(TopicArn=self.outputs[topic], Protocol=protocol, Endpoint=endpoint)
+
+    def subscribe_queue(self) -> str:
+        """A queue that gets what programs get."""
+        sqs = self.client("sqs")
+        url: str = sqs.create_queue(QueueName=f"programs-{next(_numbers)}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.client("sns").subscribe(
+            TopicArn=self.outputs["TopicArn"],
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return url
+
+    def received(self, url: str) -> list[dict[str, Any]]:
+        found = self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in found]
+
+
+_numbers = count(1)
+
+
+def vars_of(state: ClusterState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in ClusterState.__dataclass_fields__}
+
+
+@pytest.fixture
+def deployed(aws: EmbeddedAws, enigap: Enigap) -> Iterator[Deployed]:
+    client = clients_of(aws, REGION)
+    yield Deployed(client, enigap)
+    client("cloudformation").delete_stack(StackName=f"enigap-{REGION}")
+    client("cloudformation").get_waiter("stack_delete_complete").wait(
+        StackName=f"enigap-{REGION}", WaiterConfig={"Delay": 0.1}
+    )
+
+
+@EVERY_COMMAND
+def test_where_nothing_is_deployed_it_says_what_to_do(enigap: Enigap, command: list[str]) -> None:
+    assert enigap(*command).problem == (
+        "There is no stack enigap in eu-west-1: deploy it with `cdk deploy`, or give the region it is in."
+    )
+
+
+# --- status
+
+
+def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deployed: Deployed) -> None:
+    ran = deployed.run("status")
+    assert ran.status == 2
+    assert " ".join(ran.stdout.split()) == (
+        "No cluster has been judged yet; the first is within a schedule of the deployment. "
+        "nobody is subscribed: set `email` or `slack` and deploy "
+        "dashboard: https://console.example/#dashboards/dashboard/enigap"
+    )
+
+
+def test_all_well_is_exit_status_0(deployed: Deployed) -> None:
+    deployed.remember("prod")
+    deployed.subscribe("email", "ann@example.com")
+    ran = deployed.run("status")
+    judged = f"{deployed.newest.end:%Y-%m-%d %H:%M} UTC"
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[0] == f"prod: judged up to {judged}, 3 nodes, no open incidents"
+
+
+def test_what_is_open_is_exit_status_1(deployed: Deployed) -> None:
+    deployed.remember("prod", deployed.incident("prod/*/not_collected", "No node has published anything."))
+    deployed.subscribe("email", "ann@example.com")
+    ran = deployed.run("status")
+    assert ran.status == 1
+    assert "3 nodes, 1 open incident\n" in ran.stdout
+    assert "  prod/*/not_collected: 1 node since " in ran.stdout
+    assert "    No node has published anything.\n" in ran.stdout
+
+
+def test_a_cluster_that_is_overdue_or_unsaid_is_exit_status_2(deployed: Deployed) -> None:
+    deployed.subscribe("email", "ann@example.com")
+    over = deployed.incident("prod/i-1/os_deficit")
+    news = News(NewsKind.RESOLVED, NewsReason.NODE_GONE, over, deployed.newest)
+    deployed.remember("prod", outbox=(news,))
+    deployed.remember("old", done=deployed.newest.previous(10))
+    ran = deployed.run("status", "--format", "json")
+    assert ran.status == 2
+    clusters = {each["cluster"]: each for each in ran.document["clusters"]}
+    assert {name: (each["overdue"], each["unsaid"]) for name, each in clusters.items()} == {
+        "prod": (False, 1),
+        "old": (True, 0),
+    }
+    text = " ".join(deployed.run("status").stdout.split())
+    assert "no open incidents, 1 still to be sent" in text
+    assert "no open incidents, overdue: look at the alarms and at the reconcile function's log" in text
+
+
+def test_who_has_not_confirmed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not to be had of the embedded AWS, which lists everybody as confirmed."""
+    told = [
+        Subscription("email", "ann@example.com", is_confirmed=True),
+        Subscription("email", EVIL, is_confirmed=False),
+    ]
+    found = status.Status(datetime.now(UTC), [], [], [], told, "https://console.example")
+    status.show(Screen(), found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"not confirmed: email {SHOWN}: the link in AWS's email is still to be followed" in text
+    assert "ann@example.com" not in text
+    assert found.exit_status == 2
+    assert status.document(found)["subscriptions"] == [
+        {"protocol": "email", "endpoint": "ann@example.com", "confirmed": True},
+        {"protocol": "email", "endpoint": EVIL, "confirmed": False},
+    ]
+
+
+def test_no_name_gets_at_the_terminal(deployed: Deployed) -> None:
+    deployed.remember(EVIL, deployed.incident(f"{EVIL}/*/not_collected", EVIL))
+    deployed.run("silence", EVIL, "--for", "2h", "--why", EVIL)
+    ran = deployed.run("status")
+    assert "\x1b" not in ran.stdout
+    assert f"{SHOWN}: judged up to" in ran.stdout
+    assert f"  {SHOWN}/*/not_collected: 1 node since " in ran.stdout
+    assert f"    {SHOWN}\n" in ran.stdout
+    assert f"muted: {SHOWN} until " in ran.stdout
+    [cluster] = deployed.run("status", "--format", "json").document["clusters"]
+    assert cluster["cluster"] == EVIL
+
+
+# --- silence
+
+
+def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: Deployed) -> None:
+    deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
+    ran = deployed.run("silence", "prod/*/os_deficit", "--for", "30m", "--why", "an upgrade")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("prod/*/os_deficit is muted until ")
+    assert "To end that sooner: enigap silence 'prod/*/os_deficit' --for 0m --why done\n" in ran.stdout
+    [silence] = deployed.run("status", "--format", "json").document["silences"]
+    assert (silence["target"], silence["why"]) == ("prod/*/os_deficit", "an upgrade")
+    left = datetime.fromisoformat(silence["until"]) - deployed.now
+    assert timedelta(minutes=30) <= left < timedelta(minutes=35)
+    assert ", muted until " in " ".join(deployed.run("status").stdout.split())
+
+    ran = deployed.run("silence", "prod/*/os_deficit", "--for", "0m", "--why", "done")
+    assert (ran.status, ran.stdout) == (0, "prod/*/os_deficit is no longer muted.\n")
+    assert deployed.run("status", "--format", "json").document["silences"] == []
+
+
+def test_what_it_says_to_type_can_be_typed(deployed: Deployed) -> None:
+    ran = deployed.run("silence", "it's; reboot", "--for", "1d", "--why", "a test")
+    assert "enigap silence 'it'\"'\"'s; reboot' --for 0m" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["prod", "--for", "soon", "--why", "x"], "--for takes a time such as 30m, 2h or 3d, not 'soon'."),
+        (["prod", "--for", "-2h", "--why", "x"], "--for takes a time such as"),
+        (["prod", "--for", "2w", "--why", "x"], "--for takes a time such as"),
+        (["prod", "--for", "91d", "--why", "x"], "--for 91d is longer than 90 days"),
+        (["prod", "--for", "999999d", "--why", "x"], "is longer than 90 days: change the settings instead."),
+        (["prod", "--for", "2h", "--why", " "], "A silence takes what to mute and --why: name both."),
+        ([" ", "--for", "2h", "--why", "x"], "A silence takes what to mute and --why: name both."),
+        (["prod", "--for", "2h"], "Missing option '--why'"),
+        (["prod", "--why", "x"], "Missing option '--for'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_silence_that_cannot_be_meant(enigap: Enigap, arguments: list[str], said: str) -> None:
+    assert said in enigap("silence", *arguments).problem
+
+
+# --- notify
+
+
+def test_only_a_test_message_can_be_sent(enigap: Enigap) -> None:
+    assert "say `enigap notify --test`." in enigap("notify").problem
+
+
+def test_a_test_message_is_marked_as_one_and_opens_nothing(deployed: Deployed) -> None:
+    url = deployed.subscribe_queue()
+    ran = deployed.run("notify", "--test")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Sent. It should arrive within a minute at:\n  sqs  arn:aws:sqs:us-east-2:")
+    [event] = deployed.received(url)
+    assert (event["test"], event["cluster"], event["region"]) == (True, "test", REGION)
+    assert event["runbook_url"] == "https://wiki.example"
+    assert deployed.run("status", "--format", "json").document["clusters"] == []
+
+
+def test_who_will_not_get_it_is_named() -> None:
+    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=True)) == f"  email  {SHOWN}"
+    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=False)) == (
+        f"  email  {SHOWN}  not confirmed: the link in AWS's email is still to be followed"
+    )
+
+
+def test_a_message_to_nobody_is_no_success(deployed: Deployed) -> None:
+    ran = deployed.run("notify", "--test")
+    assert (ran.status, ran.stdout) == (2, "Sent, but nobody is subscribed.\n")

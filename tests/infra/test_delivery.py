@@ -1,0 +1,241 @@
+"""Slack's queue as the template has it: a message arrives, or lies in the dead letters and an alarm is on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enigap.core.documents import Document
+from enigap.slack_webhook import Answer, Channel, NotDeliveredError, deliver_all, post
+from infra.asset import PROJECT
+from tests.fakes.redelivery import Handler, Redelivery
+from tests.fakes.slack_receiver import Behaviour, SayNothing, SlackReceiver
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, Transition, client_of, metric
+from tests.infra.conftest import Stack
+from tests.lambdas.test_slack import TROUBLE, SecretsManager, handle, surroundings
+
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+# The deployed function would wait ten seconds for who says nothing.
+TROUBLE_AT_ONCE = {name: each for name, each in TROUBLE.items() if not isinstance(each, SayNothing)}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the template says about the way to Slack."""
+
+    visibility_timeout_seconds: float
+    max_receive_count: int
+    batch_size: int
+    dead_letters: str
+    """The logical id of the queue that they lie in."""
+    alarm: dict[str, Any]
+
+    def queue(self, handler: Handler) -> Redelivery:
+        return Redelivery(self.visibility_timeout_seconds, self.max_receive_count, self.batch_size, handler)
+
+
+@pytest.fixture(scope="session")
+def slack_queue(stack: Stack) -> Deployed:
+    function = next(
+        name
+        for name, each in stack.of_type("Lambda::Function").items()
+        if each["Handler"] == "enigap.lambdas.slack.handler"
+    )
+    [source] = [
+        each
+        for each in stack.of_type("Lambda::EventSourceMapping").values()
+        if each["FunctionName"] == {"Ref": function}
+    ]
+    queue = stack.of_type("SQS::Queue")[source["EventSourceArn"]["Fn::GetAtt"][0]]
+    return Deployed(
+        queue["VisibilityTimeout"],
+        queue["RedrivePolicy"]["maxReceiveCount"],
+        source["BatchSize"],
+        queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0],
+        stack.alarm("slackDeadLetters"),
+    )
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+    with surroundings(monkeypatch) as fake:
+        yield fake
+
+
+@pytest.mark.parametrize("trouble", TROUBLE_AT_ONCE.values(), ids=TROUBLE_AT_ONCE)
+def test_what_fails_three_times_arrives_at_the_fourth(
+    trouble: Behaviour, slack_queue: Deployed, secrets: SecretsManager
+) -> None:
+    queue = slack_queue.queue(handle)
+    with SlackReceiver(*[trouble] * 3) as slack:
+        secrets.secret = slack.url
+        queue.send("hello")
+        queue.run()
+    assert (len(slack.posts), len(slack.taken), queue.dead_letters) == (4, 1, [])
+    assert queue.now_seconds == 3 * slack_queue.visibility_timeout_seconds
+
+
+@pytest.mark.parametrize("trouble", TROUBLE_AT_ONCE.values(), ids=TROUBLE_AT_ONCE)
+def test_what_fails_for_an_hour_is_a_dead_letter_and_an_alarm_until_it_is_redriven(
+    trouble: Behaviour, slack_queue: Deployed, secrets: SecretsManager
+) -> None:
+    queue = slack_queue.queue(handle)
+    with SlackReceiver(*[trouble] * slack_queue.max_receive_count) as slack:
+        secrets.secret = slack.url
+        queue.send("hello")
+        queue.run()
+        assert slack.taken == []
+        check_dead_letters_alarm_and_redrive(queue, slack_queue)
+        assert "hello" in json.dumps(slack.taken)
+        assert len(slack.taken) == 1
+
+
+def test_silence_is_a_failure_like_any_other(slack_queue: Deployed) -> None:
+    attempts = slack_queue.max_receive_count
+    pool = urllib3.PoolManager()
+    with SlackReceiver(*[SayNothing()] * attempts) as slack:
+
+        def handler(records: Sequence[Document]) -> list[str]:
+            send = partial(post, pool, connect_seconds=1.0, read_seconds=0.02)
+            channel = Channel(lambda *, fresh: slack.url, send, lambda _: None, lambda: 60.0)  # noqa: ARG005
+            return [failure.message_id for failure in deliver_all(records, channel)]
+
+        queue = slack_queue.queue(handler)
+        queue.send("hello")
+        queue.run()
+        assert slack.taken == []
+        check_dead_letters_alarm_and_redrive(queue, slack_queue)
+        assert len(slack.taken) == 1
+    pool.clear()
+
+
+@pytest.mark.parametrize(
+    "refusal", ["AccessDeniedException", "ResourceNotFoundException", "DecryptionFailure"]
+)
+def test_without_its_secret_nothing_is_posted_and_nothing_is_lost(
+    refusal: str, slack_queue: Deployed, secrets: SecretsManager
+) -> None:
+    secrets.refusal = refusal
+    queue = slack_queue.queue(handle)
+    queue.send("hello")
+    queue.run()
+    with SlackReceiver() as slack:
+        secrets.secret = slack.url
+        check_dead_letters_alarm_and_redrive(queue, slack_queue)
+        assert len(slack.taken) == 1
+
+
+def check_dead_letters_alarm_and_redrive(queue: Redelivery, deployed: Deployed) -> None:
+    """One message is in the dead letters; the alarm is on until it has been redriven and delivered."""
+    assert [message.receives for message in queue.dead_letters] == [deployed.max_receive_count]
+    depths = [0, len(queue.dead_letters), len(queue.dead_letters)]
+    queue.redrive()
+    queue.run()
+    assert queue.dead_letters == []
+    depths += [len(queue.dead_letters)] * 7
+    changes = alarms_of(depths, deployed)
+    assert [change.new_state for change in changes] == ["OK", "ALARM", "OK"]
+    assert [len(change.actions) for change in changes] == [0, 1, 0]
+
+
+def alarms_of(depths: Sequence[int], deployed: Deployed) -> list[Transition]:
+    """What the alarm does while the dead letters' depth goes so, minute by minute."""
+    properties = {key: value for key, value in deployed.alarm.items() if key != "Tags"}
+    [dimension] = properties["Dimensions"]
+    assert dimension == {
+        "Name": "QueueName",
+        "Value": {"Fn::GetAtt": [deployed.dead_letters, "QueueName"]},
+    }
+    cloudwatch = StrictCloudWatch(NOON, aws_namespaces_writable=True)
+    client_of(cloudwatch).put_metric_alarm(
+        **{
+            **properties,
+            "Dimensions": [{"Name": "QueueName", "Value": "dead-letters"}],
+            "AlarmActions": [
+                "arn:aws:sns:eu-west-1:123456789012:pipeline" for _ in properties["AlarmActions"]
+            ],
+        }
+    )
+    depth_metric = metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName="dead-letters")
+    changes = []
+    for minute, depth in enumerate(depths):
+        cloudwatch.put(depth_metric, NOON + minute * MINUTE, float(depth))
+        cloudwatch.now = NOON + (minute + 1) * MINUTE
+        changes += cloudwatch.evaluate_alarms()
+    return changes
+
+
+def test_the_runbook_names_every_alarm_on_dead_letters_and_says_for_how_long_they_are_kept(
+    stack: Stack,
+) -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = {each["AlarmName"].partition("-")[2] for each in stack.of_type("CloudWatch::Alarm").values()}
+    assert set(re.findall(r"`(\w+DeadLetters)`", text)) == {n for n in names if n.endswith("DeadLetters")}
+    kept = {
+        queue["MessageRetentionPeriod"]
+        for name, queue in stack.of_type("SQS::Queue").items()
+        if "DeadLetters" in name
+    }
+    assert kept == {14 * 24 * 3600}
+    assert "kept for 14 days in one of three dead-letter queues" in text
+
+
+# --- any history ---
+
+ANSWERS = st.sampled_from(
+    [
+        Answer(200, "ok"),
+        Answer(200, "<html>"),
+        Answer(404, "no_service"),
+        Answer(429, "rate_limited", 7.0),
+        Answer(429, "rate_limited", 3600.0),
+        Answer(500, "error"),
+        None,
+    ]
+)
+"""None: no answer."""
+
+
+@given(st.data(), st.integers(1, 25))
+def test_whatever_slack_does_every_message_arrives_or_is_a_dead_letter(
+    slack_queue: Deployed, data: st.DataObject, messages: int
+) -> None:
+    taken: list[str] = []
+
+    def send(_: str, message: Document) -> Answer:
+        answer = data.draw(ANSWERS)
+        if answer is None:
+            raise NotDeliveredError("Slack did not answer.")
+        if answer.is_delivered:
+            taken.append(json.dumps(message))
+        return answer
+
+    def handler(records: Sequence[Document]) -> list[str]:
+        left = [60.0]
+
+        def sleep(seconds: float) -> None:
+            left[0] -= seconds
+
+        channel = Channel(lambda *, fresh: "address", send, sleep, lambda: left[0])  # noqa: ARG005
+        return [failure.message_id for failure in deliver_all(records, channel)]
+
+    queue = slack_queue.queue(handler)
+    bodies = [f"message {number}." for number in range(messages)]
+    queue.send(*bodies)
+    queue.run()
+    dead = [message.body for message in queue.dead_letters]
+    assert len(taken) + len(dead) == messages
+    for body in bodies:
+        assert sum(body in each for each in taken) + dead.count(body) == 1

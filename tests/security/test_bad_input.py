@@ -1,0 +1,300 @@
+"""Whatever others write, what reads it answers with a value that is true, or with one clear error."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
+from enigap.aws.state_table import StateTable
+from enigap.core.devices import Classifier
+from enigap.core.documents import Document
+from enigap.core.evidence import DeviceEvents, Unusable, glance, weigh
+from enigap.core.messages import NotAnEventError, amazon_q, prose, slack, slack_message, sns_message, subject
+from enigap.core.state import SCHEMA, StateUnreadableError, from_json, instant
+from enigap.core.window import FetchSpan
+from enigap.core.work import WorkItem
+from enigap.lambdas.plan import Asked
+from enigap.slack_webhook import Answer, Channel, deliver_all
+from tests.core.test_messages_laws import check_slack
+from tests.fakes.news import HOSTILE_NAMES, any_event, node
+from tests.fakes.readings import WINDOW
+
+NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+NUMBERS = st.sampled_from(
+    [0, -1, -1e300, 1e300, 1.7e308, 10**400, 10**4200, 5e-324, math.nan, math.inf, -math.inf, True]
+)
+NAMES = st.sampled_from(HOSTILE_NAMES) | st.text(max_size=12)
+ANYTHING = st.recursive(
+    st.none() | NUMBERS | st.integers() | st.floats() | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, documents: st.SearchStrategy[Document]) -> Document:
+    """A true document in which up to three values, anywhere, are replaced or gone."""
+    document: Document = json.loads(json.dumps(draw(documents)))
+    for _ in range(draw(st.integers(1, 3))):
+        at: Any = document
+        while at:
+            key = draw(st.sampled_from(sorted(at)) if isinstance(at, dict) else st.integers(0, len(at) - 1))
+            if isinstance(at[key], dict | list) and at[key] and draw(st.booleans()):
+                at = at[key]
+                continue
+            if draw(st.booleans()):
+                at[key] = draw(ANYTHING)
+            else:
+                del at[key]
+            break
+    return document
+
+
+# --- Slack's queue: what topics, alarms and anybody who may send to it put there ---
+
+ALARM = {
+    "AlarmName": "enigap-NodesUnexplained",
+    "AlarmDescription": "A node disagrees.",
+    "AWSAccountId": "123456789012",
+    "NewStateValue": "ALARM",
+    "NewStateReason": "Threshold Crossed",
+    "StateChangeTime": "2026-01-15T12:00:00.000+0000",
+    "Region": "EU (Ireland)",
+    "AlarmArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:enigap-NodesUnexplained",
+    "OldStateValue": "OK",
+    "Trigger": {"MetricName": "NodesUnexplained", "Dimensions": []},
+}
+
+
+@given(spoilt(any_event()) | spoilt(st.just(ALARM)) | ANYTHING)
+@example({**ALARM, "AlarmName": "\n" * 1_000_000, "NewStateReason": "<!channel>" * 100_000})
+@example({"schema": "enigap.notification/1"})
+def test_any_message_in_slacks_queue_becomes_one_that_slack_takes_and_that_mentions_nobody(
+    document: object,
+) -> None:
+    text = json.dumps(document)
+    check_slack(slack_message(text))
+    check_slack(slack_message(json.dumps({"Type": "Notification", "Message": text})))
+
+
+@given(spoilt(any_event()))
+def test_a_spoilt_event_is_refused_by_every_channel_or_told_by_all(document: Document) -> None:
+    refused = 0
+    for rendering in (prose, subject, slack, amazon_q, sns_message):
+        try:
+            rendering(document)
+        except NotAnEventError:
+            refused += 1
+    assert refused in {0, 5}
+
+
+@given(st.lists(ANYTHING | st.fixed_dictionaries({"body": ANYTHING}), max_size=5))
+def test_a_record_that_is_none_fails_for_itself_and_the_true_one_beside_it_arrives(bodies: list[Any]) -> None:
+    posted: list[Document] = []
+
+    def send(_: str, message: Document) -> Answer:
+        posted.append(message)
+        return Answer(200, "ok")
+
+    records: list[Any] = [{"messageId": str(n), "body": body} for n, body in enumerate(bodies)]
+    records.append({"messageId": "true", "body": json.dumps(ALARM)})
+    channel = Channel(lambda *, fresh: "address", send, lambda _: None, lambda: 60.0)  # noqa: ARG005
+    failures = deliver_all(records, channel)
+    assert len(failures) + len(posted) == len(records)
+    assert {failure.message_id for failure in failures} == {
+        str(n) for n, body in enumerate(bodies) if not isinstance(body, str)
+    }
+    for message in posted:
+        check_slack(message)
+
+
+# --- the work queue, and the planner's event ---
+
+WORK = WorkItem("123456789012", "eu-west-1", "prod", WINDOW).document()
+
+
+@given(spoilt(st.just(WORK)) | ANYTHING)
+@example({**WORK, "window_end": "9999-12-31T23:59:59-23:59"})
+def test_a_message_is_a_work_item_of_just_these_words_or_refused(document: Any) -> None:
+    with suppress(ValueError):
+        item = WorkItem.from_json(json.dumps(document))
+        assert {**document, **item.document()} == document | {"window_end": item.document()["window_end"]}
+        assert instant(document["window_end"]) == item.window.end
+
+
+@given(st.fixed_dictionaries({}, optional={"window_end": ANYTHING, "dry_run": ANYTHING}) | ANYTHING)
+@example({"window_end": "0001-01-01T00:00:00Z"})
+@example({"window_end": "9999-12-31T23:45:00Z"})
+def test_an_event_is_one_the_planner_takes_or_refused_in_one_sentence(event: Any) -> None:
+    try:
+        asked = Asked.from_event(event, NOW)
+    except ValueError as error:
+        refusal = str(error)
+    else:
+        assert set(event) <= {"window_end", "dry_run"}
+        assert asked.dry_run is event.get("dry_run", False)
+        return
+    assert refusal.startswith(("The planner takes ", "The window that ends at "))
+    assert refusal.endswith(".")
+
+
+# --- the state table ---
+
+
+class Table:
+    """DynamoDB with one item for every key."""
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        self.item = item
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": self.item}
+
+    def scan(self, **_: Any) -> dict[str, Any]:
+        return {"Items": [self.item, {"cluster": {"S": "dev"}, "done": {"S": "2026-01-15T11:45:00Z"}}]}
+
+    def put_item(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+
+ATTRIBUTE = (
+    st.builds(lambda text: {"S": text}, NAMES)
+    | st.sampled_from(["1", "-1", "1.5", "1E+2", "1E+125", "9" * 38, "0.1"]).map(lambda number: {"N": number})
+    | st.sampled_from([{"NULL": True}, {"BOOL": True}, {"L": []}, {"M": {}}, {"M": {"prod": {"S": "x"}}}])
+)
+ITEM = st.fixed_dictionaries(
+    {"id": st.just({"S": "cluster#prod"}), "cluster": st.just({"S": "prod"}) | ATTRIBUTE},
+    optional=dict.fromkeys(
+        (
+            *("revision", "state", "done", "planned_since", "nodes", "open_incidents", "unsaid"),
+            *("silences", "expires_at", "an attribute of a later version"),
+        ),
+        ATTRIBUTE,
+    ),
+)
+
+
+@given(ITEM)
+def test_a_spoilt_item_hides_no_other_cluster_from_the_planner(item: dict[str, Any]) -> None:
+    known = list(StateTable(Table(item), "state", now=NOW).known())
+    assert known[-1].cluster == "dev"
+    assert [each.cluster for each in known[:-1]] == [
+        name for name in item["cluster"].values() if "S" in item["cluster"]
+    ]
+
+
+@given(ITEM)
+def test_an_item_is_read_or_said_to_be_spoilt_and_what_to_do(item: dict[str, Any]) -> None:
+    table = StateTable(Table(item), "state", now=NOW)
+    try:
+        remembered, _ = table.read("prod")
+    except StateUnreadableError as error:
+        refusal = str(error)
+    else:
+        assert table.write(remembered).revision == (remembered.revision or 0) + 1
+        return
+    assert "delete" in refusal
+
+
+STATE = {
+    "schema": SCHEMA,
+    "cluster": "prod",
+    "done": "2026-01-15T11:45:00Z",
+    "nodes": 3,
+    "seen_collecting": True,
+    "unreadable_runs": 0,
+    "incidents": [],
+    "outbox": [],
+}
+
+
+@pytest.mark.parametrize("count", [-1, 1e300, 2.5, True, "12", 10**12, None, [3]], ids=str)
+@pytest.mark.parametrize("field", ["nodes", "unreadable_runs"])
+def test_a_count_that_is_none_is_damage_and_not_another_number(field: str, count: object) -> None:
+    assert from_json(json.dumps(STATE)).nodes == 3
+    with pytest.raises(StateUnreadableError, match="damaged"):
+        from_json(json.dumps({**STATE, field: count}))
+
+
+@given(st.text(max_size=30).filter(lambda text: text != SCHEMA) | ANYTHING)
+@example("enigap.state/0")
+@example("enigap.state/2")
+def test_a_state_of_an_older_or_newer_schema_is_refused_and_never_guessed_at(schema: object) -> None:
+    with pytest.raises(StateUnreadableError, match="delete its item in the state table"):
+        from_json(json.dumps({**STATE, "schema": schema}))
+
+
+# --- log events: anybody who may write to the log group ---
+
+
+class OneStream:
+    """CloudWatch Logs with these messages in every stream."""
+
+    def __init__(self, messages: list[str]) -> None:
+        self.messages = messages
+
+    def filter_log_events(self, **_: Any) -> dict[str, Any]:
+        return {"events": [{"message": message} for message in self.messages]}
+
+
+def log_event(at: datetime, **changes: Any) -> str:
+    event = {
+        "Type": "NodeNet",
+        "InstanceId": node(1).instance_id,
+        "ClusterName": node(1).cluster,
+        "Timestamp": str(int(at.timestamp() * 1000)),
+        "interface": "eth0",
+        "node_interface_network_rx_bytes": 5.0,
+        "node_interface_network_tx_bytes": 5.0,
+    }
+    return json.dumps({**event, **changes})
+
+
+FIELD = st.sampled_from(["interface", "node_interface_network_rx_bytes", "node_interface_network_tx_bytes"])
+
+
+@given(st.lists(st.tuples(st.integers(-3, 20), st.dictionaries(FIELD, ANYTHING, max_size=2)), max_size=40))
+@example([(minute, {"node_interface_network_rx_bytes": 1.7e308}) for minute in range(-3, 20)])
+@example([(minute, {"node_interface_network_rx_bytes": -1e300}) for minute in range(-3, 20)])
+def test_no_figure_that_no_counter_can_have_comes_out_of_the_log(
+    said: list[tuple[int, dict[str, Any]]],
+) -> None:
+    messages = [log_event(WINDOW.start + timedelta(minutes=minute), **changes) for minute, changes in said]
+    devices = ContainerInsightsDevices(OneStream(messages), parallelism=1)
+    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2))[node(1).instance_id]
+    assert isinstance(answer, DeviceEvents)
+    assert len(answer.samples) + answer.malformed + answer.foreign == len(messages)
+    periods = [WINDOW.start + number * timedelta(minutes=5) for number in range(3)]
+    for weighed in (weigh(answer, periods, Classifier()), glance(answer, WINDOW, Classifier())):
+        for device in weighed.devices:
+            for rate in (device.rx, device.tx, device.total):
+                for figure in (rate.low, rate.middle, rate.high):
+                    assert figure.bytes_per_second >= 0
+                    assert math.isfinite(figure.bytes_per_second)
+        assert not isinstance(weighed, Unusable) or weighed.why
+
+
+@pytest.mark.parametrize("megabytes", [1, 10])
+def test_an_event_of_megabytes_is_counted_and_not_read(megabytes: int) -> None:
+    huge = log_event(WINDOW.start, interface="x" * (megabytes * 1_048_576))
+    assert read_event(huge, node(1)) is Odd.MALFORMED
+    devices = ContainerInsightsDevices(OneStream([huge, log_event(WINDOW.start)]), parallelism=1)
+    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2))[node(1).instance_id]
+    assert isinstance(answer, DeviceEvents)
+    assert (answer.malformed, len(answer.samples)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_a_hostile_cluster_name_is_a_cluster_name(name: str) -> None:
+    item = replace(WorkItem.from_json(json.dumps(WORK)), cluster=name)
+    assert WorkItem.from_json(json.dumps(item.document())) == item
