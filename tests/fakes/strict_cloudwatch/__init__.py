@@ -15,9 +15,9 @@ What it models, and where that is known from:
   values within 2^360, datum timestamps from two weeks ago to two hours ahead, 1,000 datums and 1 MB per
   PutMetricData (the MB counted after decompression), StartTime rounded down and inclusive, EndTime
   exclusive, the periods that still have data after 15 and 63 days, retention, 100,800 datapoints per
-  answer (1,440 and in no order of GetMetricStatistics), newest datapoints first, units that are never converted, 500 listed metrics per page, the two
-  weeks that ListMetrics remembers a metric and its three-hour option, alarms' initial state, limits and
-  fields.
+  answer (1,440 of GetMetricStatistics, and in no order), newest datapoints first, units that are never
+  converted, 500 listed metrics per page, the two weeks that ListMetrics remembers a metric and its
+  three-hour option, alarms' initial state, limits and fields.
 * The CloudWatch quota page (September 2026): that the datapoint quota counts estimated points, range over
   period.
 * AWS's price list: GetMetricData bills metrics, up to five statistics of one in a call as one.
