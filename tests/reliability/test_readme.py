@@ -1,0 +1,28 @@
+"""The figures in the README are those that these tests come to."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.figures import TIMELINES
+from tests.reliability.test_crash_points import QUARTERS, played_on, the_story
+from tests.reliability.test_soak import WINDOWS
+
+README = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_the_readme_says_at_how_many_points_runs_are_killed() -> None:
+    story = the_story()
+    points = sum(len(played_on(story[number], [number]).process.points) for number in range(QUARTERS))
+    assert f"killed at {points} points" in README
+
+
+def test_the_readme_says_how_many_timelines_are_played(request: pytest.FixtureRequest) -> None:
+    timelines = [item for item in request.session.items if item.nodeid.startswith(TIMELINES)]
+    if not timelines:
+        pytest.skip("only where the timelines are collected, too")
+    assert f"{len(timelines)} timelines" in README
+
+
+def test_the_readme_says_how_many_windows_are_soaked() -> None:
+    assert f"{WINDOWS:,} windows" in README
