@@ -1,0 +1,129 @@
+"""Measures everything, says how it gets on, and writes results.json and results.txt beside this file."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bench import report
+from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure
+from bench.servers import serving
+
+HERE: Final = Path(__file__).parent
+LAMBDA_PYTHON: Final = ROOT / ".venv-3.13" / "bin" / "python"
+SHORT_SECONDS: Final = 5.0
+"""Runs shorter than this are repeated, and the one that took least processor counts: the rest is others'."""
+REPEATS: Final = 3
+
+
+class Fleet(NamedTuple):
+    """One pair of servers, and who looks at it."""
+
+    nodes: int
+    latency_ms: int
+    contenders: tuple[str, ...]
+
+
+EVERYBODY: Final = tuple(CONTENDERS)
+FULL: Final = (
+    Fleet(100, 0, ("enigap", "floor")),
+    Fleet(100, 100, ("enigap",)),
+    Fleet(500, 0, EVERYBODY),
+    Fleet(500, 100, tuple(name for name in EVERYBODY if name != "floor")),
+    Fleet(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+    Fleet(1_000, 100, ("enigap", "boto3 GetMetricData")),
+    Fleet(10_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+    Fleet(10_000, 100, ("enigap", "boto3 GetMetricData")),
+    Fleet(100_000, 0, ("enigap", "floor")),
+    Fleet(100_000, 100, ("enigap",)),
+)
+QUICK: Final = (
+    Fleet(100, 0, EVERYBODY),
+    Fleet(100, 100, tuple(name for name in EVERYBODY if name != "floor")),
+    Fleet(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("bench", description="Measure enigap beside what else could be used.")
+    parser.add_argument("--quick", action="store_true", help="small fleets only: a minute instead of ten")
+    options = parser.parse_args()
+    runs: list[Run] = []
+    for fleet in QUICK if options.quick else FULL:
+        runs += _measured(fleet)
+    _say("cold starts of the functions, from the asset that is deployed")
+    cold_starts = _cold_starts()
+    machine = _machine()
+    text = report.text(runs, cold_starts, machine)
+    if not options.quick:
+        document = report.document(runs, cold_starts, machine)
+        (HERE / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        (HERE / "results.txt").write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(f"\n{text}\n")
+
+
+def _measured(fleet: Fleet) -> list[Run]:
+    """Everybody's run on one fleet: the client has one processor and the servers another, if there are
+    two.
+    """
+    client, servers_on = (1, 0) if (os.cpu_count() or 1) > 1 else (None, None)
+    runs = []
+    with serving(fleet.nodes, fleet.latency_ms, servers_on) as servers:
+        for contender in fleet.contenders:
+            _say(f"{fleet.nodes:,} nodes, {fleet.latency_ms} ms a call: {contender}")
+            try:
+                best = measure(contender, servers, client)
+                for _ in range(REPEATS - 1):
+                    if best.wall_seconds < SHORT_SECONDS:
+                        again = measure(contender, servers, client)
+                        best = min(best, again, key=lambda run: run.cpu_seconds)
+            except FailedError as failed:
+                sys.exit(f"The measurement failed: {failed}")
+            runs.append(best)
+    return runs
+
+
+def _cold_starts() -> Any:
+    interpreter = LAMBDA_PYTHON if LAMBDA_PYTHON.exists() else DESK
+    command = [str(DESK), "-m", "bench.cold_start", str(interpreter)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}{os.pathsep}{ROOT}"}
+    return json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
+
+
+def _machine() -> dict[str, str]:
+    """What it was measured on, and with what."""
+    rivals = "from importlib.metadata import version as v; print(*map(v, ('c7n', 'boto3', 'orjson')))"
+    c7n, boto3, orjson = subprocess.check_output([str(RIVALS / "python"), "-c", rivals], text=True).split()
+    lambda_python = LAMBDA_PYTHON if LAMBDA_PYTHON.exists() else DESK
+    in_aws = subprocess.check_output([str(lambda_python), "-V"], text=True).strip()
+    return {
+        "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "processor": f"{os.cpu_count()} x {_processor()}",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, load {os.getloadavg()[0]:.1f}",
+        "enigap": f"{version('enigap')}, botocore {version('botocore')}, Python {platform.python_version()}",
+        "rivals": f"Cloud Custodian {c7n}, boto3 {boto3}, orjson {orjson}",
+        "cold starts": in_aws,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"[{time.strftime('%H:%M:%S')}] {what}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""enigap itself, as it is deployed: `python -m bench.contenders.enigap CLUSTER`, run in .venv."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+
+from enigap.aws.clients import Aws
+from enigap.aws.discovery import Wanted, discover
+from enigap.core.window import Window
+from enigap.garbage import collect_seldom
+from enigap.settings import Settings
+from enigap.wiring import assess_found
+
+
+class Stopwatch:
+    """Seconds of wall and processor that each stage took."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, float]] = {}
+        self._wall, self._cpu = time.monotonic(), time.process_time()
+
+    def lap(self, stage: str) -> None:
+        wall, cpu = time.monotonic(), time.process_time()
+        self.stages[stage] = {"wall_seconds": wall - self._wall, "cpu_seconds": cpu - self._cpu}
+        self._wall, self._cpu = wall, cpu
+
+
+def main(cluster: str) -> None:
+    """Find the nodes of a cluster, read both their sides, judge them."""
+    collect_seldom()
+    watch = Stopwatch()
+    settings, aws = Settings(), Aws()
+    window = Window.newest_settled(datetime.now(UTC), settings.settle)
+    found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=(cluster,)))
+    watch.lap("discover")
+    report = assess_found(aws, settings, found.clusters[0], window)
+    watch.lap("fetch to verdict")
+    verdicts = {verdict.value: count for verdict, count in report.verdicts.items()}
+    json.dump({"nodes": len(report.nodes), "verdicts": verdicts, "stages": watch.stages}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

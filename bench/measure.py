@@ -1,0 +1,104 @@
+"""One contender's run on one fleet, in a process of its own: its time, its processor, its memory."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from bench.servers import Servers, on
+
+ROOT: Final = Path(__file__).parent.parent
+DESK: Final = ROOT / ".venv" / "bin" / "python"
+RIVALS: Final = ROOT / ".venv-bench" / "bin"
+_MEGABYTE: Final = 1024  # of ru_maxrss, which is in kilobytes
+
+
+class FailedError(Exception):
+    """A contender did not finish; what it said is the message."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run came to. Wall, processor and memory are of the whole process, from start to end."""
+
+    contender: str
+    nodes: int
+    latency_ms: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    calls: dict[str, int]
+    billed_metrics: int
+    """Metrics that GetMetricData bills; for GetMetricStatistics its requests, which cost the same each."""
+    datapoints: int
+    """As AWS's quota counts them: range over period."""
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Wall and processor seconds of parts of it, where the contender tells."""
+
+    def to_mapping(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+CONTENDERS: Final[dict[str, tuple[str, ...]]] = {
+    "enigap": (str(DESK), "-m", "bench.contenders.enigap", "prod"),
+    "floor": (str(RIVALS / "python"), "-m", "bench.contenders.floor", "{nodes}"),
+    "boto3 GetMetricData": (str(RIVALS / "python"), "-m", "bench.contenders.metric_data", "{nodes}"),
+    "Cloud Custodian": (
+        str(RIVALS / "custodian"),
+        *("run", "--cache-period", "0", "--output-dir", "{scratch}", "bench/contenders/cloud_custodian.yml"),
+    ),
+    "boto3 GetMetricStatistics": (
+        *(str(RIVALS / "python"), "-m", "bench.contenders.statistics_loop", "{nodes}"),
+    ),
+}
+"""How each is started, from the root of the project."""
+
+
+def measure(contender: str, servers: Servers, cpu: int | None) -> Run:
+    """Run it once, on this processor. Raises FailedError if it does not finish, or looked at other nodes."""
+    servers.reset()
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as said:
+        names = {"nodes": str(servers.nodes), "scratch": scratch}
+        command = [part.format(**names) for part in CONTENDERS[contender]]
+        environment = servers.environment() | {"PYTHONPATH": f"{ROOT / 'functions'}{os.pathsep}{ROOT}"}
+        with on(cpu):
+            began = time.monotonic()
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT
+            )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read().decode()
+        if process.returncode != 0:
+            raise FailedError(f"{contender} ended with status {process.returncode}: {text[-2000:]}")
+        told = _told(contender, text, Path(scratch))
+    if told["nodes"] != servers.nodes:
+        raise FailedError(f"{contender} looked at {told['nodes']} of {servers.nodes} nodes: {text[-2000:]}")
+    counted = servers.counters()
+    return Run(
+        contender,
+        servers.nodes,
+        servers.latency_ms,
+        wall,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / _MEGABYTE,
+        counted["calls"],
+        counted["billed_metrics"] + counted["calls"].get("GetMetricStatistics", 0),
+        counted["estimated_datapoints"],
+        told.get("stages", {}),
+    )
+
+
+def _told(contender: str, text: str, scratch: Path) -> dict[str, Any]:
+    if contender == "Cloud Custodian":
+        # It exits with 0 whatever fails; how many resources matched tells.
+        matched = json.loads((scratch / "eni-gap" / "resources.json").read_text(encoding="utf-8"))
+        return {"nodes": len(matched)}
+    told: dict[str, Any] = json.loads(text)
+    return told
