@@ -57,8 +57,14 @@ def _description(letter: Letter) -> str:
     paragraphs = [p.within(MOST_BYTES // 2, size=_size) for p in letter.paragraphs]
     shown = fitting(paragraphs, MOST_BYTES, _size)
     texts = [letter.preface, *paragraphs[:shown], letter.rest(shown), f"{letter.circumstances}."]
-    links = [_entities(link) for link in (letter.dashboard, letter.runbook) if link]
+    links = [_link(link) for link in (letter.dashboard, letter.runbook) if link]
     return "\n\n".join([*(_literal(text) for text in texts if text), *links])
+
+
+def _link(link: str) -> str:
+    """An address stays as it is, to be followed; what is none, or has marks in it, is text like any other."""
+    is_plain = link.startswith("https://") and not set("*~") & set(link)
+    return _entities(link) if is_plain else _literal(link)
 
 
 def _step(step: Step) -> str:
