@@ -31,7 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # Set before any test module is imported: it holds for fixtures of every scope and for child processes, too.
-for name in [name for name in os.environ if name.startswith("AWS_")]:
+# Neither the account of whoever runs the tests counts, nor their terminal: COLUMNS outdoes a terminal's size.
+OF_THE_TERMINAL = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+for name in [name for name in os.environ if name.startswith("AWS_") or name in OF_THE_TERMINAL]:
     del os.environ[name]
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",

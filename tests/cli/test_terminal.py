@@ -18,7 +18,6 @@ def on_a_terminal(aws: EmbeddedAws, *arguments: str, columns: int = 80) -> tuple
     """Exit status and everything that a terminal of so many columns is sent."""
     ours, theirs = open_terminal(columns)
     environment = aws.environment() | {"TERM": "xterm-256color"}
-    environment.pop("NO_COLOR", None)
     with subprocess.Popen(
         [CONSOLE_SCRIPT, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     ) as running:
