@@ -21,9 +21,10 @@ from enigap.core.window import MINUTE, PERIOD, Window
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
 from tests.fakes.strict_cloudwatch import ALWAYS, matching
+from tests.reliability.fleet import plain_worker
 from tests.reliability.lives import HEALTHY, Rates
-from tests.reliability.services import refusal
-from tests.reliability.world import ACCOUNT, REGION, World, plain_worker
+from tests.reliability.services import ACCOUNT, REGION, refusal
+from tests.reliability.world import World
 
 # --- what nodes do, and what is true of it
 
@@ -199,7 +200,7 @@ class History:
         """From the next window that has not begun yet, a node does something for a while."""
         for number in range(self.number + 1, self.number + 1 + windows):
             self.scripts[node].plays[window(number)] = play
-        for worker in self.world.workers_called(node):
+        for worker in self.world.fleet.called(node):
             worker.forget()
 
     def fails(self, fault: str, windows: int) -> None:
@@ -211,7 +212,7 @@ class History:
         self._kill_at = point
 
     def is_terminated(self, node: str) -> None:
-        for worker in self.world.workers_called(node):
+        for worker in self.world.fleet.called(node):
             worker.gone_at = min(worker.gone_at or window(self.number).end, window(self.number).end)
 
     def is_launched(self, minute: int) -> str:
@@ -219,7 +220,7 @@ class History:
         name = f"i-new{next(self._names):04}"
         at = window(self.number + 1).start + timedelta(minutes=minute)
         self.scripts[name] = Script(launched_at=at)
-        self.world.workers.append(plain_worker(name, self.scripts[name].rates, launched_at=at))
+        self.world.fleet.workers.append(plain_worker(name, self.scripts[name].rates, launched_at=at))
         return name
 
     def is_planned_again(self, back: int) -> None:
@@ -257,7 +258,7 @@ class History:
         self.check()
 
     def _decide(self, at: Window, now: datetime, faults: set[str]) -> None:
-        present = {worker.instance_id for worker in self.world.workers if worker.runs_at(now)}
+        present = {worker.instance_id for worker in self.world.fleet.workers if worker.runs_at(now)}
         unreadable = present if faults & BLINDING else set()
         if "one node cannot be read" in faults:
             unreadable = unreadable | ({NODES[0]} & present)
@@ -270,7 +271,7 @@ class History:
         assert {about.split("/")[0] for about in world.open.keys() - findings} == self.oracle.troubled
         assert findings == ({"*/unreadable"} if self.oracle.is_blind else set())
         if self.nothing_is_left:
-            assert {about for about, news in world.heard.items() if news != "resolved"} == set(world.open)
+            assert world.audience.believes_open == set(world.open)
 
     @property
     def nothing_is_left(self) -> bool:
@@ -280,7 +281,7 @@ class History:
     def forget(self) -> None:
         """Let go of what is over, as a world that goes on for weeks must."""
         self.world.forget()
-        gone = {name for name in self.scripts if not self.world.workers_called(name)}
+        gone = {name for name in self.scripts if not self.world.fleet.called(name)}
         for name in gone:
             del self.scripts[name]
         for script in self.scripts.values():

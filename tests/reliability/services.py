@@ -18,6 +18,9 @@ from enigap.core.window import Window
 
 Item = dict[str, dict[str, Any]]
 
+ACCOUNT: Final = "123456789012"
+REGION: Final = "eu-west-1"
+
 LARGEST_ITEM_BYTES: Final = 400 * 1024
 LARGEST_MESSAGE_BYTES: Final = 256 * 1024
 

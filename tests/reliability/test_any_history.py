@@ -17,8 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
 from tests.reliability.figures import Figures
+from tests.reliability.fleet import plain_worker
 from tests.reliability.history import ANCHOR, FAULTS, NODES, PLAYS, History, Play, Script, Truth
-from tests.reliability.world import ACCOUNT, REGION, World, comparable_metrics, plain_worker
+from tests.reliability.services import ACCOUNT, REGION
+from tests.reliability.world import World, comparable_metrics
 
 LONGEST_BACKLOG: Final = 8
 """Quarters after which whatever failed has come back or been put aside."""
@@ -130,7 +132,7 @@ def test_any_order_of_the_same_work_items_ends_in_the_same_state(
             if last in ({Truth.TROUBLE}, {Truth.FINE}):
                 is_open = any(about.startswith(f"{name}/") for about in world.open)
                 assert is_open is (last == {Truth.TROUBLE})
-        assert {about for about, news in world.heard.items() if news != "resolved"} == set(world.open)
+        assert world.audience.believes_open == set(world.open)
     figures.orders_of_work_items += 1
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.reliability.behaviours import agent_down, drops_on_transmit, nic_moved_into_a_pod
 from tests.reliability.figures import Figures
-from tests.reliability.world import World, comparable_metrics, worker
+from tests.reliability.fleet import worker
+from tests.reliability.world import World, comparable_metrics
 
 QUARTERS = 8
 
@@ -73,7 +74,7 @@ def test_a_process_killed_at_any_call_loses_nothing_and_repeats_one_message_at_m
         told, told_undisturbed = lines_told(killed), lines_told(undisturbed)
         assert set(told) == set(told_undisturbed), point
         assert told >= told_undisturbed, point
-        assert killed.repeats == is_between_saying_and_noting(points, kill_at), point
+        assert killed.audience.repeats == is_between_saying_and_noting(points, kill_at), point
         assert not killed.queue.messages + killed.queue.dead_letters, point
         figures.crash_points += 1
-        figures.messages_repeated_at_crash_points += killed.repeats
+        figures.messages_repeated_at_crash_points += killed.audience.repeats

@@ -24,7 +24,7 @@ LOOKS: Final = 20
 def something_happens(history: History, chance: Random) -> None:
     """In every quarter a node does something else; every few something fails or somebody is killed."""
     world = history.world
-    running = [w.instance_id for w in world.workers if w.runs_at(world.now) and w.instance_id != ANCHOR]
+    running = [w.instance_id for w in world.fleet.workers if w.runs_at(world.now) and w.instance_id != ANCHOR]
     if running:
         history.plays(chance.choice(running), chance.choice(PLAYS), chance.randint(1, 6))
     if chance.random() < 0.15:

@@ -29,9 +29,10 @@ from tests.reliability.behaviours import (
     drops_on_transmit,
     nic_moved_into_a_pod,
 )
+from tests.reliability.fleet import plain_worker, worker
 from tests.reliability.lives import HEALTHY, Rates
-from tests.reliability.services import refusal
-from tests.reliability.world import ACCOUNT, REGION, World, plain_worker, worker
+from tests.reliability.services import ACCOUNT, REGION, refusal
+from tests.reliability.world import World
 
 OPENED = "opened i-1/os_deficit (moved_device)"
 RESOLVED = "resolved i-1/os_deficit (explained_again)"
@@ -222,7 +223,7 @@ def test_what_came_and_went_unheard_is_told_as_over() -> None:
     world.at(3, world.fail("sns.publish", sns_is_down()))
     world.at(12, world.works_again)
     assert world.tells(windows=14) == {12: [RESOLVED]}
-    assert world.repeats == 0
+    assert world.audience.repeats == 0
 
 
 def test_a_message_that_sns_took_and_whose_answer_got_lost_is_said_twice_at_most() -> None:
@@ -231,7 +232,7 @@ def test_a_message_that_sns_took_and_whose_answer_got_lost_is_said_twice_at_most
     world.at(3, lost)
     told = world.tells(windows=9)
     assert [line for lines in told.values() for line in lines] == [OPENED, OPENED]
-    assert (world.repeats, world.kills) == (1, 1)
+    assert (world.audience.repeats, world.kills) == (1, 1)
 
 
 # --- nothing can be written down
@@ -339,7 +340,7 @@ def test_a_state_of_a_newer_version_is_left_alone_until_somebody_decides() -> No
     assert world.table.items[key]["state"] == {"S": newer}
     assert {type(problem) for problem in world.problems} == {StateUnreadableError}
     del world.table.items[key]
-    world.heard.clear()  # Who deletes what was remembered is told of it anew.
+    world.audience.heard.clear()  # Who deletes what was remembered is told of it anew.
     for number in range(8, 16):
         world.quarter(number)
     assert world.open.keys() == {"i-1/os_deficit"}
@@ -461,7 +462,7 @@ def test_a_cluster_that_is_deleted_closes_its_incident_and_is_not_planned_for_ev
     world = World(
         *(plain_worker(f"i-{n}", quiet, gone_at=window(6).start + timedelta(minutes=5)) for n in range(30))
     )
-    world.workers.append(plain_worker("i-anchor", gone_at=window(6).start + timedelta(minutes=5)))
+    world.fleet.workers.append(plain_worker("i-anchor", gone_at=window(6).start + timedelta(minutes=5)))
     assert world.tells(windows=24) == {
         2: ["opened */os_silent (agent_down)"],
         5: ["resolved */os_silent (node_gone)"],

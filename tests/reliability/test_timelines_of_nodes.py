@@ -39,8 +39,9 @@ from tests.reliability.behaviours import (
     pods_on_an_overlay,
     traffic_on_a_device_of_no_known_class,
 )
+from tests.reliability.fleet import Late, worker
 from tests.reliability.lives import Behaviour, Misreported
-from tests.reliability.world import Late, World, worker
+from tests.reliability.world import World
 
 MINUTE = timedelta(minutes=1)
 
@@ -148,7 +149,7 @@ def test_a_device_of_no_known_class_is_named_and_nobody_is_woken() -> None:
 def test_ec2_datapoints_that_are_incomplete_and_filled_up_later_are_not_judged_early() -> None:
     """For half an hour EC2 lags by a quarter: each run sees three of the last five minutes."""
     world = two_workers()
-    world.late.append(
+    world.fleet.late.append(
         Late(
             window(3).start, window(4).end, by=11 * MINUTE, of=frozenset({"eni"}), workers=frozenset({"i-1"})
         )
@@ -169,7 +170,7 @@ def test_ec2_datapoints_that_stay_incomplete_are_not_judged_at_all() -> None:
 def test_what_arrives_a_window_late_is_not_missing_for_good(what: str) -> None:
     world = two_workers()
     world.during(2, 5, "i-1", nic_moved_into_a_pod)
-    world.late.append(Late(window(4).start, window(4).end, by=20 * MINUTE, of=frozenset({what})))
+    world.fleet.late.append(Late(window(4).start, window(4).end, by=20 * MINUTE, of=frozenset({what})))
     assert world.tells(windows=9) == {
         3: ["opened i-1/os_deficit (moved_device)"],
         7: ["resolved i-1/os_deficit (explained_again)"],
@@ -179,7 +180,7 @@ def test_what_arrives_a_window_late_is_not_missing_for_good(what: str) -> None:
 def test_data_that_is_late_by_a_window_all_day_is_told_of_as_silence_and_never_as_health() -> None:
     world = two_workers()
     world.during(2, 30, "i-1", nic_moved_into_a_pod)
-    world.late.append(
+    world.fleet.late.append(
         Late(window(5).start, window(9).end, 20 * MINUTE, frozenset({"eni"}), frozenset({"i-1"}))
     )
     assert world.tells(windows=10) == {3: ["opened i-1/os_deficit (moved_device)"]}
@@ -238,7 +239,7 @@ def test_a_node_name_that_another_instance_takes_over_joins_nothing() -> None:
 def test_an_agent_that_gives_another_instances_id_is_recognised_by_its_log_stream() -> None:
     during = tuple(map(window, range(3, 7)))
     world = World(worker("i-1"), worker("i-2"))
-    [reused] = world.workers_called("i-2")
+    [reused] = world.fleet.called("i-2")
     reused.life = Misreported(reused.life, during, {"InstanceId": "i-0of-the-image"})
     assert world.tells(windows=9) == {
         4: ["opened i-2/os_silent (reused_name)"],
@@ -317,7 +318,7 @@ def test_a_first_device_that_keeps_starting_anew_is_no_dead_agent() -> None:
 
 def test_totals_that_do_not_arrive_while_events_do_are_no_dead_agent() -> None:
     world = two_workers()
-    [refused] = world.workers_called("i-2")
+    [refused] = world.fleet.called("i-2")
     refused.life = Misreported(refused.life, tuple(map(window, range(3, 7))))
     assert world.tells(windows=9) == {
         4: ["opened i-2/os_silent (counter_reset)"],

@@ -8,8 +8,8 @@ needs next to nothing.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, reduce
 from operator import add
@@ -98,6 +98,19 @@ class Points:
         self.minimums.insert(at, more.minimum)
         self.maximums.insert(at, more.maximum)
 
+    def since(self, second: int) -> Self:
+        """Only what begins at this second or later."""
+        first = bisect_left(self.seconds, second)
+        return replace(
+            self,
+            seconds=self.seconds[first:],
+            sums=self.sums[first:],
+            sample_counts=self.sample_counts[first:],
+            minimums=self.minimums[first:],
+            maximums=self.maximums[first:],
+            shared=False,
+        )
+
     def _copy_columns(self) -> None:
         self.seconds = self.seconds[:]
         self.sums = self.sums[:]
@@ -150,6 +163,21 @@ class Store:
             points = Points.empty(unit)
             series.append(points)
         points.add(floor_to(epoch_second(at), MINUTE_SECONDS), samples)
+
+    def written(self) -> Iterator[tuple[MetricIdentity, Points]]:
+        """All that was added, in no particular order; what sources compute is not part of it."""
+        for identity, series in self._series.items():
+            for points in series:
+                yield identity, points
+
+    def forget_before(self, instant: datetime) -> None:
+        """Drop what was added of earlier minutes, as CloudWatch does after 15 days."""
+        second = epoch_second(instant)
+        kept = {
+            identity: [each.since(second) for each in series if each.seconds[-1] >= second]
+            for identity, series in self._series.items()
+        }
+        self._series = {identity: series for identity, series in kept.items() if series}
 
     def read(
         self, identity: MetricIdentity, statistic: str, *, unit: str | None, start: int, end: int, period: int
