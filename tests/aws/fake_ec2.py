@@ -1,4 +1,4 @@
-"""An EC2 that refuses what AWS refuses: more than 200 values a filter or 1,000 instances a page."""
+"""An EC2 that refuses what AWS refuses: more than 200 filter values a call, or 1,000 results a page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +43,8 @@ class FakeEc2:
         self.peaks = {"m5.large": [10.0]} if peaks is None else peaks
         self.denied: set[str] = set()
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.described = 0
+        """Descriptions of instances that were given, the same one twice counted twice."""
         self._page_size, self._filters = page_size, filters
 
     def describe_instances(self, **request: Any) -> dict[str, Any]:
@@ -55,7 +57,23 @@ class FakeEc2:
         first = int(request.get("NextToken", 0))
         beyond = first + min(request["MaxResults"], self._page_size)
         more = {"NextToken": str(beyond)} if beyond < len(found) else {}
+        self.described += len(found[first:beyond])
         return {"Reservations": [{"Instances": [_described(m)]} for m in found[first:beyond]]} | more
+
+    def describe_tags(self, **request: Any) -> dict[str, Any]:
+        """Of terminated machines, too, as AWS does for about an hour."""
+        self._check("DescribeTags", request)
+        wanted = {each["Name"]: each["Values"] for each in request["Filters"]}
+        found = [
+            {"ResourceId": machine.instance_id, "ResourceType": "instance", "Key": key, "Value": value}
+            for machine in self.machines
+            for key, value in sorted(machine.tags.items())
+            if not self._filters or (key in wanted["key"] and value in wanted["value"])
+        ]
+        first = int(request.get("NextToken", 0))
+        beyond = first + min(request["MaxResults"], self._page_size)
+        more = {"NextToken": str(beyond)} if beyond < len(found) else {}
+        return {"Tags": found[first:beyond]} | more
 
     def describe_instance_types(self, **request: Any) -> dict[str, Any]:
         self._check("DescribeInstanceTypes", request)
@@ -73,9 +91,10 @@ class FakeEc2:
         self.requests.append((operation, request))
         if operation in self.denied:
             raise error("UnauthorizedOperation", "You are not authorized", operation)
-        if any(not 1 <= len(each["Values"]) <= 200 for each in request.get("Filters", ())):
-            raise error("FilterLimitExceeded", "a filter takes 1 to 200 values", operation)
-        if operation == "DescribeInstances" and not 5 <= request["MaxResults"] <= 1000:
+        values = [len(each["Values"]) for each in request.get("Filters", ())]
+        if 0 in values or sum(values) > 200:
+            raise error("FilterLimitExceeded", "all filters of a call together take 200 values", operation)
+        if operation != "DescribeInstanceTypes" and not 5 <= request["MaxResults"] <= 1000:
             raise error("InvalidParameterValue", "5 to 1000 results", operation)
 
 

@@ -274,7 +274,8 @@ def test_paging_is_followed_to_the_end() -> None:
     assert fake.counters.calls == {"ListMetrics": 3}
 
 
-def test_untagged_ids_are_confirmed_in_as_few_calls_as_a_filter_allows() -> None:
+def test_untagged_ids_are_confirmed_in_as_few_calls_as_filters_allow() -> None:
+    """199 ids and the state make 200 values."""
     ec2 = FakeEc2([Machine(f"i-{n}") for n in range(0, 450, 2)])
     fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in range(450)))
     (cluster,) = found(ec2, fake).clusters
@@ -284,8 +285,29 @@ def test_untagged_ids_are_confirmed_in_as_few_calls_as_a_filter_allows() -> None
         for name, r in ec2.requests
         if name == "DescribeInstances" and r["Filters"][0]["Name"] == "instance-id"
     ]
-    assert sorted(len(request["Filters"][0]["Values"]) for request in by_id) == [50, 200, 200]
+    assert sorted(len(request["Filters"][0]["Values"]) for request in by_id) == [52, 199, 199]
     assert fake.counters.calls == {"ListMetrics": 1}
+
+
+EVERY_TAG = OWNED | {"eks:cluster-name": "prod", "aws:eks:cluster-name": "prod"}
+
+
+def test_an_instance_with_several_tags_of_a_cluster_is_described_once() -> None:
+    ec2 = FakeEc2([Machine(f"i-{n}", EVERY_TAG) for n in range(700)])
+    found(ec2, seen(), "prod")
+    assert (ec2.described, ec2.calls("DescribeInstances"), ec2.calls("DescribeTags")) == (700, 2, 2)
+    clusters(ec2, plain_client(seen()), Wanted(clusters=("prod",)))
+    assert ec2.described == 2 * 700
+
+
+def test_only_workers_whose_tag_of_ownership_does_not_find_them_are_looked_up_by_id() -> None:
+    owned = [Machine(f"i-{n}", EVERY_TAG) for n in range(3)]
+    by_name = [Machine(f"i-7{n}", {"eks:cluster-name": "prod"}) for n in range(250)]
+    gone = Machine("i-8", EVERY_TAG, state="terminated")
+    ec2 = FakeEc2([*owned, *by_name, gone])
+    (cluster,) = found(ec2, seen(), "prod").clusters
+    assert len(cluster.nodes) == ec2.described == 253
+    assert ec2.calls("DescribeInstances") == 1 + 2
 
 
 def test_a_cluster_asked_for_by_name_does_not_read_the_others() -> None:

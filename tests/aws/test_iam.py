@@ -6,7 +6,7 @@ from enigap.aws.iam import Statement, policy_document
 EVERYTHING_READ = (*discovery.ACTIONS, *metrics.ACTIONS, *device_events.ACTIONS)
 
 
-def test_looking_needs_five_actions_and_none_of_them_writes() -> None:
+def test_looking_needs_six_actions_and_none_of_them_writes() -> None:
     document = policy_document(EVERYTHING_READ, region="eu-west-1", account="123456789012")
     assert document == {
         "Version": "2012-10-17",
@@ -18,6 +18,7 @@ def test_looking_needs_five_actions_and_none_of_them_writes() -> None:
                     "cloudwatch:ListMetrics",
                     "ec2:DescribeInstanceTypes",
                     "ec2:DescribeInstances",
+                    "ec2:DescribeTags",
                 ],
                 "Resource": ["*"],
             },

@@ -13,6 +13,7 @@ from tests.cli.conftest import Enigap
 
 NUMBERS = itertools.count()
 WITHOUT_IT_NOTHING = ("ec2:DescribeInstances", "cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
+WITHOUT_IT_NO_CLUSTER_BY_NAME = "ec2:DescribeTags"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,7 @@ def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
     actions = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert actions == {
         *WITHOUT_IT_NOTHING,
+        WITHOUT_IT_NO_CLUSTER_BY_NAME,
         "ec2:DescribeInstanceTypes",
         "eks:DescribeAddon",
         "logs:FilterLogEvents",
@@ -80,9 +82,17 @@ def test_it_is_enough_for_explain(as_user: Any, policy: dict[str, Any]) -> None:
     assert ran.document["node"]["evidence"]["usable"] is True
 
 
-@pytest.mark.parametrize("action", WITHOUT_IT_NOTHING)
-def test_what_is_denied_is_named(as_user: Any, policy: dict[str, Any], action: str) -> None:
-    said = as_user(without(policy, action), "check").problem
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        *((action, ()) for action in WITHOUT_IT_NOTHING),
+        (WITHOUT_IT_NO_CLUSTER_BY_NAME, ("--cluster", "calm")),
+    ],
+)
+def test_what_is_denied_is_named(
+    as_user: Any, policy: dict[str, Any], action: str, arguments: tuple[str, ...]
+) -> None:
+    said = as_user(without(policy, action), "check", *arguments).problem
     assert said.startswith(f"AWS denied {action} in eu-west-1")
     assert said.endswith(f": allow {action} in the policy of these credentials.")
 

@@ -22,6 +22,7 @@ NEEDED_TO_TELL = [
     ("plan", "ec2:DescribeInstances"),
     ("plan", "sqs:SendMessage"),
     ("reconcile", "ec2:DescribeInstances"),
+    ("reconcile", "ec2:DescribeTags"),
     ("reconcile", "cloudwatch:GetMetricData"),
     ("reconcile", "cloudwatch:PutMetricData"),
     ("reconcile", "dynamodb:PutItem"),

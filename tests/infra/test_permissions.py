@@ -60,6 +60,7 @@ def test_only_what_knows_no_resources_is_allowed_on_all_of_them(stack: Stack, mo
         "cloudwatch:PutMetricData",  # but see the next test
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceTypes",
+        "ec2:DescribeTags",
         "logs:GetQueryResults",
         "logs:StopQuery",
     }

@@ -37,7 +37,7 @@ from enigap.core.meters import (
 from enigap.core.reading import Node
 from enigap.core.units import ByteRate
 
-CLUSTER_ACTIONS: Final = (Statement(("ec2:DescribeInstances", "cloudwatch:ListMetrics")),)
+CLUSTER_ACTIONS: Final = (Statement(("ec2:DescribeInstances", "ec2:DescribeTags", "cloudwatch:ListMetrics")),)
 """What `clusters` needs."""
 
 ACTIONS: Final = (*CLUSTER_ACTIONS, Statement(("ec2:DescribeInstanceTypes",)))
@@ -53,10 +53,14 @@ _OWNERSHIP: Final = ("owned", "shared")
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-z]+")
 _FARGATE: Final = "fargate-"
 
-# EC2 takes 200 values a filter, and gives a thousand instances a page; half of that keeps parsing within 40
-# MB.
+# EC2 takes 200 values in all the filters of a call ("FilterLimitExceeded: The maximum number of filter values
+# specified on a single call is 200"), one of which says that instances must be running.
 _FILTER_VALUES: Final = 200
+_IDS_PER_CALL: Final = _FILTER_VALUES - 1
+_NAMES_PER_CALL: Final = _FILTER_VALUES - len(_NAME_TAGS) - 1
+# Of at most a thousand, too; half as many instances keep parsing within 40 MB.
 _INSTANCES_PER_PAGE: Final = 500
+_TAGS_PER_PAGE: Final = 1000
 _TYPES_PER_CALL: Final = 100
 
 
@@ -65,6 +69,7 @@ class Ec2(Protocol):
 
     def describe_instances(self, **request: Any) -> dict[str, Any]: ...
     def describe_instance_types(self, **request: Any) -> dict[str, Any]: ...
+    def describe_tags(self, **request: Any) -> dict[str, Any]: ...
 
 
 class MetricsList(Protocol):
@@ -158,10 +163,10 @@ class Wanted:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The clusters asked for, if each is by its full name and one filter holds them all."""
+        """The clusters asked for, if each is by its full name and one call's filters hold them all."""
         names = tuple(dict.fromkeys(self.clusters))
         are_patterns = any(set("*?[") & set(name) for name in names)
-        return None if are_patterns or not 1 <= len(names) <= _FILTER_VALUES else names
+        return None if are_patterns or not 1 <= len(names) <= _NAMES_PER_CALL else names
 
 
 # --- the pure part ---
@@ -319,7 +324,7 @@ def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) ->
     """
     wanted = wanted or Wanted()
     series_of = _by_instance(_all_series(cloudwatch, wanted.names))
-    workers = (instance for tag in _tag_filters(wanted.names) for instance in _running(ec2, tag))
+    workers = _tagged(ec2, wanted.names)
     places = (place(worker, series_of.get(worker.instance_id, ()), ()) for worker in workers)
     found = {placed.cluster for placed in places if placed}
     if {one.cluster for own in series_of.values() for one in own} - found:
@@ -337,23 +342,21 @@ def discover(
 ) -> Discovery:
     """The running nodes that are wanted (all without), each once.
 
-    Costs a DescribeInstances call for each 500 instances and tag and for each 200 further ids that have
-    series, and a ListMetrics call for each 500 series of the last two weeks. Where all clusters are asked
-    for by their full names, only what carries these names is read. Raises AwsProblem; only the bandwidth of
-    the instance types is done without, with a note.
+    Costs a DescribeInstances call for each 500 instances and for each 199 further ids that have series, and a
+    ListMetrics call for each 500 series of the last two weeks. Where all clusters are asked for by their full
+    names, only what carries these names is read, at the cost of a DescribeTags call for each 1000 instances.
+    Raises AwsProblem; only the bandwidth of the instance types is done without, with a note.
     """
     wanted = wanted or Wanted()
     with ThreadPoolExecutor(parallelism) as pool:
         listing = pool.submit(_all_series, cloudwatch, wanted.names)
-        tagged = pool.map(lambda tag: list(_running(ec2, tag)), _tag_filters(wanted.names))
-        instances = {instance.instance_id: instance for found in tagged for instance in found}
+        named = pool.submit(_ids_by_name, ec2, wanted.names)
+        owned = pool.submit(list, _running(ec2, _tag_filter(wanted.names)))
+        instances = {instance.instance_id: instance for instance in owned.result()}
         series = listing.result()
         series |= _series_under_other_names(cloudwatch, wanted.names or (), instances, series)
-        untagged = {one.instance_id for one in series if one.is_on_ec2} - instances.keys()
-        chunks = _chunks(sorted(untagged), _FILTER_VALUES)
-        # Asked by filter: asked by InstanceIds, one id that is gone would fail the call.
-        by_id = ({"Name": "instance-id", "Values": list(chunk)} for chunk in chunks)
-        for found in pool.map(lambda ids: list(_running(ec2, ids)), by_id):
+        others = {one.instance_id for one in series if one.is_on_ec2} | named.result()
+        for found in pool.map(lambda ids: list(_running(ec2, ids)), _id_filters(others - instances.keys())):
             instances |= {instance.instance_id: instance for instance in found}
     series_of = _by_instance(series)
     ambiguous = any(len(series_of.get(instance_id, ())) > 1 for instance_id in instances)
@@ -364,12 +367,60 @@ def discover(
     return replace(found_so_far, notes=found_so_far.notes + notes)
 
 
-def _tag_filters(names: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Filters that together find every instance tagged as a worker of these clusters, or of any."""
-    if names is None:
-        return [{"Name": "tag-key", "Values": [f"{_OWNERSHIP_TAG}*", *_NAME_TAGS]}]
-    by_key = {"Name": "tag-key", "Values": [f"{_OWNERSHIP_TAG}{name}" for name in names]}
-    return [by_key, *({"Name": f"tag:{key}", "Values": list(names)} for key in _NAME_TAGS)]
+def _tagged(ec2: Ec2, names: Sequence[str] | None) -> Iterator[Instance]:
+    """Every running instance that is tagged as a worker of these clusters, or of any; each once."""
+    named = _ids_by_name(ec2, names)
+    for instance in _running(ec2, _tag_filter(names)):
+        named.discard(instance.instance_id)
+        yield instance
+    for ids in _id_filters(named):
+        yield from _running(ec2, ids)
+
+
+def _tag_filter(names: Sequence[str] | None) -> dict[str, Any]:
+    """Finds the instances that have a tag of any cluster, or the tags that say who owns those of these.
+
+    No filter finds what has one of several tags with one of several values; `_ids_by_name` does the rest.
+    """
+    keys = [f"{_OWNERSHIP_TAG}{name}" for name in names] if names else [f"{_OWNERSHIP_TAG}*", *_NAME_TAGS]
+    return {"Name": "tag-key", "Values": keys}
+
+
+def _id_filters(instance_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Asked by InstanceIds, one id that is gone would fail the call."""
+    for chunk in _chunks(sorted(instance_ids), _IDS_PER_CALL):
+        yield {"Name": "instance-id", "Values": list(chunk)}
+
+
+def _ids_by_name(ec2: Ec2, names: Sequence[str] | None) -> set[str]:
+    """The instances, running or not, that have a tag with one of these names as its value.
+
+    Most of them have a tag of ownership as well. Describing instances by each of their tags would read 8 KB
+    about each of them twice or more: it was half of what discovery took.
+    """
+    found: set[str] = set()
+    request: dict[str, Any] = {
+        "Filters": [
+            {"Name": "key", "Values": list(_NAME_TAGS)},
+            {"Name": "value", "Values": list(names or ())},
+            {"Name": "resource-type", "Values": ["instance"]},
+        ],
+        "MaxResults": _TAGS_PER_PAGE,
+    }
+    while names:
+        with calling("ec2:DescribeTags", ec2):
+            page = ec2.describe_tags(**request)
+        found |= {
+            tag["ResourceId"]
+            for tag in page.get("Tags", ())
+            if tag["Key"] in _NAME_TAGS
+            and tag["Value"] in names
+            and _INSTANCE_ID.fullmatch(tag["ResourceId"])
+        }
+        if not page.get("NextToken"):
+            break
+        request["NextToken"] = page["NextToken"]
+    return found
 
 
 def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
