@@ -52,7 +52,7 @@ QUICK: Final = (
 
 def main() -> None:
     parser = argparse.ArgumentParser("bench", description="Measure enigap beside what else could be used.")
-    parser.add_argument("--quick", action="store_true", help="small fleets only: a minute instead of ten")
+    parser.add_argument("--quick", action="store_true", help="small fleets only: two minutes instead of ten")
     options = parser.parse_args()
     runs: list[Run] = []
     for fleet in QUICK if options.quick else FULL:

@@ -7,6 +7,7 @@ of that name returns (`BLOCKS`). A test compares what is there with what would b
 import io
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -187,9 +188,81 @@ def cost() -> str:
     return f"{_table(heads, lines)}\nPrices as of {PRICES_AS_OF.isoformat()}.\n"
 
 
+# --- what was measured ---
+
+_CONTENDERS = {
+    "enigap": "enigap: finds, reads, judges",
+    "boto3 GetMetricData": "boto3, GetMetricData as it comes: reads",
+    "Cloud Custodian": "Cloud Custodian, `metrics` filters: finds, reads",
+    "boto3 GetMetricStatistics": "boto3, GetMetricStatistics in a loop: reads",
+}
+
+
+def speed() -> str:
+    """enigap beside what else could be used, as the bench last measured it."""
+    runs = _bench()["runs"]
+    same = {run["contender"]: run for run in runs if (run["nodes"], run["latency_ms"]) == (500, 100)}
+    ours = same["enigap"]["wall_seconds"]
+    heads = ("500 nodes, 100 ms a call", "calls", "billed metrics", "wall", "times enigap's", "processor")
+    lines = (
+        (
+            what,
+            f"{_metric_calls(same[name]):,}",
+            f"{same[name]['billed_metrics']:,}",
+            f"{same[name]['wall_seconds']:.1f} s",
+            _times(same[name]["wall_seconds"] / ours),
+            f"{same[name]['cpu_seconds']:.1f} s",
+        )
+        for name, what in _CONTENDERS.items()
+    )
+    return _table(heads, lines)
+
+
+def growth() -> str:
+    """How enigap grows with the fleet."""
+    document = _bench()
+    heads = ("enigap, 100 ms a call", "calls", "wall", "processor from fetch to verdict", "peak memory")
+    lines = (
+        (
+            f"{run['nodes']:,} nodes",
+            f"{_metric_calls(run):,}",
+            f"{run['wall_seconds']:.1f} s",
+            f"{1e3 * run['stages']['fetch to verdict']['cpu_seconds'] / run['nodes']:.2f} ms per node",
+            f"{run['peak_megabytes']:.0f} MB",
+        )
+        for run in document["runs"]
+        if (run["contender"], run["latency_ms"]) == ("enigap", 100)
+    )
+    machine = document["machine"]
+    cold = (f"{name} {start['wall_seconds']:.1f} s" for name, start in document["cold_starts"].items())
+    missed = (f"{each['what']} ({each['measured']})" for each in document["targets"] if not each["is_met"])
+    said = (
+        f"Cold starts: {', '.join(cold)}. Measured {machine['measured']} on {machine['processor']}, with "
+        f"enigap {machine['enigap']}; {machine['rivals']}. Aimed at and missed: "
+        f"{'; '.join(missed) or 'nothing'}."
+    )
+    return f"{_table(heads, lines)}\n{textwrap.fill(said, 120)}\n"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _bench() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))
+    return document
+
+
+def _metric_calls(run: Mapping[str, Any]) -> int:
+    return sum(run["calls"].get(name, 0) for name in ("GetMetricData", "GetMetricStatistics"))
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (alert, counting, check, verdicts, policy, commands, settings, metrics, email, cost)
+    for block in (
+        *(alert, counting, check, verdicts, policy, commands, settings, metrics, email, cost),
+        *(speed, growth),
+    )
 }
 
 

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench.measure import Run
 from bench.report import CUSTODIAN, ENIGAP, FLOOR, document, growth_exponent, ratios, targets, text
+
+RESULTS = Path(__file__).parents[2] / "bench"
 
 
 def run(contender: str, nodes: int, *, cpu: float, wall: float = 2.0, latency_ms: int = 0) -> Run:
@@ -103,3 +106,11 @@ def test_the_document_holds_everything_as_json_and_the_text_shows_it() -> None:
     assert [line.split()[-9:-7] for line in lines if line.startswith("enigap")][-1] == ["enigap", "100,000"]
     assert any(line.split()[:2] == ["floor", "1,000"] and line.endswith("0.020") for line in lines)
     assert any(line.split()[-3:] == ["35.0", "9.9", "375"] for line in lines)
+
+
+def test_the_results_that_are_kept_were_written_together() -> None:
+    kept = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    runs = [Run(**each) for each in kept["runs"]]
+    said = text(runs, kept["cold_starts"], kept["machine"])
+    assert (RESULTS / "results.txt").read_text(encoding="utf-8") == f"{said}\n"
+    assert json.loads(json.dumps(document(runs, kept["cold_starts"], kept["machine"]))) == kept

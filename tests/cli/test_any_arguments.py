@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from enigap.cli.main import main
+from enigap.cli.main import LONGEST_LINE, main
 
 WORDS = st.sampled_from(
     [
@@ -112,3 +112,11 @@ def test_an_estimate_is_a_finite_price_or_a_refusal(nodes: int, clusters: int) -
         assert price > 0
     else:
         assert (status, out) == (2, "")
+
+
+def test_a_name_of_ten_thousand_characters_leaves_room_for_what_to_do() -> None:
+    code, _, said = typed(["check", "--region", "x" * 10_000])
+    assert code == 2
+    assert said.startswith("enigap: 'xxx")
+    assert said.endswith("give one such as eu-west-1.\n")
+    assert len(said) <= LONGEST_LINE + 1

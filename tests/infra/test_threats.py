@@ -153,13 +153,25 @@ def test_no_service_can_be_talked_into_acting_for_another_account(
         service = statement["Principal"].get("Service") if isinstance(statement["Principal"], dict) else None
         if statement["Effect"] == "Allow" and service not in {None, "lambda.amazonaws.com"}:
             if service == "chatbot.amazonaws.com":
-                # The CDK makes that role and sets no condition. It can do no more than its guardrail: read.
+                # The CDK makes that role and sets no condition; the next test says that it may do nothing.
                 assert kind == "IAM::Role"
                 continue
             deputies.add(service)
             [keys] = statement["Condition"].values()
             assert keys.get("aws:SourceAccount") == OWN_ACCOUNT or "aws:SourceArn" in keys, statement
     assert {"cloudwatch.amazonaws.com", "scheduler.amazonaws.com"} <= deputies
+
+
+def test_amazon_qs_role_may_do_nothing(deploy: Callable[..., Stack]) -> None:
+    stack = deploy(**AMAZON_Q)
+    [(name, role)] = [
+        (name, role)
+        for name, role in stack.of_type("IAM::Role").items()
+        if "chatbot.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+    ]
+    assert not role.keys() & {"ManagedPolicyArns", "Policies"}
+    for policy in stack.of_type("IAM::Policy").values():
+        assert {"Ref": name} not in policy["Roles"]
 
 
 @EVERY_STACK

@@ -22,6 +22,10 @@ from tests.reliability.history import ANCHOR, FAULTS, NODES, PLAYS, History, Pla
 from tests.reliability.services import ACCOUNT, REGION
 from tests.reliability.world import World, comparable_metrics
 
+HISTORIES: Final = 40
+ORDERS: Final = 15
+"""Random examples of each test."""
+
 LONGEST_BACKLOG: Final = 8
 """Quarters after which whatever failed has come back or been put aside."""
 
@@ -92,7 +96,8 @@ class Histories(RuleBasedStateMachine):
 
 def test_in_any_history_people_are_told_what_is_true_and_nothing_else(figures: Figures) -> None:
     Histories.figures = figures
-    run_state_machine_as_test(Histories, settings=settings(max_examples=30, stateful_step_count=15))
+    run_state_machine_as_test(Histories, settings=settings(max_examples=HISTORIES, stateful_step_count=15))
+    assert figures.histories >= HISTORIES
 
 
 # --- the same work items in any order
@@ -117,7 +122,7 @@ def judged(plays: Iterable[list[Play]], numbers: Iterable[int]) -> tuple[World, 
     return world, scripts
 
 
-@settings(max_examples=15)
+@settings(max_examples=ORDERS)
 @given(plays=plays_of_two, order=st.permutations(range(6)), again=st.lists(st.integers(0, 5), max_size=3))
 def test_any_order_of_the_same_work_items_ends_in_the_same_state(
     figures: Figures, plays: tuple[list[Play], ...], order: list[int], again: list[int]
@@ -136,7 +141,7 @@ def test_any_order_of_the_same_work_items_ends_in_the_same_state(
     figures.orders_of_work_items += 1
 
 
-@settings(max_examples=15)
+@settings(max_examples=ORDERS)
 @given(plays=plays_of_two, again=st.lists(st.integers(0, 5), min_size=1, max_size=3))
 def test_work_items_that_come_again_leave_no_trace(
     figures: Figures, plays: tuple[list[Play], ...], again: list[int]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.figures import TIMELINES
+from tests.reliability.test_any_history import HISTORIES, ORDERS
 from tests.reliability.test_crash_points import QUARTERS, played_on, the_story
 from tests.reliability.test_soak import WINDOWS
 
@@ -22,6 +23,11 @@ def test_the_readme_says_how_many_timelines_are_played(request: pytest.FixtureRe
     if not timelines:
         pytest.skip("only where the timelines are collected, too")
     assert f"{len(timelines)} timelines" in README
+
+
+def test_the_readme_says_how_many_random_examples_are_tried() -> None:
+    assert f"{HISTORIES} random histories" in README
+    assert f"{2 * ORDERS} orders of work items" in README
 
 
 def test_the_readme_says_how_many_windows_are_soaked() -> None:

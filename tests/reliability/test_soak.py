@@ -16,7 +16,7 @@ from typing import Final
 from tests.reliability.figures import Figures
 from tests.reliability.history import ANCHOR, FAULTS, NODES, PLAYS, History
 
-WINDOWS: Final = int(os.environ.get("ENIGAP_SOAK_WINDOWS", "1000"))
+WINDOWS: Final = int(os.environ.get("ENIGAP_SOAK_WINDOWS", "2000"))
 LOOKS: Final = 20
 """How often memory is looked at on the way. A quarter of them is averaged: nodes come and go."""
 

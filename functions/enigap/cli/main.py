@@ -63,5 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fail(sentence: str) -> None:
     for line in f"enigap: {sentence}".splitlines():
-        print(printable(line, most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
+        print(printable(_with_both_ends(line), most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_COULD_NOT_TELL)
+
+
+def _with_both_ends(line: str) -> str:
+    """What is too long is cut in its middle: what to do stands at the end."""
+    half = (LONGEST_LINE - 1) // 2
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]}…{line[-half:]}"
