@@ -64,8 +64,10 @@ def test_a_lever_saves_and_says_what_it_hides(fleet: Fleet) -> None:
         assert lever.hides
 
 
-def test_a_fleet_that_pulls_every_lever_has_none_left() -> None:
-    assert levers(Fleet(100, schedule_minutes=60, publish=Publish.CLUSTER)) == ()
+def test_a_fleet_that_pulls_every_lever_can_only_leave_nodes_out() -> None:
+    left = levers(Fleet(100, schedule_minutes=60, publish=Publish.CLUSTER))
+    assert [lever.setting for lever in left] == ["node_tags: half the nodes"]
+    assert levers(Fleet(1, schedule_minutes=60, publish=Publish.CLUSTER)) == ()
 
 
 def test_metrics_of_the_nodes_outweigh_all_others_in_a_large_fleet() -> None:

@@ -194,6 +194,11 @@ def levers(fleet: Fleet) -> tuple[Lever, ...]:
             replace(fleet, schedule_minutes=60),
             "trouble shows up to 45 minutes later, and what lasts less than half an hour may not show at all",
         ),
+        (
+            "node_tags: half the nodes",
+            replace(fleet, nodes=ceil(fleet.nodes / 2), flagged_nodes=ceil(fleet.flagged_nodes / 2)),
+            "the other half is not watched",
+        ),
     ]
     now = total(monthly_bill(fleet))
     found = (Lever(name, now - total(monthly_bill(other)), hides) for name, other, hides in options)
