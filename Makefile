@@ -6,7 +6,7 @@ SOURCES := $(wildcard functions infra tests bench scripts)
 LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 
 # One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
-WORKERS := --numprocesses auto --dist loadgroup
+WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # uv installs no byte code; let Python keep what it compiles, or every process compiles the CDK anew.
 unexport PYTHONDONTWRITEBYTECODE
