@@ -36,12 +36,21 @@ WORDS = st.sampled_from(
 OPTIONS = st.sampled_from(
     [
         *("--cluster", "--at", "--format", "--evidence", "--settings", "--region", "--profile", "--for"),
-        *("--why", "--nodes", "--clusters", "--publish", "--schedule-minutes", "--flagged", "--nope"),
+        *(
+            "--why",
+            "--days",
+            "--nodes",
+            "--clusters",
+            "--publish",
+            "--schedule-minutes",
+            "--flagged",
+            "--nope",
+        ),
     ]
 )
 ARGUMENTS = st.builds(
     lambda command, words, options: [command, *words, *(each for pair in options for each in pair)],
-    st.sampled_from(["check", "explain", "estimate", "silence", "policy", "chekc"]),
+    st.sampled_from(["check", "backtest", "explain", "estimate", "silence", "policy", "chekc"]),
     st.lists(WORDS, max_size=2),
     st.lists(st.tuples(OPTIONS, WORDS), max_size=4),
 )

@@ -49,6 +49,11 @@ SettingsFile = Annotated[
 ]
 
 
+def options(values: Mapping[str, object]) -> tuple[str, ...]:
+    """Those that were given, as another command takes them."""
+    return tuple(part for name, value in values.items() if value for part in (name, str(value)))
+
+
 def window_at(at: str | None, now: datetime, rules: Rules) -> Window:
     """The newest window settled at a time given as text. Raises UsageError."""
     moment = now if at is None else _moment(at)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from enigap.cli.arguments import (
     Region,
     SettingsFile,
     UsageError,
+    options,
     settings_from,
     window_at,
 )
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     window = window_at(at, datetime.now(UTC), settings.rules())
     aws = Aws(profile=profile, region=region)
     with progress() as say:
-        found = _found(aws, settings, say)
+        found = found_clusters(aws, settings, say)
         reports = [_report(aws, settings, one, window, say) for one in found.clusters]
     if output is Format.JSON:
         write(check_document(aws.region, window, reports))
@@ -73,19 +73,18 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             Screen(),
             aws.region,
             reports,
-            again=_again(region, profile, settings_file, window.end + settings.settle),
+            again=options(
+                {
+                    "--region": region,
+                    "--profile": profile,
+                    "--settings": settings_file,
+                    "--at": timestamp(window.end + settings.settle),
+                }
+            ),
             notes=found.notes,
             everything=everything,
         )
     return exit_status(reports)
-
-
-def _again(
-    region: str | None, profile: str | None, settings_file: Path | None, at: datetime
-) -> tuple[str, ...]:
-    """The options by which another command sees the same as this one did."""
-    options = {"--region": region, "--profile": profile, "--settings": settings_file, "--at": timestamp(at)}
-    return tuple(part for name, value in options.items() if value for part in (name, str(value)))
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:
@@ -99,7 +98,8 @@ def exit_status(reports: Sequence[ClusterReport]) -> int:
     return 0
 
 
-def _found(aws: Aws, settings: Settings, say: Say) -> Discovery:
+def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
+    """The clusters that the settings name, or all. Raises UsageError where there is none, and AwsProblem."""
     say(f"looking for clusters in {aws.region}")
     wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)

@@ -112,7 +112,7 @@ def _table(judgements: Sequence[Judgement]) -> Table:
     for judgement in judgements:
         table.add_row(
             Text(judgement.verdict.value, _STYLES[judgement.explained]),
-            _one_line(short_name(judgement.node)),
+            one_line(short_name(judgement.node)),
             Text(printable(judgement.node.instance_id)),
             rate(judgement.os),
             rate(judgement.eni),
@@ -189,7 +189,7 @@ def _devices(judgement: Judgement) -> RenderableType:
     table.add_column("received", justify="right", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
     for device in evidence.devices:
-        table.add_row(_one_line(device.device), _kind(device), rate(device.rx.middle), rate(device.tx.middle))
+        table.add_row(one_line(device.device), _kind(device), rate(device.rx.middle), rate(device.tx.middle))
     if isinstance(evidence, Unusable):
         why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
         return Group(table, why) if evidence.devices else why
@@ -221,7 +221,7 @@ def _node_name(judgement: Judgement) -> str:
     return f"{name} ({instance_id})" if name else instance_id
 
 
-def _one_line(name: str) -> Text:
+def one_line(name: str) -> Text:
     """A name in a column that may be narrower than the name."""
     return Text(printable(name), no_wrap=True, overflow="ellipsis")
 

@@ -85,6 +85,20 @@ class Readings:
             return rates[first:beyond]
         return tuple(rates[i] if 0 <= i < len(rates) else None for i in range(first, beyond))
 
+    def within(self, span: FetchSpan) -> Readings:
+        """Of a shorter span inside this one. Raises ValueError if it is not."""
+        minute, period = (span.start - self.span.start) // MINUTE, (span.start - self.span.start) // PERIOD
+        if minute < 0 or span.end > self.span.end:
+            raise ValueError("only what was fetched can be read")
+        minutes, periods = (slice(minute, minute + span.minutes), slice(period, period + span.periods))
+        return Readings(
+            span,
+            self.os_bytes_per_second[minutes],
+            self.network_in_bytes[periods],
+            self.network_out_bytes[periods],
+            self.network_in_samples[periods],
+        )
+
     def periods(self, window: Window) -> Iterator[tuple[datetime, int]]:
         """Start and index of each five-minute period of the window that the span holds."""
         first = (window.start - self.span.start) // PERIOD

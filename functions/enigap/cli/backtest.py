@@ -1,0 +1,301 @@
+"""`enigap backtest`: which incidents the settings would have raised over the last days."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from enigap.assessment import Sources, assess, billed_metrics
+from enigap.aws.clients import Aws
+from enigap.aws.discovery import FoundCluster
+from enigap.cli.arguments import (
+    MINUTES_KEPT,
+    At,
+    Format,
+    Output,
+    Profile,
+    Region,
+    SettingsFile,
+    UsageError,
+    options,
+    settings_from,
+    window_at,
+)
+from enigap.cli.check import found_clusters
+from enigap.cli.progress import Say, progress
+from enigap.cli.screen import Screen, write
+from enigap.cli.show import one_line
+from enigap.core.cluster import ClusterReport, FindingKind
+from enigap.core.documents import Document, timestamp
+from enigap.core.reading import Node, Readings, Unreadable
+from enigap.core.replay import Raised, Replayed, replay
+from enigap.core.rules import EvidencePolicy
+from enigap.core.text import printable
+from enigap.core.window import GRID, FetchSpan, Window
+from enigap.pipeline import policy_of
+from enigap.settings import Settings
+from enigap.wiring import sources
+
+SCHEMA: Final = "enigap.backtest/1"
+MOST_DAYS: Final = MINUTES_KEPT.days - 1
+
+_WINDOWS_PER_FETCH: Final = 32
+"""A call about 125 nodes stays below 100,800 datapoints with so many, and is answered in one page."""
+_MOST_READINGS: Final = 10_000_000
+"""Held at a time, a few hundred megabytes of them."""
+_READINGS_PER_WINDOW: Final = 24
+
+
+def command(  # noqa: PLR0917 - typer passes the options by name
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How far to look back.")] = 7,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option(help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
+    ] = None,
+    region: Region = None,
+    profile: Profile = None,
+    at: At = None,
+    evidence: Annotated[
+        EvidencePolicy,
+        typer.Option(help="Whose devices are read, in every window; that takes long where traffic is local."),
+    ] = EvidencePolicy.OFF,
+    output: Output = Format.TABLE,
+    settings_file: SettingsFile = None,
+) -> int:
+    """Which incidents the settings would have raised over the last days, and how many messages.
+
+    Exit status: 1 if there would have been an incident; 2 if nothing could be judged; 0 if all was well.
+    """
+    settings = settings_from(settings_file)
+    settings = replace(settings, clusters=tuple(cluster or settings.clusters), evidence=evidence)
+    now = datetime.now(UTC)
+    past = Past.of(days, window_at(at, now, settings.rules()), settings, now)
+    aws = Aws(profile=profile, region=region)
+    with progress() as say:
+        found = found_clusters(aws, settings, say)
+        of = sources(aws, settings)
+        replayed = [
+            replay(each.name, _reports(each, past, settings, of, say), policy_of(settings), settings.settle)
+            for each in found.clusters
+        ]
+    billed = sum(past.fetches(len(each.nodes)) * billed_metrics(each.nodes) for each in found.clusters)
+    if output is Format.JSON:
+        write(document(aws.region, past, replayed, billed))
+    else:
+        again = options({"--region": region, "--profile": profile, "--settings": settings_file})
+        show(Screen(), aws.region, past, replayed, billed=billed, settings=settings, again=again)
+    if any(each.incidents for each in replayed):
+        return 1
+    return 0 if any(each.windows_judged for each in replayed) else 2
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The windows to look at again, oldest first."""
+
+    windows: Sequence[Window]
+    windows_fetched: int
+    """How many each of them is judged by, itself included."""
+
+    @classmethod
+    def of(cls, days: int, newest: Window, settings: Settings, now: datetime) -> Past:
+        """Raises UsageError for windows CloudWatch no longer has the minutes of."""
+        count, fetched = days * timedelta(days=1) // GRID, settings.rules().windows_fetched
+        if FetchSpan.of(newest, count + fetched - 1).start <= now - MINUTES_KEPT:
+            raise UsageError(
+                f"--days {days} reaches back too far, for CloudWatch keeps minutes for {MINUTES_KEPT.days} "
+                "days: give fewer days, or a later --at."
+            )
+        return cls([newest.previous(number) for number in reversed(range(count))], fetched)
+
+    @property
+    def start(self) -> datetime:
+        return self.windows[0].start
+
+    @property
+    def end(self) -> datetime:
+        return self.windows[-1].end
+
+    def portions(self, nodes: int) -> Iterator[tuple[Sequence[Window], FetchSpan]]:
+        """Windows that are fetched together for so many nodes, with what is fetched for them."""
+        room = _MOST_READINGS // (_READINGS_PER_WINDOW * max(1, nodes))
+        size = max(1, min(_WINDOWS_PER_FETCH, room) - self.windows_fetched)
+        for first in range(0, len(self.windows), size):
+            some = self.windows[first : first + size]
+            yield some, FetchSpan.of(some[-1], len(some) + self.windows_fetched - 1)
+
+    def fetches(self, nodes: int) -> int:
+        return sum(1 for _ in self.portions(nodes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Totals that were fetched for many windows at once, given out for one after another."""
+
+    readings: Mapping[str, Readings | Unreadable]
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings | Unreadable]]:
+        for node in nodes:
+            held = self.readings[node.instance_id]
+            yield node, held.within(span) if isinstance(held, Readings) else held
+
+
+def _reports(
+    cluster: FoundCluster, past: Past, settings: Settings, of: Sources, say: Say
+) -> Iterator[ClusterReport]:
+    done = 0
+    for windows, span in past.portions(len(cluster.nodes)):
+        say(f"{cluster.name}: reading from {span.start:%Y-%m-%d %H:%M}, {done:,} of {len(past.windows):,}")
+        answers = of.totals.totals(cluster.nodes, span)
+        held = _Held({node.instance_id: readings for node, readings in answers})
+        for window in windows:
+            done += 1
+            say(f"{cluster.name}: judging {window.start:%Y-%m-%d %H:%M}, {done:,} of {len(past.windows):,}")
+            report = assess(
+                cluster.name,
+                cluster.nodes,
+                window,
+                settings.rules(),
+                replace(of, totals=held),
+                evidence=settings.evidence,
+                evidence_max_nodes=settings.evidence_max_nodes,
+            )
+            # That it cannot be read now says nothing about then.
+            if report.finding is None or report.finding.kind is not FindingKind.UNREADABLE:
+                yield report
+
+
+# --- what people see ---
+
+
+def show(
+    screen: Screen,
+    region: str,
+    past: Past,
+    replayed: Sequence[Replayed],
+    *,
+    billed: int,
+    settings: Settings,
+    again: Sequence[str],
+) -> None:
+    span = f"{past.start:%Y-%m-%d %H:%M} to {past.end:%Y-%m-%d %H:%M} UTC"
+    screen.print(Text.assemble((printable(region), "bold"), f", {span}"))
+    for each in replayed:
+        screen.print()
+        judged = f": {each.windows_judged:,} of {len(past.windows):,} windows judged"
+        screen.print(Text.assemble((printable(each.cluster), "bold"), judged))
+        screen.print(_table(each.incidents) if each.incidents else "No incident.")
+    incidents = sum(len(each.incidents) for each in replayed)
+    messages = sum(each.messages for each in replayed)
+    reminders = sum(each.reminders for each in replayed)
+    screen.print()
+    screen.print(
+        f"{_count(incidents, 'incident')}, told in {_count(messages, 'message')} "
+        f"({_count(reminders, 'reminder')}). CloudWatch bills {billed:,} metrics for this look."
+    )
+    if settings.evidence is EvidencePolicy.OFF:
+        screen.print(Text(f"Note: {_NO_DEVICES}", "dim"))
+    screen.print(Text("Note: nodes that no longer run are not in it.", "dim"))
+    if step := _next_step((raised for each in replayed for raised in each.incidents), settings, again):
+        screen.print(step, soft_wrap=True)
+
+
+_NO_DEVICES: Final = (
+    "no devices were read, so os_excess and whatever else only devices show is not in it; "
+    "--evidence suspects reads them."
+)
+
+
+def _table(incidents: Sequence[Raised]) -> Table:
+    # In 80 columns the names give way, and nothing else does.
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for head in ("told, UTC", "lasted", "verdict"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("node")
+    table.add_column("instance", no_wrap=True)
+    table.add_column("likely cause")
+    for raised in incidents:
+        incident = raised.incident
+        target = _target(raised)
+        name = incident.nodes[0]["node_name"] if target and incident.nodes else None
+        table.add_row(
+            f"{raised.opened.end:%m-%d %H:%M}",
+            _duration(raised.lasted),
+            Text(incident.verdict, "bold red"),
+            one_line((name or "").split(".")[0] if target else _count(incident.node_count, "node")),
+            printable(target or "-"),
+            (incident.cause or "-").replace("_", " "),
+        )
+    return table
+
+
+def _target(raised: Raised) -> str | None:
+    """The instance it is about; None if it is about many."""
+    return None if raised.incident.is_cluster_wide else raised.incident.id.split("/")[-2]
+
+
+def _next_step(incidents: Iterable[Raised], settings: Settings, again: Sequence[str]) -> Text | None:
+    """How to look closer at the newest of them that is about one node."""
+    of_one = [(raised.opened, target) for raised in incidents if (target := _target(raised))]
+    if not of_one:
+        return None
+    opened, target = max(of_one)
+    at = timestamp(opened.end + settings.settle)
+    command = shlex.join(["enigap", "explain", target, *again, "--at", at])
+    return Text(f"Next: {printable(command, most=1000)}", "bold")
+
+
+def _duration(lasted: timedelta | None) -> str:
+    if lasted is None:
+        return "still open"
+    hours, minutes = divmod(lasted // timedelta(minutes=1), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def document(region: str, past: Past, replayed: Sequence[Replayed], billed: int) -> Document:
+    """What `enigap backtest --format json` prints."""
+    return {
+        "schema": SCHEMA,
+        "region": region,
+        "start": timestamp(past.start),
+        "end": timestamp(past.end),
+        "windows": len(past.windows),
+        "billed_metrics": billed,
+        "clusters": [
+            {
+                "cluster": each.cluster,
+                "windows_judged": each.windows_judged,
+                "messages": each.messages,
+                "reminders": each.reminders,
+                "incidents": [_incident(raised) for raised in each.incidents],
+            }
+            for each in replayed
+        ],
+    }
+
+
+def _incident(raised: Raised) -> Document:
+    incident = raised.incident
+    return {
+        "id": incident.id,
+        "verdict": incident.verdict,
+        "cause": incident.cause,
+        "since": timestamp(incident.since),
+        "opened": timestamp(raised.opened.end),
+        "ended": timestamp(raised.ended.end) if raised.ended else None,
+        "why_ended": raised.why_ended.value if raised.why_ended else None,
+        "node_count": incident.node_count,
+        "reason": incident.reason,
+        "nodes": list(incident.nodes),
+    }
