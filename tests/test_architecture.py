@@ -17,6 +17,7 @@ DESK_LIBRARIES = {
     "cdk_nag",
     "constructs",
     "hypothesis",
+    "jinja2",
     "ministack",
     "moto",
     "pytest",

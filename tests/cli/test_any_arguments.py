@@ -39,6 +39,7 @@ OPTIONS = st.sampled_from(
         *(
             "--why",
             "--days",
+            "--output",
             "--nodes",
             "--clusters",
             "--publish",
@@ -50,7 +51,7 @@ OPTIONS = st.sampled_from(
 )
 ARGUMENTS = st.builds(
     lambda command, words, options: [command, *words, *(each for pair in options for each in pair)],
-    st.sampled_from(["check", "backtest", "explain", "estimate", "silence", "policy", "chekc"]),
+    st.sampled_from(["check", "backtest", "report", "explain", "estimate", "silence", "policy", "chekc"]),
     st.lists(WORDS, max_size=2),
     st.lists(st.tuples(OPTIONS, WORDS), max_size=4),
 )

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from enigap.core.rules import Rules
+from enigap.core.rules import EvidencePolicy, Rules
 from enigap.core.window import FetchSpan, Window
 from enigap.settings import Settings
 
@@ -34,6 +34,14 @@ Region = Annotated[
     str | None, typer.Option(help="The AWS region; otherwise that of the environment or profile.")
 ]
 Profile = Annotated[str | None, typer.Option(help="The AWS profile.")]
+Clusters = Annotated[
+    list[str] | None,
+    typer.Option("--cluster", help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
+]
+Evidence = Annotated[
+    EvidencePolicy | None,
+    typer.Option(help="Whose devices are read from the log group. [default: suspects]"),
+]
 At = Annotated[
     str | None,
     typer.Option(

@@ -18,6 +18,7 @@ from enigap.aws.discovery import FoundCluster
 from enigap.cli.arguments import (
     MINUTES_KEPT,
     At,
+    Clusters,
     Format,
     Output,
     Profile,
@@ -55,10 +56,7 @@ _READINGS_PER_WINDOW: Final = 24
 
 def command(  # noqa: PLR0917 - typer passes the options by name
     days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How far to look back.")] = 7,
-    cluster: Annotated[
-        list[str] | None,
-        typer.Option(help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
-    ] = None,
+    cluster: Clusters = None,
     region: Region = None,
     profile: Profile = None,
     at: At = None,

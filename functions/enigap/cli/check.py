@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,8 @@ from enigap.aws.discovery import Discovery, FoundCluster, Wanted, discover
 from enigap.cli import show
 from enigap.cli.arguments import (
     At,
+    Clusters,
+    Evidence,
     Format,
     Output,
     Profile,
@@ -36,17 +39,11 @@ from enigap.wiring import assess_found
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
-    cluster: Annotated[
-        list[str] | None,
-        typer.Option(help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
-    ] = None,
+    cluster: Clusters = None,
     region: Region = None,
     profile: Profile = None,
     at: At = None,
-    evidence: Annotated[
-        EvidencePolicy | None,
-        typer.Option(help="Whose devices are read from the log group. [default: suspects]"),
-    ] = None,
+    evidence: Evidence = None,
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
     everything: Annotated[  # noqa: FBT002 - a flag is passed by name
@@ -57,6 +54,56 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: 1 if any node is unexplained; 2 if something could not be told; 0 if all is well.
     """
+    looked = look(
+        cluster=cluster,
+        region=region,
+        profile=profile,
+        at=at,
+        evidence=evidence,
+        settings_file=settings_file,
+    )
+    if output is Format.JSON:
+        write(check_document(looked.region, looked.window, looked.reports))
+    else:
+        show.check(
+            Screen(),
+            looked.region,
+            looked.reports,
+            again=options(
+                {
+                    "--region": region,
+                    "--profile": profile,
+                    "--settings": settings_file,
+                    "--at": timestamp(looked.window.end + looked.settings.settle),
+                }
+            ),
+            notes=looked.notes,
+            everything=everything,
+        )
+    return exit_status(looked.reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is to see of an account's clusters."""
+
+    region: str
+    settings: Settings
+    window: Window
+    reports: Sequence[ClusterReport]
+    notes: Sequence[str]
+
+
+def look(
+    *,
+    cluster: Sequence[str] | None,
+    region: str | None,
+    profile: str | None,
+    at: str | None,
+    evidence: EvidencePolicy | None,
+    settings_file: Path | None,
+) -> Look:
+    """Read and judge what the arguments name. Raises UsageError, SettingsError and AwsProblem."""
     settings = settings_from(settings_file)
     settings = replace(
         settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
@@ -66,25 +113,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     with progress() as say:
         found = found_clusters(aws, settings, say)
         reports = [_report(aws, settings, one, window, say) for one in found.clusters]
-    if output is Format.JSON:
-        write(check_document(aws.region, window, reports))
-    else:
-        show.check(
-            Screen(),
-            aws.region,
-            reports,
-            again=options(
-                {
-                    "--region": region,
-                    "--profile": profile,
-                    "--settings": settings_file,
-                    "--at": timestamp(window.end + settings.settle),
-                }
-            ),
-            notes=found.notes,
-            everything=everything,
-        )
-    return exit_status(reports)
+    return Look(aws.region, settings, window, reports, found.notes)
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from enigap.aws.errors import AwsProblem
-from enigap.cli import backtest, check, demo, estimate, explain, notify, policy, silence, status
+from enigap.cli import backtest, check, demo, estimate, explain, notify, policy, report, silence, status
 from enigap.cli.arguments import UsageError
 from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
 from enigap.core.state import ConflictError, StateUnreadableError
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("check")(check.command)
 app.command("explain")(explain.command)
 app.command("backtest")(backtest.command)
+app.command("report")(report.command)
 app.command("status")(status.command)
 app.command("silence")(silence.command)
 app.command("notify")(notify.command)

@@ -8,6 +8,6 @@ from enigap.wiring import READ_ACTIONS
 
 
 def command() -> int:
-    """The IAM policy that check, explain and backtest need. It reads, and writes nothing."""
+    """The IAM policy that check, explain, report and backtest need. It reads, and writes nothing."""
     write(policy_document(READ_ACTIONS), indent=2)
     return 0

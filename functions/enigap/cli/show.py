@@ -23,7 +23,7 @@ LISTED = {False: 50, None: 20, True: 20}
 """How many nodes of a cluster are listed, by whether they are explained, unless all are asked for."""
 
 _STYLES = {False: "bold red", None: "yellow", True: "green"}
-_MARKS = {False: "unexplained", None: "unknown", True: "explained"}
+MARKS = {False: "unexplained", None: "unknown", True: "explained"}
 
 
 def check(
@@ -40,7 +40,7 @@ def check(
     `again` are the options by which `enigap explain` sees the same.
     """
     window = reports[0].window
-    console.print(Text.assemble((printable(region), "bold"), f", {_span(window)}"))
+    console.print(Text.assemble((printable(region), "bold"), f", {span_of(window)}"))
     for report in reports:
         console.print()
         console.print(Text(printable(report.cluster), "bold"))
@@ -65,7 +65,7 @@ def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
     return None
 
 
-def _span(window: Window) -> str:
+def span_of(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
 
 
@@ -86,7 +86,7 @@ def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableT
         yield ""
         yield _table(shown) if explained else Group(*map(_block, shown))
         if more := len(found) - len(shown):
-            yield Text(f"... and {more:,} more {_MARKS[explained]}; --all lists them", "dim")
+            yield Text(f"... and {more:,} more {MARKS[explained]}; --all lists them", "dim")
     if any(judgement.explained for judgement in judgements):
         yield ""
         yield _legend(report)
@@ -127,18 +127,24 @@ def _legend(report: ClusterReport) -> Text:
     return Text("\n".join(rows), "dim")
 
 
-def _summary(reports: Sequence[ClusterReport]) -> Text:
+def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:
+    """How many nodes are unexplained, unknown and explained."""
     counts = {
         explained: sum(v for r in reports for k, v in r.verdicts.items() if k.explained is explained)
-        for explained in _MARKS
+        for explained in MARKS
     }
-    total = sum(report.node_count for report in reports)
-    counts[None] = total - counts[False] - counts[True]  # with a finding the nodes may have no verdicts
+    # With a finding the nodes may have no verdicts.
+    return counts | {None: sum(r.node_count for r in reports) - counts[False] - counts[True]}
+
+
+def _summary(reports: Sequence[ClusterReport]) -> Text:
+    counts = counts_of(reports)
+    total = sum(counts.values())
     text = Text(f"{total:,} {'node' if total == 1 else 'nodes'}: ")
-    for number, explained in enumerate(_MARKS):
+    for number, explained in enumerate(MARKS):
         style = _STYLES[explained] if counts[explained] else "dim"
         text.append(", " if number else "")
-        text.append(f"{counts[explained]:,} {_MARKS[explained]}", style)
+        text.append(f"{counts[explained]:,} {MARKS[explained]}", style)
     billed = sum(report.billed_metrics for report in reports)
     return text.append(f". CloudWatch bills {billed:,} metrics for this look.")
 
@@ -148,7 +154,7 @@ def explain(console: Console, region: str, judgement: Judgement) -> None:
     console.print(
         Text.assemble(
             (_node_name(judgement), "bold"),
-            f" in {printable(judgement.node.cluster)} ({printable(region)}), {_span(judgement.window)}",
+            f" in {printable(judgement.node.cluster)} ({printable(region)}), {span_of(judgement.window)}",
         )
     )
     row = VERDICT_TABLE[judgement.verdict]
@@ -156,7 +162,7 @@ def explain(console: Console, region: str, judgement: Judgement) -> None:
     console.print(
         Text.assemble(
             (judgement.verdict.value, _STYLES[judgement.explained]),
-            f" ({_MARKS[judgement.explained]}): {row.means}.",
+            f" ({MARKS[judgement.explained]}): {row.means}.",
         )
     )
     console.print(Text(printable(judgement.reason, most=1000)))
@@ -199,7 +205,7 @@ def _devices(judgement: Judgement) -> RenderableType:
     return table
 
 
-_KINDS = {
+KINDS = {
     DeviceKind.PHYSICAL: "physical",
     DeviceKind.POD: "virtual",
     DeviceKind.COUNTED_AGAIN: "virtual, counts again",
@@ -208,7 +214,7 @@ _KINDS = {
 
 
 def _kind(device: DeviceRates) -> Text:
-    return Text(_KINDS[device.kind], "yellow" if device.kind is DeviceKind.UNKNOWN else "")
+    return Text(KINDS[device.kind], "yellow" if device.kind is DeviceKind.UNKNOWN else "")
 
 
 def short_name(node: Node) -> str:

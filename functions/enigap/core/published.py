@@ -176,7 +176,7 @@ def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -
     and left out.
     """
     stamp = report.window.end + settle
-    for metric, value in _cluster_values(report):
+    for metric, value in cluster_values(report):
         for dimensions in (((CLUSTER_DIMENSION, report.cluster),), ()):
             yield Datum(metric.metric_name, dimensions, value, metric.value.unit, stamp)
     for node in report.nodes:
@@ -184,7 +184,8 @@ def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -
             yield from _node_data(report.cluster, node.newest)
 
 
-def _cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
+def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
+    """A cluster's metrics; those of rates only where a node was judged."""
     judged = [n.newest for n in report.nodes if n.newest.explained is not None or _is_unverified(n.newest)]
     yield Metric.NODES_JUDGED, len(judged)
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)

@@ -1,0 +1,118 @@
+"""The page of `enigap report`: what `check` sees, as HTML that needs nothing else.
+
+Names and reasons come from tags, logs and AWS: all of it is escaped, and the page's own policy lets no script
+run and loads nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from enigap.cli.show import KINDS, MARKS, counts_of, rate, ratio, short_name, span_of
+from enigap.core.cluster import ClusterReport
+from enigap.core.evidence import DeviceRates
+from enigap.core.published import Metric, cluster_values
+from enigap.core.text import printable
+from enigap.core.units import ByteRate
+from enigap.core.verdict import VERDICT_TABLE, Judgement
+
+_STYLES: Final = {False: "no", None: "unknown", True: "yes"}
+_LEAST: Final = ByteRate(1_000.0)
+"""Where the bars begin."""
+
+_PAGES: Final = Environment(
+    loader=PackageLoader("enigap.cli", package_path=""),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+
+
+def page(
+    region: str, reports: Sequence[ClusterReport], *, written: datetime, notes: Sequence[str] = ()
+) -> str:
+    """The page about these reports, of one window."""
+    verdicts = {verdict for report in reports for verdict in report.verdicts}
+    return _PAGES.get_template("page.html.jinja").render(
+        region=printable(region),
+        window=span_of(reports[0].window),
+        written=f"{written:%Y-%m-%d %H:%M} UTC",
+        version=version("enigap"),
+        sums=[(MARKS[e], _STYLES[e], f"{count:,}") for e, count in counts_of(reports).items()],
+        clusters=[_cluster(report) for report in reports],
+        meanings=[
+            (verdict.value, _STYLES[verdict.explained], row.means)
+            for verdict, row in VERDICT_TABLE.items()
+            if verdict in verdicts
+        ],
+        notes=[printable(note, most=500) for note in notes],
+    )
+
+
+def _cluster(report: ClusterReport) -> dict[str, Any]:
+    sums = dict(cluster_values(report))
+    judgements = [node.newest for node in report.worst_first()]
+    bar = _bars(judgements)
+    return {
+        "name": printable(report.cluster),
+        "finding": report.finding
+        and {"kind": report.finding.kind.value, "reason": printable(report.finding.reason, most=1000)},
+        "os": _sum(sums.get(Metric.OS_BYTES)),
+        "eni": _sum(sums.get(Metric.ENI_BYTES)),
+        "node_local": _sum(sums.get(Metric.NODE_LOCAL_BYTES)),
+        "nodes": [
+            {
+                "verdict": judgement.verdict.value,
+                "style": _STYLES[judgement.explained],
+                "name": printable(short_name(judgement.node)),
+                "instance_id": printable(judgement.node.instance_id),
+                "os": rate(judgement.os),
+                "eni": rate(judgement.eni),
+                "ratio": ratio(judgement.ratio),
+                "os_percent": bar(judgement.os),
+                "eni_percent": bar(judgement.eni),
+                "reason": printable(judgement.reason, most=1000),
+                "devices": [_device(device) for device in _devices(judgement)],
+            }
+            for judgement in judgements
+        ],
+    }
+
+
+def _bars(judgements: Iterable[Judgement]) -> Callable[[ByteRate | None], int]:
+    """How long a rate's bar is, in percent: a tenth of the rate is a step shorter, whatever the rate."""
+    rates = [each for judgement in judgements for each in (judgement.os, judgement.eni) if each is not None]
+    most = max((each.bytes_per_second for each in rates), default=0.0)
+    longest = _steps(most) or 1.0
+
+    def percent(value: ByteRate | None) -> int:
+        return 0 if value is None else round(100 * _steps(value.bytes_per_second) / longest)
+
+    return percent
+
+
+def _steps(bytes_per_second: float) -> float:
+    return math.log10(max(1.0, bytes_per_second / _LEAST.bytes_per_second))
+
+
+def _devices(judgement: Judgement) -> Sequence[DeviceRates]:
+    return judgement.evidence.devices if judgement.evidence else ()
+
+
+def _device(device: DeviceRates) -> dict[str, str]:
+    return {
+        "name": printable(device.device),
+        "kind": KINDS[device.kind],
+        "received": rate(device.rx.middle),
+        "sent": rate(device.tx.middle),
+    }
+
+
+def _sum(bytes_per_second: float | None) -> str:
+    return rate(None if bytes_per_second is None else ByteRate(bytes_per_second))
