@@ -222,6 +222,23 @@ def test_a_pattern_that_takes_pods_devices_for_interfaces_is_refused(pattern: st
     assert "must not match eni1a2b3c4d5e6" in refusal(physical_devices=pattern)
 
 
+@pytest.mark.parametrize("pattern", ["^en", "eth", "ens?"])
+def test_a_pattern_of_the_beginning_of_an_interfaces_name_is_refused(pattern: str) -> None:
+    """It is matched against whole names, and then no device at all would be physical."""
+    assert "for whole device names" in refusal(physical_devices=pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"Ethernet \d+", r"eth\d+", "ens5"])
+def test_a_pattern_of_whole_names_is_taken_whatever_they_are(pattern: str) -> None:
+    assert Settings.from_mapping({"physical_devices": pattern}).physical_devices == pattern
+
+
+def test_a_webhooks_address_that_was_given_by_mistake_is_not_repeated() -> None:
+    said = refusal(slack={"webhook_secret": "https://hooks.slack.com/services/T0/B0/sesame"})
+    assert "sesame" not in said
+    assert said.startswith("slack: this value is not allowed; it takes {")
+
+
 def test_a_secret_of_one_region_cannot_serve_several() -> None:
     secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf"
     Settings.from_mapping({"slack": {"webhook_secret": secret}, "regions": ["eu-west-1"]})

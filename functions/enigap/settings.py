@@ -210,13 +210,22 @@ def _device_pattern() -> _Kind[str]:
 def _physical_pattern() -> _Kind[str]:
     def read(value: object) -> str:
         pattern = _device_pattern().read(value)
-        if re.fullmatch(pattern, _POD_DEVICE):
+        begins_like_one = any(re.match(pattern, device) for device in _ENI_DEVICES)
+        is_one = any(re.fullmatch(pattern, device) for device in _ENI_DEVICES)
+        if re.fullmatch(pattern, _POD_DEVICE) or (begins_like_one and not is_one):
             raise _RefusedError
         return pattern
 
-    return _Kind(f"a regular expression for whole device names, which must not match {_POD_DEVICE}", read)
+    return _Kind(
+        "a regular expression for whole device names (so `^eth` is none), which must not match "
+        f"{_POD_DEVICE}",
+        read,
+    )
 
 
+_ENI_DEVICES: Final = ("eth0", "ens5", "enp0s6", "enX0", "eno1", "em1")
+"""As Linux calls ENIs. A pattern of the beginning of one, such as `^en`, matches no whole name, and would
+leave no device physical."""
 _POD_DEVICE: Final = "eni1a2b3c4d5e6"
 """The node's end of a pod's device (VPC CNI): a pattern as short as `en.*` would take it for an ENI."""
 
@@ -335,7 +344,9 @@ class Settings:
             try:
                 given[key] = kind.read(each)
             except _RefusedError:
-                problems.append(f"{key}: {_shown(each)} is not allowed; it takes {kind.takes}.")
+                # A webhook's address by mistake is a secret all the same.
+                shown = "this value" if key == "slack" else _shown(each)
+                problems.append(f"{key}: {shown} is not allowed; it takes {kind.takes}.")
         if problems:
             raise SettingsError("\n".join(problems))
         settings = cls(**given)

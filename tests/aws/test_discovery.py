@@ -228,8 +228,8 @@ def test_a_cluster_that_its_agent_calls_otherwise_is_not_taken_for_silent(patter
     )
     assert discovery.notes == (
         (
-            "Container Insights knows 2 of the instances tagged as workers of prod as nodes of prod-eu, "
-            "and there they are looked at."
+            "2 instances tagged as workers of prod report to Container Insights as cluster prod-eu, "
+            "and count as nodes of that."
         ),
     )
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from enigap.core.messages.words import CAUSE_WORDS
+from enigap.core.verdict import Cause
 from tests.cli.accounts import AT, EVIL, Account
 from tests.cli.conftest import Enigap
 
@@ -96,3 +98,33 @@ def test_a_silent_node_has_dashes_and_no_devices(enigap: Enigap, account: Accoun
     assert "OS - node_network_total_bytes, all devices, in plus out" in rows
     assert "OS / ENI -" in rows
     assert "No device events to show." in rows
+
+
+def test_a_node_of_a_cluster_that_reports_nothing_at_all_is_not_blamed_for_it(
+    enigap: Enigap, account: Account
+) -> None:
+    node = account.ids["uncollected", "c-host-to-remote.internal"]
+    looked = enigap("check", "--cluster", "uncollected", "--at", AT, "--format", "json")
+    ran = enigap("explain", node, "--at", AT, "--format", "json")
+    assert (ran.status, looked.status) == (2, 2)
+    [cluster] = looked.document["clusters"]
+    assert (ran.document["finding"], ran.document["finding_reason"]) == (
+        "not_collected",
+        cluster["finding_reason"],
+    )
+    said = " ".join(enigap("explain", node, "--at", AT).stdout.split())
+    assert "not_collected (unknown): No node of uncollected has published" in said
+    assert "unexplained" not in said
+
+
+def test_it_says_what_the_alert_says_and_what_to_do(enigap: Enigap) -> None:
+    said = " ".join(enigap("explain", "g1-moved-device", "--at", AT).stdout.split())
+    words = CAUSE_WORDS[Cause.MOVED_DEVICE]
+    assert f"Likely: {words.likely}." in said
+    assert said.endswith(f"Next: {words.next_step}")
+    assert said.count("counting never makes the OS see less") == 1
+
+
+def test_what_cannot_be_known_has_no_line(enigap: Enigap, account: Account) -> None:
+    said = enigap("explain", account.ids["silent", "silent.internal"], "--at", AT).stdout
+    assert "at least" not in said

@@ -25,12 +25,13 @@ REGION = "us-east-2"
 EVIL = "[bold red]evil[/]\x1b[31m\nname"
 SHOWN = r"[bold red]evil[/]\x1b[31m\nname"
 
+SETTINGS = {"runbook_url": "https://wiki.example", "clusters": ["watched"]}
 FUNCTION = {
     "Runtime": "python3.13",
     "Handler": "index.handler",
     "Role": "arn:aws:iam::123456789012:role/plan",
     "Code": {"ZipFile": "def handler(event, context): pass"},
-    "Environment": {"Variables": Settings.from_mapping({"runbook_url": "https://wiki.example"}).to_env()},
+    "Environment": {"Variables": Settings.from_mapping(SETTINGS).to_env()},
 }
 TABLE = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -79,7 +80,7 @@ class Deployed:
         return self._run(*arguments, "--region", REGION)
 
     def remember(self, cluster: str, *incidents: Incident, **different: Any) -> None:
-        state = ClusterState(cluster, done=self.newest, nodes=3, incidents=incidents)
+        state = ClusterState(cluster, done=self.newest, nodes=3, seen_collecting=True, incidents=incidents)
         self.states.write(Remembered(ClusterState(**{**vars_of(state), **different}), None))
 
     def incident(self, incident_id: str, reason: str | None = None) -> Incident:
@@ -140,7 +141,7 @@ def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deplo
     ran = deployed.run("status")
     assert ran.status == 2
     assert " ".join(ran.stdout.split()) == (
-        "No cluster has been judged yet; the first is within a schedule of the deployment. "
+        "No cluster has been judged yet. The first results come within half an hour of the deployment. "
         "nobody is subscribed: set `email` or `slack` and deploy "
         "dashboard: https://console.example/#dashboards/dashboard/enigap"
     )
@@ -222,11 +223,13 @@ def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: Deployed) -> No
     ran = deployed.run("silence", "prod/*/os_deficit", "--for", "30m", "--why", "an upgrade")
     assert (ran.status, ran.stderr) == (0, "")
     assert ran.stdout.startswith("prod/*/os_deficit is muted until ")
-    assert "To end that sooner: enigap silence 'prod/*/os_deficit' --for 0m --why done\n" in ran.stdout
+    sooner = f"enigap silence 'prod/*/os_deficit' --region {REGION} --for 0m --why done\n"
+    assert f"To end that sooner: {sooner}" in ran.stdout
+    assert "No open incident" not in ran.stdout
     [silence] = deployed.run("status", "--format", "json").document["silences"]
     assert (silence["target"], silence["why"]) == ("prod/*/os_deficit", "an upgrade")
     left = datetime.fromisoformat(silence["until"]) - deployed.now
-    assert timedelta(minutes=30) <= left < timedelta(minutes=35)
+    assert timedelta(minutes=29, seconds=59) <= left < timedelta(minutes=35)
     assert ", muted until " in " ".join(deployed.run("status").stdout.split())
 
     ran = deployed.run("silence", "prod/*/os_deficit", "--for", "0m", "--why", "done")
@@ -234,9 +237,36 @@ def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: Deployed) -> No
     assert deployed.run("status", "--format", "json").document["silences"] == []
 
 
+def test_what_mutes_nothing_that_is_open_may_be_a_slip_and_is_said(deployed: Deployed) -> None:
+    deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
+    ran = deployed.run("silence", "prod/i-1/os_defict", "--for", "30m", "--why", "an upgrade")
+    assert ran.status == 0
+    assert "No open incident matches it now, so it mutes what opens until then." in " ".join(
+        ran.stdout.split()
+    )
+
+
+def test_a_silence_that_is_not_there_cannot_be_ended(deployed: Deployed) -> None:
+    ran = deployed.run("silence", "neverthere", "--for", "0m", "--why", "done")
+    assert ran.problem == "There is no silence of 'neverthere': `enigap status` lists those there are."
+
+
+def test_a_cluster_that_was_never_seen_collecting_is_not_called_well(deployed: Deployed) -> None:
+    deployed.remember("odd", seen_collecting=False, nodes=1)
+    said = " ".join(deployed.run("status").stdout.split())
+    assert "1 node, no open incidents, never seen collecting: see `enigap check`" in said
+
+
+def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: Deployed) -> None:
+    """Which watch a cluster that is not there; by the defaults there is none at all."""
+    said = deployed.run("check", "--settings", "deployed").problem
+    assert said.startswith("There is no cluster 'watched'")
+    assert deployed.run("check").problem.startswith("There is no cluster in ")
+
+
 def test_what_it_says_to_type_can_be_typed(deployed: Deployed) -> None:
     ran = deployed.run("silence", "it's; reboot", "--for", "1d", "--why", "a test")
-    assert "enigap silence 'it'\"'\"'s; reboot' --for 0m" in ran.stdout
+    assert f"enigap silence 'it'\"'\"'s; reboot' --region {REGION} --for 0m" in ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -247,8 +277,8 @@ def test_what_it_says_to_type_can_be_typed(deployed: Deployed) -> None:
         (["prod", "--for", "2w", "--why", "x"], "--for takes a time such as"),
         (["prod", "--for", "91d", "--why", "x"], "--for 91d is longer than 90 days"),
         (["prod", "--for", "999999d", "--why", "x"], "is longer than 90 days: change the settings instead."),
-        (["prod", "--for", "2h", "--why", " "], "A silence takes what to mute and --why: name both."),
-        ([" ", "--for", "2h", "--why", "x"], "A silence takes what to mute and --why: name both."),
+        (["prod", "--for", "2h", "--why", " "], "--why is empty: say why, for whoever finds it muted."),
+        ([" ", "--for", "2h", "--why", "x"], "A silence takes what to mute: name an incident"),
         (["prod", "--for", "2h"], "Missing option '--why'"),
         (["prod", "--why", "x"], "Missing option '--for'"),
     ],
@@ -281,6 +311,12 @@ def test_who_will_not_get_it_is_named() -> None:
     assert notify.subscriber(Subscription("email", EVIL, is_confirmed=False)) == (
         f"  email  {SHOWN}  not confirmed: the link in AWS's email is still to be followed"
     )
+
+
+def test_the_queue_before_slack_is_called_slack() -> None:
+    queue = "arn:aws:sqs:eu-west-1:123456789012:enigap-SlackMessagesQueue5249BA9A-x"
+    said = notify.subscriber(Subscription("sqs", queue, is_confirmed=True))
+    assert said == "  Slack, through the queue enigap-SlackMessagesQueue5249BA9A-x"
 
 
 def test_a_message_to_nobody_is_no_success(deployed: Deployed) -> None:

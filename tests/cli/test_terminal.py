@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,41 @@ def test_it_can_be_called_as_a_module_of_the_same_python(aws: EmbeddedAws) -> No
         [sys.executable, "-c", program], env=aws.environment(), capture_output=True, check=False
     )
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["policy"], ["estimate", "--nodes", "5", "--format", "json"]])
+def test_where_nothing_can_be_written_it_says_so_and_could_not_tell(
+    aws: EmbeddedAws, arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [CONSOLE_SCRIPT, *arguments],
+            env=aws.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("enigap: The output cannot be written (No space left on device): ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_version_is_that_of_the_package(console_script: Enigap) -> None:
+    ran = console_script("--version")
+    assert (ran.status, ran.stdout) == (0, f"enigap {version('enigap')}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chekc"], "No such command 'chekc'. Did you mean 'check'? See `enigap --help`."),
+        (["check", "--evidence", "maybe"], "'off': see `enigap check --help`."),
+        (["estimate", "--nodes", "5", "--clusters", "10"], "more than there are nodes (5): give fewer."),
+        (["estimate", "--nodes", "5", "--flagged", "10"], "more than there are nodes (5): give fewer."),
+    ],
+)
+def test_wrong_arguments_name_the_help_that_has_the_right_ones(
+    enigap: Enigap, arguments: list[str], said: str
+) -> None:
+    assert enigap(*arguments).problem.endswith(said)

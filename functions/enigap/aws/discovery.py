@@ -295,10 +295,16 @@ def _on_those_counted_once(twice: Sequence[str]) -> Iterator[str]:
 
 def _on_those_known_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterator[str]:
     for (tag, cluster), count in sorted(renamed.items()):
-        yield (
-            f"Container Insights knows {count} of the instances tagged as workers of {tag} "
-            f"as nodes of {cluster}, and there they are looked at."
-        )
+        if count == 1:
+            yield (
+                f"1 instance tagged as a worker of {tag} reports to Container Insights as cluster {cluster}, "
+                "and counts as a node of that."
+            )
+        else:
+            yield (
+                f"{count} instances tagged as workers of {tag} report to Container Insights as cluster "
+                f"{cluster}, and count as nodes of that."
+            )
 
 
 def _on_those_without_instances(clusters: Iterable[str]) -> Iterator[str]:

@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
+from enigap.cli.deployed import deployed
 from enigap.core.rules import EvidencePolicy, Rules
 from enigap.core.window import FetchSpan, Window
-from enigap.settings import Settings
+from enigap.settings import Settings, SettingsError
 
 MINUTES_KEPT = timedelta(days=15)
 """How long CloudWatch keeps one-minute data."""
@@ -52,9 +53,13 @@ Output = Annotated[Format, typer.Option("--format", help="A table for people or 
 SettingsFile = Annotated[
     Path | None,
     typer.Option(
-        "--settings", help="A cdk.json whose `enigap` settings to judge by; otherwise the defaults."
+        "--settings",
+        metavar="FILE",
+        help="A cdk.json whose `enigap` settings to judge by, or `deployed` for those of the deployed "
+        "enigap; otherwise the defaults.",
     ),
 ]
+AS_DEPLOYED = Path("deployed")
 
 
 def options(values: Mapping[str, object]) -> tuple[str, ...]:
@@ -87,10 +92,15 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def settings_from(path: Path | None) -> Settings:
-    """The settings in a cdk.json, or the defaults. Raises UsageError or SettingsError."""
+def settings_from(path: Path | None, profile: str | None, region: str | None) -> Settings:
+    """The settings in a cdk.json or of the deployed enigap, or the defaults.
+
+    Raises UsageError, SettingsError or, for those deployed, AwsProblem.
+    """
     if path is None:
         return Settings()
+    if path == AS_DEPLOYED:
+        return deployed(profile, region, datetime.now(UTC)).settings()
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -101,4 +111,7 @@ def settings_from(path: Path | None) -> Settings:
     if not isinstance(context, Mapping) or "enigap" not in context:
         # The defaults would be taken for what the file says.
         raise UsageError(f"--settings {path} has no `enigap` in a `context`: name a cdk.json that has.")
-    return Settings.from_mapping(context["enigap"])
+    try:
+        return Settings.from_mapping(context["enigap"])
+    except SettingsError as error:
+        raise UsageError(f"--settings {path}: {'; '.join(str(error).splitlines())}") from error

@@ -71,7 +71,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: 1 if there would have been an incident; 2 if nothing could be judged; 0 if all was well.
     """
-    settings = settings_from(settings_file)
+    settings = settings_from(settings_file, profile, region)
     settings = replace(settings, clusters=tuple(cluster or settings.clusters), evidence=evidence)
     now = datetime.now(UTC)
     past = Past.of(days, window_at(at, now, settings.rules()), settings, now)

@@ -52,7 +52,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 ) -> int:
     """Which nodes' gaps counting explains, and which it does not, and why.
 
-    Exit status: 1 if any node is unexplained; 2 if something could not be told; 0 if all is well.
+    Exit status: 1 if a node is unexplained; else 2 if a node is unreadable, a cluster is not collected,
+    nothing could be judged, or the command failed; else 0. Nodes that are merely unverified do not change it.
     """
     looked = look(
         cluster=cluster,
@@ -104,7 +105,7 @@ def look(
     settings_file: Path | None,
 ) -> Look:
     """Read and judge what the arguments name. Raises UsageError, SettingsError and AwsProblem."""
-    settings = settings_from(settings_file)
+    settings = settings_from(settings_file, profile, region)
     settings = replace(
         settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
     )

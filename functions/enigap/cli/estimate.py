@@ -37,12 +37,16 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     """What watching so many nodes costs a month at list prices, and what each lever saves."""
     if schedule_minutes not in SCHEDULES:
         raise UsageError(f"--schedule-minutes takes 15, 30 or 60, not {schedule_minutes}.")
+    if clusters > nodes:
+        raise UsageError(f"--clusters {clusters:,} are more than there are nodes ({nodes:,}): give fewer.")
+    if flagged is not None and flagged > nodes:
+        raise UsageError(f"--flagged {flagged:,} are more than there are nodes ({nodes:,}): give fewer.")
     fleet = Fleet(
         nodes=nodes,
-        clusters=min(clusters, nodes),
+        clusters=clusters,
         schedule_minutes=schedule_minutes,
         publish=publish,
-        flagged_nodes=min(nodes, round(nodes * FLAGGED_SHARE) if flagged is None else flagged),
+        flagged_nodes=round(nodes * FLAGGED_SHARE) if flagged is None else flagged,
         evidence_max_nodes=evidence_max_nodes,
     )
     if output is Format.JSON:

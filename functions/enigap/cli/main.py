@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -30,7 +32,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if wanted:
+        print(f"enigap {version('enigap')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    # The same again, for with a callback its text is the help.
+    """Does counting explain the gap between what the OS counted and what the network interfaces carried?"""
+
+
 app.command("check")(check.command)
 app.command("explain")(explain.command)
 app.command("backtest")(backtest.command)
@@ -48,11 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show_every_character()
     collect_seldom()
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="enigap", standalone_mode=False)
+        sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except typer.TyperException as error:
-        _fail(f"{error.format_message().rstrip('.')}: see `enigap --help`.")
+        _fail(_usage(error))
     except (AwsProblem, UsageError, SettingsError, StateUnreadableError, EmbeddedAwsError) as error:
         _fail(str(error))
     except ConflictError as error:
@@ -60,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except NobodyReadsError:
         stop_writing()
         sys.exit(EXIT_COULD_NOT_TELL)
+    except OSError as error:
+        if error.filename is not None:  # of a file, and not of what is printed: nobody expected that
+            raise
+        stop_writing()
+        _fail(f"The output cannot be written ({error.strerror or error}): make room, or send it elsewhere.")
     sys.exit(code or 0)
 
 
@@ -67,6 +96,14 @@ def _fail(sentence: str) -> None:
     for line in f"enigap: {sentence}".splitlines():
         print(printable(_with_both_ends(line), most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_COULD_NOT_TELL)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the arguments, and which help has what would be right."""
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    see = f"ee `{context.command_path if context else 'enigap'} --help`."
+    return f"{message} S{see}" if message.endswith("?") else f"{message}: s{see}"
 
 
 def _with_both_ends(line: str) -> str:

@@ -60,7 +60,10 @@ def command(
 def subscriber(subscription: Subscription) -> str:
     """Who gets messages, or what is still to be done for that."""
     note = "" if subscription.is_confirmed else f"  not confirmed: {subscription.to_confirm}"
-    return f"  {printable(subscription.protocol)}  {printable(subscription.endpoint)}{note}"
+    where = printable(subscription.endpoint)
+    if subscription.protocol == "sqs" and "SlackMessages" in where:
+        return f"  Slack, through the queue {where.rsplit(':', 1)[-1]}{note}"
+    return f"  {printable(subscription.protocol)}  {where}{note}"
 
 
 def _nothing_happened(window: Window) -> Incident:

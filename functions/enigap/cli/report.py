@@ -27,7 +27,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 ) -> int:
     """One self-contained page about every node, to open in a browser or to pass on.
 
-    Exit status: as of `enigap check`.
+    Exit status: the same as `enigap check`.
     """
     # Here, for every other command would wait for the templates, too.
     from enigap.cli.page import page  # noqa: PLC0415

@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from enigap.core.cluster import ClusterReport, surplus
+from enigap.core.cluster import ClusterReport, Finding, surplus
 from enigap.core.devices import DeviceKind
 from enigap.core.evidence import DeviceRates, Unusable
+from enigap.core.messages.words import CAUSE_WORDS
 from enigap.core.reading import Node
 from enigap.core.text import printable
 from enigap.core.units import ByteRate
@@ -149,27 +150,34 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
     return text.append(f". CloudWatch bills {billed:,} metrics for this look.")
 
 
-def explain(console: Console, region: str, judgement: Judgement) -> None:
-    """One node: the verdict, both sides, and every device."""
+def explain(console: Console, region: str, judgement: Judgement, finding: Finding | None = None) -> None:
+    """One node: the verdict with its likely cause, both sides, every device, and what to do next."""
     console.print(
         Text.assemble(
             (_node_name(judgement), "bold"),
             f" in {printable(judgement.node.cluster)} ({printable(region)}), {span_of(judgement.window)}",
         )
     )
-    row = VERDICT_TABLE[judgement.verdict]
+    words = CAUSE_WORDS.get(judgement.cause) if judgement.cause and not finding else None
     console.print()
-    console.print(
-        Text.assemble(
-            (judgement.verdict.value, _STYLES[judgement.explained]),
-            f" ({MARKS[judgement.explained]}): {row.means}.",
-        )
-    )
-    console.print(Text(printable(judgement.reason, most=1000)))
+    if finding:
+        reason = printable(finding.reason, most=1000)
+        console.print(Text.assemble((finding.kind.value, "yellow"), f" (unknown): {reason}"))
+    else:
+        reason = printable(judgement.reason, most=1000)
+        mark = MARKS[judgement.explained]
+        style = _STYLES[judgement.explained]
+        console.print(Text.assemble((judgement.verdict.value, style), f" ({mark}): {reason}"))
+    if words:
+        console.print(Text(f"Likely: {words.likely}."))
     console.print()
     console.print(_sides(judgement))
     console.print()
     console.print(_devices(judgement))
+    if words:
+        next_step = words.next_step.replace("{cluster}", shlex.quote(printable(judgement.node.cluster)))
+        console.print()
+        console.print(Text(f"Next: {next_step}", "bold"))
 
 
 def _sides(judgement: Judgement) -> Table:
@@ -180,8 +188,10 @@ def _sides(judgement: Judgement) -> Table:
     table.add_row("OS", rate(judgement.os), "node_network_total_bytes, all devices, in plus out")
     table.add_row("ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried")
     table.add_row("OS / ENI", ratio(judgement.ratio), "")
-    table.add_row("unexplained", rate(judgement.unexplained), "at least")
-    table.add_row("node-local", rate(judgement.node_local_at_least), "at least; never left the node")
+    if judgement.unexplained is not None:
+        table.add_row("unexplained", rate(judgement.unexplained), "at least")
+    if judgement.node_local_at_least is not None:
+        table.add_row("node-local", rate(judgement.node_local_at_least), "at least; never left the node")
     return table
 
 
@@ -241,4 +251,6 @@ def ratio(value: float | None) -> str:
     """A ratio with the digits that matter, or a dash."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"

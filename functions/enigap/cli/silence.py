@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from enigap.cli.arguments import Profile, Region, UsageError
+from enigap.aws.state_table import StateTable
+from enigap.cli.arguments import Profile, Region, UsageError, options
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
-from enigap.core.documents import timestamp
 from enigap.core.incidents import Silence
 from enigap.core.text import printable
 
@@ -34,20 +34,40 @@ def command(
     region: Region = None,
     profile: Profile = None,
 ) -> int:
-    """Say nothing about an incident until a time. What is still open then is told about then."""
+    """Mute an incident for a while. If it is still open afterwards, people are told then."""
     now = datetime.now(UTC)
     until = now + _duration(duration)
-    if not target.strip() or not why.strip():
-        raise UsageError("A silence takes what to mute and --why: name both.")
+    if not target.strip():
+        raise UsageError("A silence takes what to mute: name an incident, a cluster or an instance.")
+    if not why.strip():
+        raise UsageError("--why is empty: say why, for whoever finds it muted.")
     silence = Silence(target.strip(), until, why.strip())
-    deployed(profile, region, now).states.silence(silence)
-    screen, shown = Screen(), printable(silence.target)
+    states, screen, shown = deployed(profile, region, now).states, Screen(), printable(silence.target)
     if until == now:
+        if all(each.target != silence.target for each in states.silences()):
+            raise UsageError(f"There is no silence of {shown!r}: `enigap status` lists those there are.")
+        states.silence(silence)
         screen.print(f"{shown} is no longer muted.")
-    else:
-        screen.print(f"{shown} is muted until {timestamp(until.replace(microsecond=0))}.")
-        screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} --for 0m --why done")
+        return 0
+    states.silence(silence)
+    screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
+    if not _is_open(states, silence, now):
+        screen.print(
+            "No open incident matches it now, so it mutes what opens until then. Should it be a slip: "
+            "`enigap status` lists those that are open."
+        )
+    again = shlex.join([*options({"--region": region, "--profile": profile}), "--for", "0m", "--why", "done"])
+    screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
     return 0
+
+
+def _is_open(states: StateTable, silence: Silence, now: datetime) -> bool:
+    """Whether it mutes anything that is open."""
+    return any(
+        silence.covers(incident.id, now)
+        for known in states.known()
+        for incident in states.read(known.cluster)[0].state.incidents
+    )
 
 
 def _duration(text: str) -> timedelta:

@@ -79,14 +79,16 @@ def _status(it: Deployed, now: datetime) -> Status:
 
 def show(screen: Screen, status: Status) -> None:
     if not status.states:
-        screen.print("No cluster has been judged yet; the first is within a schedule of the deployment.")
+        screen.print(
+            "No cluster has been judged yet. The first results come within half an hour of the deployment."
+        )
     for state in status.states:
         screen.print(_cluster(state, status))
         for incident in state.incidents:
             screen.print(_incident(incident, status))
     for silence in status.silences:
-        until = timestamp(silence.until.replace(microsecond=0))
-        screen.print(f"muted: {printable(silence.target)} until {until} ({printable(silence.why)})")
+        target, why = printable(silence.target), printable(silence.why)
+        screen.print(f"muted: {target} until {_minute(silence.until)} ({why})")
     for each in status.unconfirmed:
         what = f"not confirmed: {printable(each.protocol)} {printable(each.endpoint)}"
         screen.print(Text.assemble((what, "yellow"), f": {each.to_confirm}"))
@@ -96,14 +98,17 @@ def show(screen: Screen, status: Status) -> None:
 
 
 def _cluster(state: ClusterState, status: Status) -> Text:
-    judged = f"judged up to {state.done.end:%Y-%m-%d %H:%M} UTC" if state.done else "never judged yet"
-    text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {state.nodes:,} nodes, ")
+    judged = f"judged up to {_minute(state.done.end)}" if state.done else "never judged yet"
+    nodes = f"{state.nodes:,} {'node' if state.nodes == 1 else 'nodes'}"
+    text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {nodes}, ")
     count = len(state.incidents)
     text.append(
         f"{count or 'no'} open {'incident' if count == 1 else 'incidents'}", "bold red" if count else ""
     )
     if state.cluster in status.overdue:
         text.append(", overdue: look at the alarms and at the reconcile function's log", "yellow")
+    if state.done and state.nodes and not state.seen_collecting:
+        text.append(", never seen collecting: see `enigap check`", "yellow")
     if state.outbox:
         text.append(f", {len(state.outbox)} still to be sent", "yellow")
     return text
@@ -111,11 +116,19 @@ def _cluster(state: ClusterState, status: Status) -> Text:
 
 def _incident(incident: Incident, status: Status) -> Text:
     nodes = f"{incident.node_count:,} {'node' if incident.node_count == 1 else 'nodes'}"
-    text = Text(f"  {printable(incident.id)}: {nodes} since {incident.since:%Y-%m-%d %H:%M} UTC")
+    text = Text(f"  {printable(incident.id)}: {nodes} since {_minute(incident.since)}")
     if until := status.muted_until(incident):
-        text.append(f", muted until {timestamp(until.replace(microsecond=0))}", "yellow")
+        text.append(f", muted until {_minute(until)}", "yellow")
     why = incident.nodes[0]["reason"] if incident.nodes else incident.reason
     return text.append(f"\n    {printable(why, most=500)}" if why else "")
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _second(instant: datetime) -> str:
+    return timestamp(instant.replace(microsecond=0))
 
 
 def document(status: Status) -> Document:
@@ -135,7 +148,7 @@ def document(status: Status) -> Document:
                         "cause": incident.cause,
                         "since": timestamp(incident.since),
                         "node_count": incident.node_count,
-                        "muted_until": timestamp(until) if (until := status.muted_until(incident)) else None,
+                        "muted_until": _second(until) if (until := status.muted_until(incident)) else None,
                     }
                     for incident in state.incidents
                 ],
@@ -143,8 +156,7 @@ def document(status: Status) -> Document:
             for state in status.states
         ],
         "silences": [
-            {"target": each.target, "until": timestamp(each.until), "why": each.why}
-            for each in status.silences
+            {"target": each.target, "until": _second(each.until), "why": each.why} for each in status.silences
         ],
         "subscriptions": [
             {"protocol": each.protocol, "endpoint": each.endpoint, "confirmed": each.is_confirmed}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from enigap.core.cluster import ClusterReport
+from enigap.core.cluster import ClusterReport, Finding
 from enigap.core.devices import DeviceKind
 from enigap.core.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.units import ByteRate, RateSpan
@@ -116,12 +116,14 @@ def _cluster_document(report: ClusterReport) -> Document:
     }
 
 
-def explain_document(region: str, judgement: Judgement) -> Document:
-    """What `enigap explain --format json` prints."""
+def explain_document(region: str, judgement: Judgement, finding: Finding | None = None) -> Document:
+    """What `enigap explain --format json` prints. `finding` is of the node's cluster as a whole."""
     return {
         "schema": EXPLAIN_SCHEMA,
         "region": region,
         "cluster": judgement.node.cluster,
+        "finding": finding.kind.value if finding else None,
+        "finding_reason": finding.reason if finding else None,
         "window": window_document(judgement.window),
         "node": node_document(judgement),
     }
