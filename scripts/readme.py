@@ -183,7 +183,7 @@ def cost() -> str:
     heads = (
         "nodes",
         "reading",
-        "functions, alarms, key",
+        "dashboard, alarms, key, functions",
         *(f"total, `publish` `{each}`" for each in Publish),
     )
     return f"{_table(heads, lines)}\nPrices as of {PRICES_AS_OF.isoformat()}.\n"
@@ -192,7 +192,8 @@ def cost() -> str:
 def levers() -> str:
     """What makes the bill of a thousand nodes smaller, and what it hides."""
     fleet = Fleet(1_000, flagged_nodes=20)
-    heads = ("lever", f"saves 1,000 nodes, of {_dollars(total(monthly_bill(fleet)))}", "and hides")
+    bill = _dollars(total(monthly_bill(fleet)))
+    heads = ("lever", f"saves a month at 1,000 nodes, of {bill}", "at the price of")
     return _table(
         heads,
         ((f"`{each.setting}`", _dollars(each.dollars_saved), each.hides) for each in levers_of(fleet)),
@@ -246,11 +247,11 @@ def growth() -> str:
     )
     machine = document["machine"]
     cold = (f"{name} {start['wall_seconds']:.1f} s" for name, start in document["cold_starts"].items())
-    missed = (f"{each['what']} ({each['measured']})" for each in document["targets"] if not each["is_met"])
+    missed = [f"{each['what']} ({each['measured']})" for each in document["targets"] if not each["is_met"]]
     said = (
         f"Cold starts: {', '.join(cold)}. Measured {machine['measured']} on {machine['processor']}, with "
-        f"enigap {machine['enigap']}; {machine['rivals']}. Aimed at and missed: "
-        f"{'; '.join(missed) or 'nothing'}."
+        f"enigap {machine['enigap']}; {machine['rivals']}. "
+        + (f"Targets missed: {'; '.join(missed)}." if missed else "All targets were met.")
     )
     return f"{_table(heads, lines)}\n{textwrap.fill(said, 120)}\n"
 
