@@ -389,6 +389,17 @@ def test_an_incident_that_came_and_went_unheard_is_still_told_of() -> None:
     assert merge([opened, resolved]) == (resolved,)
 
 
+def test_an_ending_that_nobody_heard_of_is_told_though_the_incident_is_open_again_and_muted() -> None:
+    about = "prod/i-1/os_deficit"
+    state = after(NEW, report_of(window(0), {"i-1": (DEFICIT, DEFICIT)}))
+    state = told(state, report_of(window(2), {"i-1": (AGREE, AGREE)}))
+    muted = [Silence(about, window(9).end, "being repaired")]
+    state = told(state, report_of(window(4), {"i-1": (DEFICIT, DEFICIT)}), silences=muted)
+    assert ids(state) == [about]
+    assert said(state) == [("resolved", about, "explained_again")]
+    assert state.outbox[0].incident.since < window(0).end < state.incidents[0].since
+
+
 @pytest.mark.parametrize(
     ("why", "expected"),
     [
@@ -411,3 +422,26 @@ def test_endings_do_not_take_the_place_of_a_cluster_wide_incident_that_has_just_
     assert ("opened", "prod/*/os_deficit", "confirmed") in said(state)
     state = told(state, report_of(window(10), nodes(30, DEFICIT, DEFICIT)))
     assert ("opened", "prod/*/os_deficit", "confirmed") in said(state)
+
+
+def test_an_opening_nobody_heard_is_told_once_the_cluster_wide_mute_is_over() -> None:
+    state = told(NEW, report_of(window(0), nodes(20, SILENT, SILENT)))
+    muted = [Silence("prod/*/os_silent", window(3).end, "why")]
+    state = after(state, report_of(window(1), nodes(40, SILENT, SILENT)), silences=muted)
+    state = told(state, report_of(window(5), nodes(40, SILENT, SILENT)))
+    assert said(state) == [("opened", "prod/*/os_silent", "silence_expired")]
+
+
+def test_a_cluster_that_is_known_not_to_collect_is_not_told_of_again_node_by_node() -> None:
+    """One of its nodes is unreadable, and might be one that reports: nothing is found of the cluster then."""
+    unreadable = {"i-9": (Verdict.UNREADABLE, Verdict.UNREADABLE)}
+    state = after(NEW, report_of(window(0), nodes(3, AGREE, AGREE)))
+    state = after(state, report_of(window(1), {}, finding=NOT_COLLECTED))
+    state = told(state, report_of(window(2), nodes(3, SILENT, SILENT) | unreadable))
+    assert ids(state) == ["prod/*/not_collected"]
+    assert state.outbox == ()
+    state = told(state, report_of(window(3), nodes(2, AGREE, AGREE) | nodes(1, SILENT, SILENT, first=2)))
+    assert said(state) == [
+        ("opened", "prod/i-2/os_silent", "confirmed"),
+        ("resolved", "prod/*/not_collected", "collected_again"),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -137,6 +137,56 @@ def test_without_its_secret_nothing_is_posted_and_nothing_is_lost(
         assert len(slack.taken) == 1
 
 
+def dead_letters_of_work_items(stack: Stack) -> str:
+    """Those of the queue in front of the reconciler: runs that fail, as where SNS throttles, end here."""
+    [source] = [
+        each
+        for each in stack.of_type("Lambda::EventSourceMapping").values()
+        if stack.template["Resources"][each["FunctionName"]["Ref"]]["Properties"]["Handler"]
+        == "enigap.lambdas.reconcile.handler"
+    ]
+    queue = stack.of_type("SQS::Queue")[source["EventSourceArn"]["Fn::GetAtt"][0]]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    dead_letters: str = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    return dead_letters
+
+
+def dead_letters_of_plans(stack: Stack) -> str:
+    """Where Lambda puts the planner's events that failed each time, and the schedule those it could not give
+    to Lambda.
+    """
+    destination = stack.one("Lambda::EventInvokeConfig")["DestinationConfig"]["OnFailure"]["Destination"]
+    target = stack.one("Scheduler::Schedule")["Target"]
+    assert target["DeadLetterConfig"]["Arn"] == destination
+    dead_letters: str = destination["Fn::GetAtt"][0]
+    return dead_letters
+
+
+def dead_letters_of_the_subscription(stack: Stack) -> str:
+    """Where SNS puts what it cannot hand over to Slack's queue."""
+    found: set[str] = {
+        each["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for each in stack.of_type("SNS::Subscription").values()
+        if each["Protocol"] == "sqs"
+    }
+    [dead_letters] = found
+    return dead_letters
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("reconcileDeadLetters", dead_letters_of_work_items),
+        ("planDeadLetters", dead_letters_of_plans),
+        ("slackDeadLetters", dead_letters_of_the_subscription),
+    ],
+)
+def test_a_dead_letter_of_any_kind_is_an_alarm_until_it_is_gone(
+    name: str, of: Callable[[Stack], str], stack: Stack
+) -> None:
+    check_alarm([0, 1, 1, 0, 0, 0, 0, 0, 0, 0], stack.alarm(name), of(stack))
+
+
 def check_dead_letters_alarm_and_redrive(queue: Redelivery, deployed: Deployed) -> None:
     """One message is in the dead letters; the alarm is on until it has been redriven and delivered."""
     assert [message.receives for message in queue.dead_letters] == [deployed.max_receive_count]
@@ -145,19 +195,21 @@ def check_dead_letters_alarm_and_redrive(queue: Redelivery, deployed: Deployed) 
     queue.run()
     assert queue.dead_letters == []
     depths += [len(queue.dead_letters)] * 7
-    changes = alarms_of(depths, deployed)
+    check_alarm(depths, deployed.alarm, deployed.dead_letters)
+
+
+def check_alarm(depths: Sequence[int], alarm: dict[str, Any], dead_letters: str) -> None:
+    """While these dead letters' depth goes so, minute by minute, the alarm goes on, tells, and off again."""
+    changes = alarms_of(depths, alarm, dead_letters)
     assert [change.new_state for change in changes] == ["OK", "ALARM", "OK"]
     assert [len(change.actions) for change in changes] == [0, 1, 0]
 
 
-def alarms_of(depths: Sequence[int], deployed: Deployed) -> list[Transition]:
+def alarms_of(depths: Sequence[int], alarm: dict[str, Any], dead_letters: str) -> list[Transition]:
     """What the alarm does while the dead letters' depth goes so, minute by minute."""
-    properties = {key: value for key, value in deployed.alarm.items() if key != "Tags"}
+    properties = {key: value for key, value in alarm.items() if key != "Tags"}
     [dimension] = properties["Dimensions"]
-    assert dimension == {
-        "Name": "QueueName",
-        "Value": {"Fn::GetAtt": [deployed.dead_letters, "QueueName"]},
-    }
+    assert dimension == {"Name": "QueueName", "Value": {"Fn::GetAtt": [dead_letters, "QueueName"]}}
     cloudwatch = StrictCloudWatch(NOON, aws_namespaces_writable=True)
     client_of(cloudwatch).put_metric_alarm(
         **{
@@ -181,8 +233,8 @@ def test_the_runbook_names_every_alarm_on_dead_letters_and_says_for_how_long_the
     stack: Stack,
 ) -> None:
     text = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
-    names = {each["AlarmName"].partition("-")[2] for each in stack.of_type("CloudWatch::Alarm").values()}
-    assert set(re.findall(r"`(\w+DeadLetters)`", text)) == {n for n in names if n.endswith("DeadLetters")}
+    names = {each["AlarmName"] for each in stack.of_type("CloudWatch::Alarm").values()}
+    assert set(re.findall(r"`([\w-]+DeadLetters)`", text)) == {n for n in names if n.endswith("DeadLetters")}
     kept = {
         queue["MessageRetentionPeriod"]
         for name, queue in stack.of_type("SQS::Queue").items()

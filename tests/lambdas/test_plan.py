@@ -92,6 +92,18 @@ def test_a_window_in_the_future_or_too_old_for_cloudwatch_is_refused(deployed: D
     assert deployed.items() == []
 
 
+def test_a_planner_that_may_not_look_plans_the_clusters_it_knows_and_fails_all_the_same(
+    deployed: Deployed,
+) -> None:
+    deployed.play("prod", "c")
+    old = newest().previous(5)
+    plan({"window_end": timestamp(old.end)})
+    deployed.cloudwatch.faults.access_denied("ListMetrics", times=ALWAYS)
+    with pytest.raises(AwsProblem, match="allow cloudwatch:ListMetrics"):
+        plan({"window_end": timestamp(old.next().end)})
+    assert deployed.queued() == [WorkItem(ACCOUNT, "eu-west-1", "prod", at) for at in (old, old.next())]
+
+
 def test_settings_that_do_not_fit_fail_the_call(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENIGAP_SETTINGS", '{"tolerence": 0.1}')
     with pytest.raises(ValueError, match="did you mean tolerance"):

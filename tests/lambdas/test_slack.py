@@ -157,6 +157,14 @@ def test_slack_is_not_waited_for_longer_than_the_function_may_run(pool: urllib3.
     assert "asks to wait 20 s" in impatient.failures[0].why
 
 
+def test_slack_is_not_waited_for_when_no_time_would_be_left_to_post(pool: urllib3.PoolManager) -> None:
+    with SlackReceiver(*[Say(429, "rate_limited", {"Retry-After": "15"})] * 9) as slack:
+        impatient = way(slack, pool)
+        assert impatient.deliver("hello") == ["0"]
+    assert impatient.slept == [15.0, 15.0]
+    assert "asks to wait 15 s" in impatient.failures[0].why
+
+
 def test_nothing_is_posted_that_might_not_be_finished_in_time(pool: urllib3.PoolManager) -> None:
     with SlackReceiver() as slack:
         late = way(slack, pool)

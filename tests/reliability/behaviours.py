@@ -97,7 +97,18 @@ def pods_behind_branch_interfaces(start: datetime, end: datetime) -> Part:
 
 def bursts_at_the_windows_edges(start: datetime, end: datetime) -> Part:
     """Ten gigabytes in ten seconds, now before and now after the end of a window."""
-    whole = everyday(start, end)
+    return everyday(start, end) + _bursts(start, end)
+
+
+def bursts_of_the_node_itself_at_the_windows_edges(start: datetime, end: datetime) -> Part:
+    """The same, and nothing that is counted twice: by the middle values the OS now sees less than the
+    interfaces carried, and in the next window more.
+    """
+    return _host(30, start, end) + _bursts(start, end)
+
+
+def _bursts(start: datetime, end: datetime) -> Part:
+    whole = Part()
     quarters = int((end - start) / timedelta(minutes=15))
     for number in range(1, quarters):
         edge = start + number * timedelta(minutes=15)
@@ -106,11 +117,22 @@ def bursts_at_the_windows_edges(start: datetime, end: datetime) -> Part:
     return whole
 
 
+def pods_on_devices_of_no_known_class(start: datetime, end: datetime) -> Part:
+    """A CNI plugin that calls its pods' devices as no rule knows, and much stays on the node."""
+    inside = pod_to_pod(megabytes(500, start, end), source="nk0000000001", target="nk0000000002")
+    return everyday(start, end) + Part((inside,))
+
+
 # --- the agent
 
 
 def agent_down(start: datetime, end: datetime) -> Part:
     return everyday(start, end) + Part(faults=(AgentDown(start, end),))
+
+
+def agent_up_for_five_minutes(start: datetime, end: datetime) -> Part:
+    downs = (AgentDown(start, start + MINUTE), AgentDown(start + 6 * MINUTE, end))
+    return everyday(start, end) + Part(faults=downs)
 
 
 def agent_hangs_for(gap: timedelta, after: timedelta = timedelta(minutes=4)) -> Behaviour:
@@ -206,6 +228,12 @@ def traffic_on_a_device_of_no_known_class(start: datetime, end: datetime) -> Par
     return _on_the_first_interface(start, end) + _host(30, start, end, nic="wan0") + _inside(500, start, end)
 
 
+def traffic_inside_on_devices_called_like_interfaces(start: datetime, end: datetime) -> Part:
+    """Virtual devices under the names of physical ones."""
+    inside = pod_to_pod(megabytes(100, start, end), source="eth7", target="eth8")
+    return everyday(start, end) + Part((inside,))
+
+
 # --- EC2
 
 
@@ -229,3 +257,8 @@ def ec2_publishes_minutes_of_each_period(minutes: int) -> Behaviour:
         return everyday(start, end) + Part(faults=tuple(PeriodCut(each, minutes) for each in periods))
 
     return behaviour
+
+
+def ec2_is_silent(start: datetime, end: datetime) -> Part:
+    """No datapoint at all."""
+    return ec2_publishes_minutes_of_each_period(0)(start, end)

@@ -106,6 +106,20 @@ def test_a_cloudwatch_that_does_not_answer_is_one_notice_and_ends_nothing(
     assert sentence in world.topic.published[1].by_protocol["email"]
 
 
+@pytest.mark.parametrize("what", [does_not_list, has_no_instances_to_show])
+def test_a_healthy_cluster_whose_nodes_cannot_be_listed_any_more_is_not_forgotten(
+    what: Callable[[World], None],
+) -> None:
+    """Neither has the planner a list any more: nothing but what it remembers says that there is a cluster."""
+    world = World(worker("i-1"), worker("i-2"))
+    world.at(2, lambda: what(world))
+    world.at(8, world.works_again)
+    assert world.tells(windows=10) == {3: [CANNOT_SEE], 8: [CAN_SEE]}
+    assert [world.published("NodesUnreadable", n) for n in (1, 2, 7, 8)] == [0, 1, 1, 0]
+    assert [message.event["incidents"][0]["node_count"] for message in world.topic.published] == [2, 2]
+    assert len(world.problems) == 3 * 6, "each of the planner's attempts failed, and is counted as failed"
+
+
 def test_what_could_not_be_read_is_counted_as_that_and_as_nothing_else() -> None:
     """A dashboard that shows no unexplained node tells health from blindness."""
     healthy, blind = World(worker("i-1"), worker("i-2")), World(worker("i-1"), worker("i-2"))
@@ -202,28 +216,47 @@ def test_without_the_logs_nothing_that_hangs_on_evidence_is_over() -> None:
 # --- nobody can be told
 
 
-def sns_is_down() -> Exception:
-    error: Exception = EndpointConnectionError(endpoint_url="https://sns.eu-west-1.amazonaws.com")
-    return error
+SNS_IS_DOWN: Exception = EndpointConnectionError(endpoint_url="https://sns.eu-west-1.amazonaws.com")
+SNS_TROUBLE: dict[str, Exception] = {
+    "down": SNS_IS_DOWN,
+    "throttled": refusal("Throttled", "Publish", "Rate exceeded", 429),
+    "denied": refusal("AuthorizationError", "Publish", "not authorized", 403),
+    "without its key": refusal("KMSDisabled", "Publish", "the key is disabled"),
+}
 
 
 def _ignore(_: object) -> None:
     """For what is done for its effect."""
 
 
-def test_what_could_not_be_said_is_said_once_it_can_be() -> None:
+@pytest.mark.parametrize("why", SNS_TROUBLE.values(), ids=SNS_TROUBLE)
+def test_what_could_not_be_said_is_said_once_it_can_be(why: Exception) -> None:
+    """Until then no run that has something to say is a success: each of them is a dead letter."""
     world = in_trouble(last=7)
-    world.at(3, world.fail("sns.publish", sns_is_down()))
+    world.at(3, world.fail("sns.publish", why))
     world.at(6, world.works_again)
     assert world.tells(windows=11) == {6: [OPENED], 9: [RESOLVED]}
+    assert [WorkItem.from_json(each.body) for each in world.queue.dead_letters] == [item(3), item(4)]
+    assert len(world.done) == 11 - 2
 
 
 def test_what_came_and_went_unheard_is_told_as_over() -> None:
     world = in_trouble(last=4)
-    world.at(3, world.fail("sns.publish", sns_is_down()))
+    world.at(3, world.fail("sns.publish", SNS_IS_DOWN))
     world.at(12, world.works_again)
     assert world.tells(windows=14) == {12: [RESOLVED]}
     assert world.audience.repeats == 0
+
+
+def test_what_is_left_to_say_of_a_cluster_that_is_deleted_meanwhile_is_said_hours_later() -> None:
+    """Nothing lists it by then: it is planned for as long as something is unsaid."""
+    gone_at = window(6).start + timedelta(minutes=5)
+    world = World(*(worker(f"i-{n}", gone_at=gone_at) for n in (1, 2)))
+    world.during(2, 30, "i-1", nic_moved_into_a_pod)
+    world.at(4, world.fail("sns.publish", SNS_IS_DOWN))
+    world.at(24, world.works_again)
+    assert world.tells(windows=27) == {3: [OPENED], 24: ["resolved i-1/os_deficit (node_gone)"]}
+    assert (world.state.outbox, world.state.nodes) == ((), 0)
 
 
 def test_a_message_that_sns_took_and_whose_answer_got_lost_is_said_twice_at_most() -> None:
@@ -251,7 +284,7 @@ def test_what_cannot_be_written_down_is_done_again_and_said_once(call: str) -> N
 
 def test_a_work_item_that_fails_three_times_is_put_aside_and_the_next_window_tells() -> None:
     world = in_trouble()
-    world.at(3, world.fail("sns.publish", sns_is_down()))
+    world.at(3, world.fail("sns.publish", SNS_IS_DOWN))
     world.at(9, world.works_again)
     assert world.tells(windows=12) == {9: [OPENED]}
     put_aside = [WorkItem.from_json(each.body).window for each in world.queue.dead_letters]
@@ -260,7 +293,7 @@ def test_a_work_item_that_fails_three_times_is_put_aside_and_the_next_window_tel
 
 def test_a_dead_letter_that_comes_back_out_of_order_changes_nothing_that_is_newer() -> None:
     world = in_trouble(last=6)
-    world.at(3, world.fail("sns.publish", sns_is_down()))
+    world.at(3, world.fail("sns.publish", SNS_IS_DOWN))
     world.at(9, world.works_again)
     world.after(12, world.queue.redrive)
     before: dict[str, object] = {}
@@ -294,6 +327,30 @@ def test_a_window_that_is_planned_again_half_an_hour_later_says_nothing_twice() 
     assert {done.outcome for done in world.done} == {Outcome.JUDGED, Outcome.OLDER}
 
 
+def test_a_window_that_was_left_out_gets_its_metrics_once_it_is_planned_and_says_nothing() -> None:
+    world = in_trouble()
+    missing: list[float | None] = []
+    world.at(4, lambda: setattr(world, "is_scheduled", False))
+    world.at(5, lambda: setattr(world, "is_scheduled", True))
+    world.at(8, lambda: missing.append(world.published("NodesUnexplained", 4)))
+    world.at(8, partial(world.plan, window(4)))
+    assert world.tells(windows=9) == {3: [OPENED]}
+    assert [*missing, world.published("NodesUnexplained", 4)] == [None, 1]
+    assert world.state.done == window(8)
+
+
+def test_a_cluster_that_was_never_judged_is_noticed_though_it_is_planned_again_and_again() -> None:
+    """Nothing of it was ever written down but since when it has been planned."""
+    world = World(worker("i-1"), worker("i-2"))
+    world.fail("dynamodb.get_item", refusal("AccessDeniedException", "GetItem", "no", 403))()
+    changes, alarmed = watch(world), []
+    for number in range(6):
+        world.quarter(number)
+        alarmed += [number] if "ALARM" in changes() else []
+    assert alarmed == [4]
+    assert world.done == []
+
+
 def test_of_two_runs_at_the_same_time_one_gives_way_and_finds_everything_done() -> None:
     world = in_trouble()
 
@@ -306,6 +363,24 @@ def test_of_two_runs_at_the_same_time_one_gives_way_and_finds_everything_done() 
     assert [done.outcome for done in world.done].count(Outcome.ALREADY_DONE) == 1
 
 
+def test_a_run_that_the_next_window_overtakes_gives_way_and_takes_nothing_back() -> None:
+    world = in_trouble(last=6)
+    world.at(2, lambda: setattr(world, "is_scheduled", False))
+
+    def overtakes() -> None:
+        world.process.meanwhile["before dynamodb.put_item"] = lambda: _ignore(world.reconcile(item(3)))
+
+    world.at(3, lambda: world.queue.put(json.dumps(item(2).document()), CLUSTER), overtakes)
+    world.at(3, lambda: setattr(world, "is_scheduled", True))
+    assert world.tells(windows=10) == {3: [OPENED], 8: [RESOLVED]}
+    assert [type(problem) for problem in world.problems] == [ConflictError]
+    assert [done.outcome for done in world.done[2:5]] == [
+        Outcome.JUDGED,  # window 3, by whoever overtook
+        Outcome.OLDER,
+        Outcome.ALREADY_DONE,
+    ]
+
+
 def test_a_window_of_the_future_is_refused_and_takes_nothing_with_it() -> None:
     """The clock of whoever planned it is ahead: were it judged, nothing would be judged until then."""
     world = in_trouble()
@@ -315,6 +390,39 @@ def test_a_window_of_the_future_is_refused_and_takes_nothing_with_it() -> None:
     assert {type(problem) for problem in world.problems} == {NotSettledError}
     assert world.state.done == window(13)
     assert len(world.queue.dead_letters) == 1
+
+
+# AWS takes no signature that is more than a quarter of an hour off, which keeps clocks within that.
+
+
+@pytest.mark.parametrize(("behind", "told_at"), [(5, 4), (14, 4)])
+def test_a_clock_that_is_behind_tells_later_and_once(behind: int, told_at: int) -> None:
+    world = in_trouble(last=9)
+    world.at(3, lambda: setattr(world, "clock_is_ahead", -timedelta(minutes=behind)))
+    world.at(6, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
+    assert world.tells(windows=13) == {told_at: [OPENED], 11: [RESOLVED]}
+
+
+@pytest.mark.parametrize("ahead", [5, 14])
+def test_a_clock_that_is_ahead_takes_what_has_not_settled_for_incomplete_and_not_for_silence(
+    ahead: int,
+) -> None:
+    world = in_trouble(last=9)
+    world.at(5, lambda: setattr(world, "clock_is_ahead", timedelta(minutes=ahead)))
+    world.at(7, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
+    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
+    assert set(world.verdicts("i-2")) <= {"pod_edge", "partial"}
+
+
+def test_a_clock_that_is_off_by_more_judges_nothing_until_it_is_right_again() -> None:
+    world = in_trouble(last=9)
+    refused = refusal("InvalidSignatureException", "Scan", "Signature not yet current")
+    world.at(5, lambda: setattr(world, "clock_is_ahead", timedelta(hours=1)))
+    world.at(5, world.fail("dynamodb.scan", refused), world.fail("dynamodb.get_item", refused))
+    world.at(8, world.works_again, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
+    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
+    assert len(world.done) == 13 - 3
+    assert {"clock" in str(problem) for problem in world.problems} == {True}
 
 
 @pytest.mark.parametrize("body", ["", "no JSON", "[]", '{"schema": "enigap.work/2"}', '{"schema": 1}'])
@@ -402,6 +510,21 @@ def test_a_cluster_that_is_planned_and_never_judged_is_noticed_though_plans_go_o
     assert alarmed == [7]
 
 
+@pytest.mark.parametrize("what", [throttles, does_not_list, has_no_instances_to_show])
+def test_a_pipeline_that_is_blind_is_not_taken_for_dead(what: Callable[[World], None]) -> None:
+    """It says so itself, and the dead man's alarm keeps for what nothing else would tell of."""
+    world = World(worker("i-1"), worker("i-2"))
+    world.tells(windows=3)
+    changes, heard = watch(world), []
+    what(world)
+    for number in range(3, 13):
+        world.quarter(number)
+        heard += changes()
+    assert heard == ["OK"]
+    assert world.told == {4: [CANNOT_SEE]}
+    assert world.state.done == window(12)
+
+
 def test_hours_that_nobody_planned_are_not_told_of_as_over() -> None:
     world = in_trouble(last=12)
     for number in range(18):
@@ -470,6 +593,19 @@ def test_a_cluster_that_is_deleted_closes_its_incident_and_is_not_planned_for_ev
     report = world.done[-1].report
     assert report is not None
     assert report.window <= window(5 + 3 * 4 + 1)  # The series are recent for three hours.
+
+
+def test_a_cluster_that_is_deleted_while_it_is_not_collected_closes_that_finding() -> None:
+    """As it is when an add-on is removed first and the nodes next."""
+    gone_at = window(7).start + timedelta(minutes=5)
+    world = World(*(worker(f"i-{n}", gone_at=gone_at) for n in (1, 2)))
+    for instance_id in ("i-1", "i-2"):
+        world.during(3, 7, instance_id, agent_down)
+    assert world.tells(windows=9) == {
+        4: ["opened */not_collected (no likely cause)"],
+        6: ["resolved */not_collected (node_gone)"],
+    }
+    assert world.open == {}
 
 
 def test_a_state_is_deleted_some_time_after_nobody_writes_it_any_more() -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from enigap.core.messages import CAUSE_WORDS
 from enigap.core.verdict import Cause
+from enigap.settings import Settings, VirtualDevices
 from tests.fakes.node_simulator import Agent
 from tests.fakes.pipeline_ports import window
+from tests.fakes.strict_cloudwatch import matching
 from tests.reliability.behaviours import (
     PODS,
     a_lot_stays_on_the_node,
@@ -22,11 +24,14 @@ from tests.reliability.behaviours import (
     agent_hangs_for,
     agent_in_a_namespace_of_its_own,
     agent_reads_no_devices,
+    agent_up_for_five_minutes,
     bursts_at_the_windows_edges,
+    bursts_of_the_node_itself_at_the_windows_edges,
     counter_starts_anew,
     drops_on_receive,
     drops_on_transmit,
     ec2_counts_times,
+    ec2_is_silent,
     ec2_publishes_minutes_of_each_period,
     everyday,
     everyday_on_al2023,
@@ -37,6 +42,8 @@ from tests.reliability.behaviours import (
     nic_moved_into_a_pod,
     pods_behind_branch_interfaces,
     pods_on_an_overlay,
+    pods_on_devices_of_no_known_class,
+    traffic_inside_on_devices_called_like_interfaces,
     traffic_on_a_device_of_no_known_class,
 )
 from tests.reliability.fleet import Late, worker
@@ -70,6 +77,16 @@ def test_what_counting_explains_is_not_mentioned(behaviour: Behaviour, verdict: 
     assert world.tells(windows=10) == {}
     assert world.verdicts("i-1")[4:6] == [verdict, verdict]
     assert {world.published("NodesUnexplained", n) for n in range(10)} == {0}
+
+
+def test_bursts_that_fall_into_a_window_beside_theirs_are_not_mentioned_though_the_gap_changes_sign() -> None:
+    world = two_workers()
+    world.during(3, 7, "i-1", bursts_of_the_node_itself_at_the_windows_edges)
+    assert world.tells(windows=10) == {}
+    assert set(world.verdicts("i-1")[3:8]) <= {"agree", "pod_edge"}
+    ratios = [ratio for number in range(3, 8) if (ratio := world.ratio("i-1", number)) is not None]
+    assert min(ratios) < 0.9
+    assert max(ratios) > 1.1
 
 
 def test_an_overlay_that_is_introduced_is_named_where_somebody_looks() -> None:
@@ -125,6 +142,14 @@ def test_the_first_device_made_again_takes_the_total_away_for_half_an_hour_and_i
     assert world.verdicts("i-1")[6:] == ["pod_edge", "pod_edge"]
 
 
+def test_an_agent_that_forgets_an_old_counter_sooner_misses_a_device_for_less_and_is_not_news() -> None:
+    """Before 1.300058 it kept the old value for five minutes."""
+    world = World(worker("i-1", agents=(Agent(memory=5 * MINUTE),)), worker("i-2"))
+    world.during(3, 3, "i-1", counter_starts_anew("eth1", 5))
+    assert world.tells(windows=8) == {}
+    assert world.verdicts("i-1")[4:] == ["pod_edge"] * 4
+
+
 @pytest.mark.parametrize("minute", [0, 7, 13, 14])
 def test_a_counter_that_wrapped_is_implausible_in_one_window_and_is_not_news(minute: int) -> None:
     """The sample labelled with a window's last minute may cover the beginning of the next one."""
@@ -141,6 +166,37 @@ def test_a_device_of_no_known_class_is_named_and_nobody_is_woken() -> None:
     assert world.verdicts("i-1")[3:6] == ["unverified"] * 3
     assert "wan0" in world.reason(4, "i-1")
     assert world.published("NodesUnverified", 4) == 1
+
+
+def test_pods_devices_of_no_known_class_are_named_and_once_they_are_in_the_settings_they_are_known() -> None:
+    names = Settings(virtual_devices=VirtualDevices(pod=(r"nk\d+",)))
+    unknown, known = two_workers(), World(worker("i-1"), worker("i-2"), settings=names)
+    for world in (unknown, known):
+        world.during(3, 5, "i-1", pods_on_devices_of_no_known_class)
+        assert world.tells(windows=8) == {}
+    assert unknown.verdicts("i-1")[3:6] == ["unverified"] * 3
+    assert "nk0000000001" in unknown.reason(4, "i-1")
+    assert known.verdicts("i-1")[3:6] == ["node_local"] * 3
+
+
+def test_virtual_devices_called_like_interfaces_are_an_excess_until_the_settings_say_what_they_are() -> None:
+    interfaces, pods = r"^eth[01]$", VirtualDevices(pod=(r"eth[78]",))
+    taken_for_physical = two_workers()
+    named = World(worker("i-1"), worker("i-2"), settings=Settings(physical_devices=interfaces))
+    known = World(
+        worker("i-1"),
+        worker("i-2"),
+        settings=Settings(physical_devices=interfaces, virtual_devices=pods),
+    )
+    for world in (taken_for_physical, named, known):
+        world.during(3, 5, "i-1", traffic_inside_on_devices_called_like_interfaces)
+    assert taken_for_physical.tells(windows=8) == {
+        4: ["opened i-1/os_excess (no likely cause)"],
+        7: ["resolved i-1/os_excess (explained_again)"],
+    }
+    assert named.tells(windows=8) == known.tells(windows=8) == {}
+    assert "eth7, eth8" in named.reason(4, "i-1")
+    assert known.verdicts("i-1")[3:6] == ["node_local"] * 3
 
 
 # --- what comes late, or in parts
@@ -187,6 +243,20 @@ def test_data_that_is_late_by_a_window_all_day_is_told_of_as_silence_and_never_a
     assert world.open.keys() == {"i-1/os_deficit"}
 
 
+def test_a_silent_ec2_is_counted_as_silence_and_neither_opens_nor_ends_anything() -> None:
+    world = two_workers()
+    world.during(1, 2, "i-1", nic_moved_into_a_pod)
+    for instance_id in ("i-1", "i-2"):
+        world.during(3, 6, instance_id, ec2_is_silent)
+    assert world.tells(windows=10) == {
+        2: ["opened i-1/os_deficit (moved_device)"],
+        8: ["resolved i-1/os_deficit (explained_again)"],
+    }
+    assert world.verdicts("i-1")[3:7] == world.verdicts("i-2")[3:7] == ["eni_silent"] * 4
+    assert [world.published("NodesSilent", n) for n in (2, 5, 8)] == [0, 2, 0]
+    assert [world.published("NodesJudged", n) for n in (2, 5, 8)] == [2, 0, 2]
+
+
 # --- nodes that come and go
 
 
@@ -224,6 +294,17 @@ def test_an_incident_ends_with_its_node_and_says_so() -> None:
         3: ["opened i-2/os_silent (agent_down)"],
         5: ["resolved i-2/os_silent (node_gone)"],
     }
+
+
+def test_incidents_whose_nodes_go_at_once_end_in_one_message() -> None:
+    gone_at = window(5).start + 7 * MINUTE
+    world = World(
+        worker("i-1"), *(worker(f"i-{n}", otherwise=agent_down, gone_at=gone_at) for n in (2, 3, 4))
+    )
+    told = world.tells(windows=7)
+    assert told.keys() == {0, 4}
+    assert told[4] == [f"resolved i-{n}/os_silent (node_gone)" for n in (2, 3, 4)]
+    assert len(world.topic.published) == 2
 
 
 def test_a_node_name_that_another_instance_takes_over_joins_nothing() -> None:
@@ -340,7 +421,7 @@ def test_an_agent_that_dies_is_not_taken_for_one_that_is_alive_because_of_what_i
     world = two_workers()
     world.during(3, 30, "i-1", agent_down)
     assert world.tells(windows=5) == {4: ["opened i-1/os_silent (agent_down)"]}
-    assert "the agent is down" in world.reason(3, "i-1")
+    assert "down or blind" in world.reason(3, "i-1")
 
 
 def test_one_bad_window_is_told_to_nobody() -> None:
@@ -381,6 +462,33 @@ def test_agents_that_are_all_down_are_one_finding() -> None:
         4: ["opened */not_collected (no likely cause)"],
         7: ["resolved */not_collected (collected_again)"],
     }
+
+
+def test_agents_that_are_back_for_minutes_only_do_not_make_a_cluster_collected_again() -> None:
+    world = two_workers()
+    for instance_id in ("i-1", "i-2"):
+        world.during(3, 6, instance_id, agent_down)
+        world.during(7, 7, instance_id, agent_up_for_five_minutes)
+        world.during(8, 9, instance_id, agent_down)
+    assert world.tells(windows=12) == {
+        4: ["opened */not_collected (no likely cause)"],
+        10: ["resolved */not_collected (collected_again)"],
+    }
+    assert world.verdicts("i-1")[7] == "partial"
+
+
+def test_a_node_that_cannot_be_read_does_not_make_a_cluster_collected_again() -> None:
+    """It could be the one that reports, so the cluster has no finding then."""
+    world = World(worker("i-1"), worker("i-2"), worker("i-3"))
+    for instance_id in ("i-1", "i-2", "i-3"):
+        world.during(3, 9, instance_id, agent_down)
+    world.at(6, lambda: world.cloudwatch.faults.partial_data(matching(InstanceId="i-1")))
+    world.at(7, world.works_again)
+    assert world.tells(windows=14) == {
+        4: ["opened */not_collected (no likely cause)"],
+        10: ["resolved */not_collected (collected_again)"],
+    }
+    assert world.verdicts("i-1")[6] == "unreadable"
 
 
 def test_a_migration_to_the_otel_container_insights_is_told_once_and_never_as_health() -> None:

@@ -90,6 +90,8 @@ class World:
         """From which time on that a run asks, counted from 1, it has no time left."""
         self.is_scheduled = True
         """Whether the schedule fires."""
+        self.clock_is_ahead = timedelta(0)
+        """By how much the functions' clock is ahead of everybody else's."""
         self.checks_the_state = True
         self.done: list[Done] = []
         """What every run that came to its end came to."""
@@ -190,11 +192,16 @@ class World:
 
     # --- the functions, as the handlers wire them up
 
+    @property
+    def clock(self) -> datetime:
+        """What time the functions take it for."""
+        return self.now + self.clock_is_ahead
+
     def plan(self, at: Window | None = None) -> None:
         """The planner, tried twice more by Lambda if it fails."""
         for _ in range(3):
             try:
-                self._plan(at or Window.newest_settled(self.now, self.settings.settle))
+                self._plan(at or Window.newest_settled(self.clock, self.settings.settle))
             except Killed:
                 self.kills += 1
             except (AwsProblem, NotSettledError) as problem:
@@ -214,7 +221,7 @@ class World:
             account=ACCOUNT,
             region=REGION,
             settings=self.settings,
-            now=self.now,
+            now=self.clock,
             clusters=clusters,
             states=self._states(),
             publisher=self._publisher(),
@@ -260,7 +267,7 @@ class World:
         done = reconcile(
             item,
             settings=self.settings,
-            now=self.now,
+            now=self.clock,
             assess=assess,
             states=self._states(),
             publisher=self._publisher(),
@@ -270,7 +277,7 @@ class World:
         return done
 
     def _states(self) -> StateTable:
-        return StateTable(self._aws.client("dynamodb"), TABLE, now=self.now)
+        return StateTable(self._aws.client("dynamodb"), TABLE, now=self.clock)
 
     def _publisher(self) -> MetricPublisher:
         cloudwatch = self._aws.client("cloudwatch")
@@ -330,6 +337,12 @@ class World:
         """Why a node came to its verdict."""
         return next(
             n.newest.reason for n in self.reports[window(number)].nodes if _is(n.newest.node, instance_id)
+        )
+
+    def ratio(self, instance_id: str, number: int) -> float | None:
+        """A node's OS bytes over its ENI bytes, by the middle values."""
+        return next(
+            n.newest.ratio for n in self.reports[window(number)].nodes if _is(n.newest.node, instance_id)
         )
 
     def published(self, name: str, number: int) -> float | None:

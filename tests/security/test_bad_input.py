@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,15 @@ from hypothesis import strategies as st
 
 from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
 from enigap.aws.state_table import StateTable
+from enigap.core.cluster import ClusterReport, NodeReport
 from enigap.core.devices import Classifier
-from enigap.core.documents import Document
+from enigap.core.documents import Document, node_document
 from enigap.core.evidence import DeviceEvents, Unusable, glance, weigh
+from enigap.core.judge import judge
 from enigap.core.messages import NotAnEventError, amazon_q, prose, slack, slack_message, sns_message, subject
+from enigap.core.published import Publish, data_of_run
+from enigap.core.reading import Readings
+from enigap.core.rules import Rules
 from enigap.core.state import SCHEMA, StateUnreadableError, from_json, instant
 from enigap.core.window import FetchSpan
 from enigap.core.work import WorkItem
@@ -232,6 +238,46 @@ def test_a_count_that_is_none_is_damage_and_not_another_number(field: str, count
 def test_a_state_of_an_older_or_newer_schema_is_refused_and_never_guessed_at(schema: object) -> None:
     with pytest.raises(StateUnreadableError, match="delete its item in the state table"):
         from_json(json.dumps({**STATE, "schema": schema}))
+
+
+# --- datapoints: anybody who may publish metrics ---
+
+FIGURES = st.sampled_from([0.0, -1.0, 5.0, 1e300, -1e300, 1.7e308, 5e-324, 2.0**64, math.nan, math.inf]) | (
+    st.floats() | st.floats(0, 1e10)
+)
+SERIES = st.lists(st.none() | FIGURES, min_size=1, max_size=8)
+"""Over and over again for as long as the series is."""
+
+
+@given(SERIES, SERIES, SERIES, SERIES)
+@example([1e300], [1e300], [1e300], [5.0])
+@example([-1e9], [3e9], [3e9], [5.0])
+@example([1.8e19], [1.8e19], [1.8e19], [5.0])
+def test_no_datapoint_makes_a_figure_that_no_counter_can_have_or_a_sentence_that_names_one(
+    os: list[float | None],
+    eni_in: list[float | None],
+    eni_out: list[float | None],
+    samples: list[float | None],
+) -> None:
+    span = FetchSpan.of(WINDOW, 2)
+
+    def lasting(values: list[float | None], count: int) -> tuple[float | None, ...]:
+        return tuple(values[number % len(values)] for number in range(count))
+
+    readings = Readings(
+        span,
+        lasting(os, span.minutes),
+        lasting(eni_in, span.periods),
+        lasting(eni_out, span.periods),
+        lasting(samples, span.periods),
+    )
+    judgement = judge(node(1), readings, None, WINDOW, Rules())
+    json.dumps(node_document(judgement), allow_nan=False)
+    report = ClusterReport("prod", WINDOW, (NodeReport(judgement),), node_count=1)
+    for datum in data_of_run(report, settle=timedelta(minutes=10), publish=Publish.ALL):
+        assert math.isfinite(datum.value)
+        assert datum.value >= 0
+    assert not re.search(r"\b(nan|inf)\b|-\d", judgement.reason)
 
 
 # --- log events: anybody who may write to the log group ---

@@ -302,6 +302,8 @@ class _Desk:
         for key, report in self.nodes.items():
             if key not in known and report.unexplained_throughout(self.policy.confirm_windows):
                 confirmed.setdefault(report.newest.verdict, []).append(key)
+        if self._is_known_not_to_collect:
+            confirmed.pop(Verdict.OS_SILENT, None)  # it was told of, as one finding
         for verdict, keys in confirmed.items():
             single = [i for i in self.incidents if i.verdict == verdict and not i.is_cluster_wide]
             if verdict.value in wide:
@@ -322,7 +324,9 @@ class _Desk:
         """One incident for the cluster takes the place of one for each node."""
         members = [key for incident in single for key in incident.members or ()] + keys
         wide = self._incident_of(verdict, members, "*")
-        told = [incident.told_at for incident in single if incident.told_at is not None]
+        # What is still to be said of one of them will not be: the incident of the cluster is told instead.
+        unsaid = {item.incident.id for item in self.state.outbox if item.news is NewsKind.OPENED}
+        told = [i.told_at for i in single if i.told_at is not None and i.id not in unsaid]
         wide = replace(
             wide,
             since=min([wide.since, *(incident.since for incident in single)]),
@@ -379,6 +383,12 @@ class _Desk:
             # What cannot be read may still not be collected; what was read and not collected is readable.
             return self.report.finding.kind is kind or kind is FindingKind.NOT_COLLECTED
         return kind is FindingKind.NOT_COLLECTED and not _collects(self.report) and not self._is_gone
+
+    @property
+    def _is_known_not_to_collect(self) -> bool:
+        """Whether that it publishes nothing is open, and is so still, though some nodes are unreadable."""
+        kind = FindingKind.NOT_COLLECTED
+        return self._persists(kind) and any(incident.verdict == kind for incident in self.state.incidents)
 
     @property
     def _is_gone(self) -> bool:
