@@ -1,4 +1,6 @@
 import json
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from enigap.aws.addon import why_not_collected
 class FakeEks:
     def __init__(self, configuration: object = None, error: str | None = None) -> None:
         self.configuration, self.error = configuration, error
+        self.meta = SimpleNamespace(region_name="eu-west-1")
 
     def describe_addon(self, **request: Any) -> dict[str, Any]:
         assert request == {"clusterName": "prod", "addonName": "amazon-cloudwatch-observability"}
@@ -49,6 +52,17 @@ def test_the_add_on_says_which_case_it_is_and_the_remedy_is_a_command(
     assert why is not None
     assert says in why
     assert remedy in why
+    [command] = re.findall("`(.*)`", why)
+    if command.startswith("aws "):
+        assert " --cluster-name prod --region eu-west-1 --addon-name " in command
+
+
+def test_a_client_that_does_not_say_its_region_leaves_it_to_the_callers_own() -> None:
+    eks = FakeEks(error="ResourceNotFoundException")
+    eks.meta.region_name = None
+    assert "`aws eks create-addon --cluster-name prod --addon-name amazon" in str(
+        why_not_collected(eks, "prod")
+    )
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "ServerException"])

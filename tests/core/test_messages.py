@@ -3,11 +3,17 @@
 import difflib
 import json
 import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enigap.core.cluster import FindingKind
 from enigap.core.documents import Document
@@ -24,9 +30,9 @@ from enigap.core.messages import (
     subject,
     summary,
 )
-from enigap.core.messages.text import lasting
+from enigap.core.messages.text import beginning_and_end, duration, lasting
 from enigap.core.messages.words import FINDING_WORDS
-from enigap.core.verdict import Cause, Verdict
+from enigap.core.verdict import Cause, Judgement, Verdict
 from tests.fakes.news import DASHBOARD, event, finding, incident, judged, opened, reminder, resolved
 from tests.fakes.readings import WINDOW
 
@@ -71,7 +77,7 @@ def test_a_slack_message_reads_like_its_example(name: str) -> None:
     like_example(f"{name}.slack.json", f"{json.dumps(slack(EVENTS[name]), indent=2, ensure_ascii=False)}\n")
 
 
-@pytest.mark.parametrize("name", ["one-node", "many-nodes"])
+@pytest.mark.parametrize("name", ["one-node", "many-nodes", "not-collected", "test"])
 def test_a_notification_for_amazon_q_reads_like_its_example(name: str) -> None:
     like_example(
         f"{name}.amazon-q.json", f"{json.dumps(amazon_q(EVENTS[name]), indent=2, ensure_ascii=False)}\n"
@@ -117,8 +123,48 @@ def test_every_unexplained_verdict_has_words_of_its_own(verdict: Verdict, *, wid
     example = next(j for j in (BLIND, SILENT[0], DROPPING, WRAPPED) if j.verdict is verdict)
     said = summary(opened(incident([example], wide=wide)))
     assert "for two windows (14:00-14:30 UTC)" in said
+    assert said.count("14:30") == 1
     assert "in prod:" in said
     assert verdict.value not in said, "the verdict's name is for programs"
+
+
+@pytest.mark.parametrize(
+    ("judgement", "seen", "meaning", "likely"),
+    [
+        (
+            WRAPPED,
+            "the OS side reported 300 PB/s",
+            ", more than any machine can move",
+            "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do",
+        ),
+        (
+            SILENT[0],
+            "EC2 reported 161 MB/s and Container Insights nothing",
+            ": the agent is down or blind on this node, or its metrics are lost",
+            "the CloudWatch agent is down, or is not allowed to write to CloudWatch",
+        ),
+        (
+            DROPPING,
+            "the physical devices sent 41 MB/s, the network interfaces 14 MB/s",
+            ": at least 23.1 MB/s more was counted than carried",
+            CAUSE_WORDS[Cause.TRANSMIT_DROPS].likely,
+        ),
+    ],
+    ids=["implausible", "os_silent", "os_excess"],
+)
+def test_how_long_comes_right_after_what_was_seen_and_before_what_it_means(
+    judgement: Judgement, seen: str, meaning: str, likely: str
+) -> None:
+    _, _, said = summary(opened(incident([judgement]))).partition(" in prod: ")
+    assert said == f"{seen} for two windows (14:00-14:30 UTC){meaning}. Likely: {likely}."
+
+
+def test_a_reason_of_another_version_is_told_whatever_its_form() -> None:
+    told = incident([WRAPPED])
+    other = replace(told, nodes=({**told.nodes[0], "reason": "The moon was in the way."},))
+    assert "in prod: the moon was in the way for two windows (14:00-14:30 UTC). Likely" in summary(
+        opened(other)
+    )
 
 
 @pytest.mark.parametrize("kind", FindingKind)
@@ -147,6 +193,50 @@ def test_every_cause_has_its_words_and_one_next_step() -> None:
         assert words.next_step
 
 
+def test_what_is_to_be_done_ends_like_a_sentence_or_before_its_command_and_closes_its_code() -> None:
+    for words in (*CAUSE_WORDS.values(), *FINDING_WORDS.values()):
+        assert words.to_do.endswith(":" if words.command else ".")
+        assert words.to_do.count("`") % 2 == 0
+        assert "{" not in words.to_do
+
+
+@pytest.mark.parametrize("rendering", [prose, slack, amazon_q])
+def test_every_command_says_which_region_it_is_about(rendering: Callable[[Document], str | Document]) -> None:
+    said = rendering(NOT_COLLECTED)
+    text = said if isinstance(said, str) else json.dumps(said)
+    commands = re.findall(r"(?:aws eks|enigap (?:check|silence)) [^\\\n`]+", text)
+    assert len(commands) == 3
+    assert all(" --region eu-west-1" in command for command in commands)
+
+
+def test_names_in_a_command_stay_within_their_quotes() -> None:
+    odd = event(opened(finding(FindingKind.NOT_COLLECTED, 2)), cluster="{region}", region="a'; reboot; '")
+    [command] = re.findall("  (aws eks .*)", prose(odd))
+    assert shlex.split(command)[-4:] == ["--cluster-name", "{region}", "--region", "a'; reboot; '"]
+
+
+def test_the_steps_speak_of_several_only_where_there_are_several() -> None:
+    one, two = opened(incident([BLIND])), opened(incident([DROPPING]))
+    alone = prose(event(one, resolved(incident([WRAPPED]))))
+    assert "To see it device by device:" in alone
+    assert "To mute it:" in alone
+    both = prose(event(one, two))
+    assert "To see the worst node device by device:" in both
+    assert "To mute the first of the 2 open incidents:" in both
+    wide = prose(event(opened(incident(SILENT, wide=True))))
+    assert "To see the worst node device by device:" in wide
+    assert "To mute it:" in wide
+
+
+def test_incidents_that_had_no_room_are_still_several() -> None:
+    more = [
+        {"news": news, "verdict": "os_deficit", "incidents": 3, "nodes": 3} for news in ("opened", "resolved")
+    ]
+    cut = prose({**ONE_NODE, "left_out": more})
+    assert "To see the worst node device by device:" in cut
+    assert "To mute the first of the 4 open incidents:" in cut
+
+
 def test_what_is_not_known_to_be_likely_is_not_called_likely() -> None:
     receiving_too_much = judged(9, 81e6, 10e6, 30e6, {"eth0": (51e6, 30e6)})
     assert receiving_too_much.cause is None
@@ -162,8 +252,20 @@ def test_what_is_not_known_to_be_likely_is_not_called_likely() -> None:
 )
 def test_the_end_of_an_incident_says_how_it_ended_and_how_long_it_was(why: NewsReason, words: str) -> None:
     said = summary(resolved(incident([BLIND], windows=6), why))
-    assert words in said
-    assert "(os_deficit) was open for 90 minutes (13:00-14:30 UTC)" in said
+    assert f"in prod: {words}. " in said
+    assert said.endswith(
+        "The incident (os_deficit) began at 13:00 and was resolved at 14:30 UTC (1 h 30 min)."
+    )
+
+
+def test_the_end_of_a_longer_incident_says_the_days_as_well() -> None:
+    said = summary(resolved(incident([BLIND], windows=98)))
+    assert "began at 2025-12-31 14:00 and was resolved at 2026-01-01 14:30 UTC (24 h 30 min)." in said
+
+
+def test_a_cluster_without_nodes_is_not_said_to_have_left_itself() -> None:
+    said = summary(resolved(finding(FindingKind.NOT_COLLECTED, 3), NewsReason.NODE_GONE))
+    assert said.startswith("prod: no node is left. The incident (not_collected) began at 14:00 ")
 
 
 def test_an_incident_whose_mute_is_over_says_so() -> None:
@@ -173,22 +275,36 @@ def test_an_incident_whose_mute_is_over_says_so() -> None:
 @pytest.mark.parametrize(
     ("minutes", "words"),
     [
-        (0, "less than a window (14:30-14:30 UTC)"),
+        (0, "0 min (14:30-14:30 UTC)"),
         (15, "one window (14:15-14:30 UTC)"),
+        (20, "20 min (14:10-14:30 UTC)"),
         (60, "four windows (13:30-14:30 UTC)"),
-        (75, "75 minutes (13:15-14:30 UTC)"),
-        (5 * 60 + 15, "5 hours (09:15-14:30 UTC)"),
-        (26 * 60, "26 hours (since 2025-12-31 12:30 UTC)"),
+        (75, "1 h 15 min (13:15-14:30 UTC)"),
+        (2 * 60 + 15, "2 h 15 min (12:15-14:30 UTC)"),
+        (5 * 60, "5 h (09:30-14:30 UTC)"),
+        (26 * 60, "26 h (since 2025-12-31 12:30 UTC)"),
+        (47 * 60 + 45, "47 h 45 min (since 2025-12-30 14:45 UTC)"),
         (72 * 60, "3 days (since 2025-12-29 14:30 UTC)"),
+        (72 * 60 + 135, "3 days 2 h 15 min (since 2025-12-29 12:15 UTC)"),
     ],
 )
-def test_how_long_something_lasts_is_said_as_people_say_it(minutes: int, words: str) -> None:
+def test_how_long_something_lasts_is_said_to_the_minute(minutes: int, words: str) -> None:
     assert lasting(WINDOW.end - timedelta(minutes=minutes), WINDOW.end) == words
+
+
+@given(st.integers(0, 100_000))
+def test_a_duration_adds_up_to_what_it_is_of(minutes: int) -> None:
+    said = re.findall(r"([\d,]+) (days|h|min)", duration(timedelta(minutes=minutes)))
+    worth = {"days": 24 * 60, "h": 60, "min": 1}
+    assert sum(int(number.replace(",", "")) * worth[unit] for number, unit in said) == minutes
 
 
 def test_a_window_that_ends_at_midnight_is_of_the_day_before() -> None:
     midnight = datetime(2026, 1, 2, tzinfo=UTC)
     assert lasting(midnight - timedelta(minutes=30), midnight) == "two windows (23:30-00:00 UTC)"
+    assert beginning_and_end(midnight - timedelta(minutes=30), midnight) == (
+        "began at 23:30 and was resolved at 00:00 UTC (30 min)"
+    )
 
 
 OLD_DASHBOARD = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home#dashboards:name=enigap"
@@ -208,10 +324,10 @@ def test_the_worst_comes_first_and_the_good_news_last() -> None:
     ("document", "expected"),
     [
         (ONE_NODE, "enigap: prod: 1 node unexplained (os_deficit)"),
-        (MANY_NODES, "enigap: prod: 41 nodes unexplained (os_silent, os_excess), 1 resolved"),
+        (MANY_NODES, "enigap: prod: 41 nodes unexplained (os_silent, os_excess), 1 incident resolved"),
         (NOT_COLLECTED, "enigap: prod: not collected"),
         (OVER, "enigap: prod: 1 incident resolved (os_silent)"),
-        (TEST, "enigap: TEST: test: nothing is wrong"),
+        (TEST, "enigap: TEST: nothing is wrong"),
         (event(reminder(incident([BLIND]))), "enigap: prod: still 1 node unexplained (os_deficit)"),
         (event(opened(finding(FindingKind.UNREADABLE, 3))), "enigap: prod: CloudWatch unreadable"),
         (
@@ -275,6 +391,29 @@ def test_unsaid_news_of_an_earlier_run_keeps_its_own_window() -> None:
     document = event(earlier, both[1])
     assert document["window"]["end"] == "2026-01-01T14:30:00Z"
     assert any("(14:00-14:15 UTC)" in item["summary"] for item in document["incidents"])
+
+
+def test_a_test_says_what_it_is_and_nothing_of_an_incident() -> None:
+    assert prose(TEST) == (
+        "TEST: nothing is wrong\n\nThis is a test, sent with `enigap notify --test`. Nothing to do.\n\n"
+        "Region eu-west-1, account 123456789012.\n"
+    )
+    notification = amazon_q(TEST)
+    assert notification["content"]["description"].startswith(
+        "This is a test, sent with `enigap notify --test`. "
+    )
+    assert "nextSteps" not in notification["content"]
+    assert notification["metadata"]["relatedResources"] == []
+    (told,) = TEST["incidents"]
+    assert (told["news"], told["why"], TEST["test"]) == ("opened", "test", True)
+
+
+@pytest.mark.parametrize("why", ["confirmed", "silence_expired", None])
+def test_an_incident_is_never_hidden_behind_a_test(why: str | None) -> None:
+    incidents = [*TEST["incidents"], {**ONE_NODE["incidents"][0], "why": why}]
+    said = prose({**ONE_NODE, "test": True, "incidents": incidents})
+    assert ONE_NODE["incidents"][0]["summary"] in said
+    assert "TEST" not in said
 
 
 def test_an_event_needs_news() -> None:
@@ -352,6 +491,30 @@ def test_an_alarm_is_shown_whatever_becomes_of_a_field(field: str, value: Any) -
     message = slack_message(json.dumps({**ALARM, field: value}))
     assert message["blocks"][0]["text"]["text"] == "ALARM: enigap-ClustersOverdue"
     assert "<!" not in json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "OK -> ALARM at 2026-01-01 14:31 UTC, EU (Ireland), account 123456789012"),
+        ({"StateChangeTime": "2026-01-01T15:31:07.042+0100"}, "OK -> ALARM at 2026-01-01 14:31 UTC, EU"),
+        ({"StateChangeTime": "2026-01-01T14:31:07"}, "OK -> ALARM at 2026-01-01T14:31:07, EU"),
+        ({"StateChangeTime": "0001-01-01T00:00:00+0100"}, "OK -> ALARM at 0001-01-01T00:00:00+0100, EU"),
+        ({"StateChangeTime": "soon"}, "OK -> ALARM at soon, EU"),
+        ({"StateChangeTime": None}, "OK -> ALARM, EU"),
+        ({"OldStateValue": None}, "ALARM at 2026-01-01 14:31 UTC, EU"),
+        ({"NewStateValue": "OK", "OldStateValue": "ALARM"}, "ALARM -> OK at 2026-01-01 14:31 UTC, EU"),
+        ({"OldStateValue": None, "StateChangeTime": None}, "EU (Ireland), account 123456789012"),
+    ],
+)
+def test_an_alarm_says_from_what_to_what_it_went_and_when(fields: Document, said: str) -> None:
+    context = slack_alarm({**ALARM, **fields})["blocks"][-1]["elements"][0]["text"]
+    assert context.replace("&gt;", ">").startswith(said)
+
+
+def test_an_alarm_that_tells_of_nothing_else_is_still_cloudwatchs() -> None:
+    message = slack_alarm({"AlarmName": "a", "NewStateValue": "ALARM"})
+    assert message["blocks"][-1]["elements"][0]["text"] == "CloudWatch"
 
 
 def test_the_link_to_an_alarm_holds_any_name() -> None:

@@ -12,7 +12,7 @@ from enigap.core.documents import Document
 from enigap.core.incidents import NewsKind
 from enigap.core.messages import CAUSE_WORDS, amazon_q, prose, slack, slack_message, sns_message, subject
 from enigap.core.messages.words import FINDING_WORDS
-from tests.fakes.news import HOSTILE_NAMES, any_event, event, incident, judged, names, opened
+from tests.fakes.news import HOSTILE_NAMES, any_event, event, finding, incident, judged, names, opened
 
 KIB = 1024
 LEADS = ("Opened: ", "Reminder: ", "Resolved: ")
@@ -23,10 +23,11 @@ OWN_STARTS = (
     "Dashboard: ",
     "Runbook: ",
     "Nothing to do.",
-    "This is a test message: ",
+    "This is a test, sent with `enigap notify --test`. Nothing to do.",
     "To ",
     "Window ",
-    *(words.next_step.partition("{cluster}")[0] for words in WORDS),
+    "Region ",
+    *(words.to_do for words in WORDS),
 )
 
 
@@ -36,6 +37,12 @@ def texts_of(value: Any) -> list[str]:
         return [value]
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [text for child in children for text in texts_of(child)]
+
+
+def incidents_to_tell(document: Document) -> list[Document]:
+    """The incidents that people are told of, or that are counted for them: a test tells of none."""
+    incidents: list[Document] = [] if document.get("test") else document["incidents"]
+    return incidents
 
 
 def utf16_units(text: str) -> int:
@@ -65,8 +72,9 @@ def test_no_name_can_start_a_line_of_an_email(document: Document) -> None:
 def test_every_incident_is_in_an_email_or_counted(document: Document) -> None:
     lines = prose(document).split("\n")
     told = sum(line.startswith(LEADS) for line in lines)
-    assert told + more_incidents(prose(document)) == len(document["incidents"])
-    nodes_left = sum(item["node_count"] for item in document["incidents"][told:])
+    incidents = incidents_to_tell(document)
+    assert told + more_incidents(prose(document)) == len(incidents)
+    nodes_left = sum(item["node_count"] for item in incidents[told:])
     assert more_incidents(prose(document), "nodes") == nodes_left
 
 
@@ -135,7 +143,7 @@ def test_every_incident_is_in_a_slack_message_of_bearable_length_or_counted(docu
     texts = [block["text"]["text"] for block in slack(document)["blocks"] if block["type"] == "section"]
     told = [text for text in texts if text.startswith(LEADS)]
     rests = [text for text in texts if text.startswith("And ")]
-    assert len(told) + more_incidents("\n".join(rests)) == len(document["incidents"])
+    assert len(told) + more_incidents("\n".join(rests)) == len(incidents_to_tell(document))
     assert sum(map(utf16_units, told)) <= 12_000
 
 
@@ -176,13 +184,22 @@ def test_a_notification_for_amazon_q_has_its_form_and_mentions_nobody(document: 
     assert content["textType"] == "client-markdown"
     assert 0 < utf16_units(content["title"]) <= 250
     assert 0 < utf16_units(content["description"]) <= 8_000
-    assert all(0 < len(step) <= 1_500 for step in content["nextSteps"])
+    steps = content.get("nextSteps", [])
+    assert bool(steps) is not bool(document.get("test"))
+    assert all(0 < len(step) <= 1_500 for step in steps)
     assert metadata["threadId"]
     assert all(line.isprintable() for line in metadata["threadId"].split("\n"))
     for text in texts_of(content):
         assert "<" not in text
         for mark in "*~":
             assert mark not in re.sub("`[^`]*`", "", text.replace(f"\u200b{mark}\u200b", ""))
+    # Code is what the project says is code, and nothing else. An `&` is in a link, or begins an entity.
+    assert all(step.count("`") % 2 == 0 for step in steps)
+    own = content["description"].replace("`enigap notify --test`", "", int(bool(document.get("test"))))
+    assert "`" not in "".join([own, content["title"], *content["keywords"]])
+    for line in "\n".join(texts_of(content)).split("\n"):
+        if not re.fullmatch(r"(Dashboard|Runbook): https://[^<>|`*~\[\]\s]+", line):
+            assert not re.search(r"&(?!amp;|lt;|gt;)", line)
 
 
 @given(any_event())
@@ -280,4 +297,39 @@ def test_names_that_are_usual_are_not_touched_in_any_channel() -> None:
         assert "ip-10-0-3-1.eu-west-1.compute.internal (i-00000000000000001)" in rendering
         assert "prod_eu-1" in rendering
         assert "os_deficit" in rendering
-        assert "\\u200b" not in rendering.replace("\\u200b`\\u200b", "")
+        assert "\\u200b" not in rendering
+
+
+@pytest.mark.parametrize("cause", CAUSE_WORDS)
+def test_no_command_or_address_for_amazon_q_has_anything_in_it_that_cannot_be_seen(cause: str) -> None:
+    document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])))
+    document["incidents"] = [{**item, "cause": cause} for item in document["incidents"]]
+    content = amazon_q(document)["content"]
+    assert "\u200b" not in json.dumps(content, ensure_ascii=False)
+    link = prose(document).partition("Dashboard: ")[2].partition("\n")[0]
+    assert "&end=" in link
+    assert f"\n\nDashboard: {link}\n\n" in content["description"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("/&lt;!channel&gt;", "/&amp;lt;!channel&amp;gt;"),
+        ("/&#60;!here&#62;", "/&amp;\u200b#\u200b60;!here&amp;\u200b#\u200b62;"),
+        ("/<!channel>", "/&lt;!channel&gt;"),
+        ("|x", "\u200b|\u200bx"),
+        ("/[x](https://e)", "/\u200b[\u200bx\u200b]\u200b(https://e)"),
+        ("/*x*`y`", "/\u200b*\u200bx\u200b*\u200b'y'"),
+    ],
+)
+def test_an_address_with_marks_in_it_is_text_like_any_other_for_amazon_q(url: str, shown: str) -> None:
+    judgement = judged(1, 12e6, 30e6, 35e6)
+    document = event(opened(incident([judgement])), dashboard_url=f"https://e.example{url}")
+    description = amazon_q(document)["content"]["description"]
+    assert f"\n\nDashboard: https://e.example{shown}\n\n" in description
+
+
+def test_a_remedy_between_backticks_can_be_copied_for_amazon_q() -> None:
+    remedy = 'aws eks update-addon --configuration-values \'{"containerInsights":{"enabled":true}}\''
+    told = finding(FindingKind.NOT_COLLECTED, 2, f"It is off; `{remedy}` switches it on.")
+    assert f"; '{remedy}' switches" in amazon_q(event(opened(told)))["content"]["description"]

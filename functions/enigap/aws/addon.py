@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, region_of
 from enigap.aws.iam import Statement
 
 NAME: Final = "amazon-cloudwatch-observability"
@@ -29,6 +29,8 @@ class Eks(Protocol):
 
 def why_not_collected(eks: Eks, cluster: str) -> str | None:
     """Which case it is, and the remedy, as a clause; None where EKS may not or cannot be asked."""
+    region = region_of(eks)
+    addon_of = f"--cluster-name {cluster}{f' --region {region}' if region else ''} --addon-name {NAME}"
     try:
         with calling("eks:DescribeAddon", eks):
             addon = eks.describe_addon(clusterName=cluster, addonName=NAME)["addon"]
@@ -37,12 +39,12 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             return None
         return (
             f"the EKS add-on {NAME} is not installed (the agent may have been installed by other means); "
-            f"`aws eks create-addon --cluster-name {cluster} --addon-name {NAME}` installs it"
+            f"`aws eks create-addon {addon_of}` installs it"
         )
-    return _case(cluster, str(addon.get("addonVersion", "")), _switches(addon.get("configurationValues")))
+    return _case(addon_of, str(addon.get("addonVersion", "")), _switches(addon.get("configurationValues")))
 
 
-def _case(cluster: str, version: str, switches: Mapping[str, bool]) -> str:
+def _case(addon_of: str, version: str, switches: Mapping[str, bool]) -> str:
     if switches.get("containerInsights", True):
         return (
             f"the EKS add-on {NAME} {version} is installed with Container Insights on, so its agent fails; "
@@ -56,7 +58,7 @@ def _case(cluster: str, version: str, switches: Mapping[str, bool]) -> str:
     both = " (AWS then bills both)" if otel else ""
     return (
         f"the EKS add-on {NAME} {version} is installed, but of Container Insights {state}; "
-        f"`aws eks update-addon --cluster-name {cluster} --addon-name {NAME} "
+        f"`aws eks update-addon {addon_of} "
         f"--configuration-values '{json.dumps(values, separators=(',', ':'))}'` switches it on{both}"
     )
 

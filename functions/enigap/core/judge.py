@@ -309,16 +309,16 @@ def _warming_up(case: _Case) -> Judgement | None:
 
 
 def _implausible(case: _Case) -> Judgement | None:
-    wrapped = "more than any machine can move: a counter that wrapped around"
+    impossible = "more than any machine can move"
     if (rate := greatest_os_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
-        return case.judged(Verdict.IMPLAUSIBLE, f"The OS side reports {rate}, {wrapped}.")
+        return case.judged(Verdict.IMPLAUSIBLE, f"The OS side reported {rate}, {impossible}.")
     if isinstance(case.events, DeviceEvents):
         device, rate = greatest_rate(case.events, case.window.start, case.window.end)
         if rate > IMPLAUSIBLE_RATE:
-            reason = f"Device {device} reports {rate}, {wrapped}."
+            reason = f"Device {device} reported {rate}, {impossible}."
             return case.judged(Verdict.IMPLAUSIBLE, reason)
     if (rate := greatest_eni_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
-        reason = f"EC2 reports {rate} over the network interfaces, more than any machine can move."
+        reason = f"EC2 reported {rate} over the network interfaces, {impossible}."
         return case.judged(Verdict.IMPLAUSIBLE, reason)
     return _above_bandwidth(case, rate)
 
@@ -332,12 +332,12 @@ def _above_bandwidth(case: _Case, eni: ByteRate) -> Judgement | None:
         f"more than twice the {case.node.bandwidth} of its type {case.node.instance_type or ''}".rstrip()
     )
     if eni > limit:
-        reason = f"EC2 reports {eni} over the network interfaces, {of_what}."
+        reason = f"EC2 reported {eni} over the network interfaces, {of_what}."
         return case.judged(Verdict.IMPLAUSIBLE, reason)
     if case.has_enough_periods and case.evidence is not None:
         physical = case.evidence.physical_rx + case.evidence.physical_tx
         if physical.low > limit:
-            reason = f"The physical devices report {physical.middle}, {of_what}."
+            reason = f"The physical devices reported {physical.middle}, {of_what}."
             return case.judged(Verdict.IMPLAUSIBLE, reason)
     return None
 
@@ -346,14 +346,14 @@ def _os_silent(case: _Case) -> Judgement | None:
     if not (os_is_silent(case.readings, case.window) and eni_reports(case.readings, case.window)):
         return None
     eni = eni_alone(case.readings, case.window)
-    seen = f"EC2 reports {eni} and Container Insights nothing"
+    seen = f"EC2 reported {eni} and Container Insights nothing"
     if isinstance(case.events, DeviceEvents) and case.events.within(case.window.start, case.window.end):
         reason = (
-            f"{seen}, yet its device events arrive: the agent is alive, "
+            f"{seen}, though the node's device events arrived: the agent is alive, "
             "and a counter was reset or the metric's path is broken."
         )
         return case.judged(Verdict.OS_SILENT, reason)
-    reason = f"{seen}: the agent is down or blind on this node."
+    reason = f"{seen}: the agent is down or blind on this node, or its metrics are lost."
     return case.judged(Verdict.OS_SILENT, reason)
 
 

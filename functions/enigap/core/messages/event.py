@@ -211,9 +211,16 @@ def _event(document: Any) -> Event:
         settled_at=instant(settled_at) if settled_at is not None else end + timedelta(minutes=10),
         dashboard_url=_dashboard_at(_text(document["dashboard_url"]), start, end),
         runbook_url=_text_or_none(document.get("runbook_url")),
-        is_test=document.get("test") is True,
+        is_test=_is_test(document),
         incidents=tuple(_incident(item) for item in sorted(document["incidents"], key=badness)),
         left_out=tuple(_tally(item) for item in document.get("left_out", ())),
+    )
+
+
+def _is_test(document: Mapping[str, Any]) -> bool:
+    """Whether it says so, and no incident says otherwise: a test tells of none."""
+    return document.get("test") is True and all(
+        incident.get("why") == NewsReason.TEST for incident in document["incidents"]
     )
 
 

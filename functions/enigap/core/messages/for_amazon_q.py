@@ -22,7 +22,10 @@ LONGEST_COMMAND: Final = 500
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What starts formatting in Slack's or Teams' markdown. An underscore inside a word does not: `os_silent`.
-_MARKS: Final = re.compile(r"([*~`\[\]#|\\]|(?<![^\W_])_|_(?![^\W_]))")
+_MARKS: Final = re.compile(r"([*~\[\]#|\\]|(?<![^\W_])_|_(?![^\W_]))")
+_LINK: Final = re.compile(r"https://[!-)+-;=?-Z_a-z]+")
+"""An address without a mark that it could not be clicked on with, or that something could hide behind."""
+_ENTITY: Final = re.compile(r"&#?\w+;")
 _NOTHING: Final = "\N{ZERO WIDTH SPACE}"
 
 
@@ -31,7 +34,9 @@ def amazon_q(document: Document) -> Document:
     event = read(document)
     letter = compose(event)
     one = event.incidents[0] if len(event.incidents) == 1 and not event.left_out else None
-    nodes = [node.instance_id for incident in event.incidents for node in incident.nodes]
+    told = () if event.is_test else event.incidents
+    nodes = [node.instance_id for incident in told for node in incident.nodes]
+    steps = {"nextSteps": [_step(step) for step in letter.steps]} if letter.steps else {}
     return {
         "version": "1.0",
         "source": "custom",
@@ -39,7 +44,7 @@ def amazon_q(document: Document) -> Document:
             "textType": "client-markdown",
             "title": cut(_literal(subject_of(event)), LONGEST_TITLE),
             "description": _description(letter),
-            "nextSteps": [_step(step) for step in letter.steps],
+            **steps,
             "keywords": [_literal(name(word)) for word in (event.cluster, event.region) if word],
         },
         "metadata": {
@@ -56,19 +61,27 @@ def amazon_q(document: Document) -> Document:
 def _description(letter: Letter) -> str:
     paragraphs = [p.within(MOST_BYTES // 2, size=_size) for p in letter.paragraphs]
     shown = fitting(paragraphs, MOST_BYTES, _size)
-    texts = [letter.preface, *paragraphs[:shown], letter.rest(shown), f"{letter.circumstances}."]
-    links = [_link(link) for link in (letter.dashboard, letter.runbook) if link]
-    return "\n\n".join([*(_literal(text) for text in texts if text), *links])
+    texts = [*paragraphs[:shown], letter.rest(shown), f"{letter.circumstances}."]
+    links = (("Dashboard", letter.dashboard), ("Runbook", letter.runbook))
+    parts = [
+        *([_own(letter.preface)] if letter.preface else []),
+        *(_literal(text) for text in texts if text),
+        *(f"{what}: {_link(link)}" for what, link in links if link),
+    ]
+    return "\n\n".join(parts)
 
 
 def _link(link: str) -> str:
-    """An address stays as it is, to be followed; what is none, or has marks in it, is text like any other."""
-    is_plain = link.startswith("https://") and not set("*~") & set(link)
-    return _entities(link) if is_plain else _literal(link)
+    """An address stays as it is, to be clicked on; what is none, or has marks in it, is text like any other.
+
+    Its `&` stays as well: not every client makes one of `&amp;` in an address that it finds in a text.
+    """
+    is_plain = _LINK.fullmatch(link) and not _ENTITY.search(link)
+    return link if is_plain else _literal(link)
 
 
 def _step(step: Step) -> str:
-    what = _literal(step.what)
+    what = _own(step.what)
     return f"{what} {_code(cut(step.command, LONGEST_COMMAND))}" if step.command else what
 
 
@@ -77,9 +90,18 @@ def _code(command: str) -> str:
     return f"`{_entities(command).replace('`', ' ')}`"
 
 
+def _own(text: str) -> str:
+    """The project's own words, in which backticks mean code."""
+    pieces = enumerate(text.split("`"))
+    return "".join(_code(piece) if number % 2 else _literal(piece) for number, piece in pieces)
+
+
 def _literal(text: str) -> str:
-    """Text that shows as it is: marks that cannot be escaped are kept from touching a word."""
-    return _entities(_MARKS.sub(rf"{_NOTHING}\1{_NOTHING}", text))
+    """Text that shows as it is: marks that cannot be escaped are kept from touching a word.
+
+    A backtick becomes an apostrophe, for a command between two of them must be fit to be copied.
+    """
+    return _entities(_MARKS.sub(rf"{_NOTHING}\1{_NOTHING}", text.replace("`", "'")))
 
 
 def _entities(text: str) -> str:

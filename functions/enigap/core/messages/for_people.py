@@ -23,7 +23,9 @@ def subject(document: Document) -> str:
 
 def subject_of(event: Event) -> str:
     what = in_ascii(headline(event))
-    start = "enigap: TEST: " if event.is_test else "enigap: "
+    start = "enigap: "
+    if event.is_test:
+        return f"{start}{what}"
     # Names give way to what is the matter, for that may be all that a phone shows.
     room = max(12, LONGEST_SUBJECT - len(start) - len(": ") - len(what))
     cluster = in_ascii(event.cluster[:LONGEST_SUBJECT])

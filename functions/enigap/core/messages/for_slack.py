@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from string import ascii_letters, digits
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ def slack(document: Document) -> Document:
         _header(letter.title),
         *(_section(text) for text in texts if text),
         *_links(("Dashboard", letter.dashboard), ("Runbook", letter.runbook)),
-        _section("\n".join(_step(step) for step in letter.steps)),
+        *([_section("\n".join(_step(step) for step in letter.steps))] if letter.steps else []),
         _context(letter.circumstances),
     ]
     return _message(subject_of(event), blocks)
@@ -52,22 +53,14 @@ def slack(document: Document) -> Document:
 def slack_alarm(alarm: Mapping[str, Any]) -> Document:
     """The message for what CloudWatch says about one of its alarms. Fields it leaves out are left out."""
     title = f"{_field(alarm, 'NewStateValue')}: {_field(alarm, 'AlarmName')}"
-    circumstances = [
-        f"{word} {value}".strip()
-        for word, value in (
-            ("was", _field(alarm, "OldStateValue")),
-            ("since", _field(alarm, "StateChangeTime")),
-            ("", _field(alarm, "Region")),
-            ("account", _field(alarm, "AWSAccountId")),
-        )
-        if value
-    ]
+    account = _field(alarm, "AWSAccountId")
+    circumstances = [_change(alarm), _field(alarm, "Region"), f"account {account}" if account else ""]
     texts = [_field(alarm, "AlarmDescription"), _field(alarm, "NewStateReason")]
     blocks = [
         _header(title),
         *(_section(text) for text in texts if text),
         *_links(("Alarm", _alarm_url(alarm))),
-        _context(", ".join(circumstances) or "CloudWatch"),
+        _context(", ".join(each for each in circumstances if each) or "CloudWatch"),
     ]
     return _message(title, blocks)
 
@@ -120,6 +113,24 @@ def _is_envelope(value: Any) -> bool:
 def _field(alarm: Mapping[str, Any], key: str) -> str:
     value = alarm.get(key)
     return name(value, LONGEST_TEXT) if isinstance(value, str) else ""
+
+
+def _change(alarm: Mapping[str, Any]) -> str:
+    """`OK -> ALARM at 2026-01-01 14:31 UTC`; "" where the alarm tells neither from what nor when."""
+    before, when = _field(alarm, "OldStateValue"), _field(alarm, "StateChangeTime")
+    if not before and not when:
+        return ""
+    change = f"{before} -> {_field(alarm, 'NewStateValue')}" if before else _field(alarm, "NewStateValue")
+    return f"{change} at {_minute(when)}" if when else change
+
+
+def _minute(text: str) -> str:
+    """A time as all the others are written; one that cannot be read, or is of no known zone, stays."""
+    try:
+        instant = datetime.fromisoformat(text)
+        return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if instant.tzinfo else text
+    except (ValueError, OverflowError):
+        return text
 
 
 _UNRESERVED: Final = frozenset(f"{ascii_letters}{digits}-._~")

@@ -14,7 +14,7 @@ from enigap.core.documents import timestamp
 from enigap.core.incidents import NewsKind
 from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, tallies
 from enigap.core.messages.text import argument, count, cut_to, name
-from enigap.core.messages.words import node_label, words_for
+from enigap.core.messages.words import TEST_WORDS, node_label, words_for
 from enigap.core.units import ByteRate
 
 LONGEST_SUMMARY: Final = 1200
@@ -52,6 +52,7 @@ class Step:
     """Something to do, with the command that does it, if there is one."""
 
     what: str
+    """In the project's own words, and no name from outside; what is between backticks is code."""
     command: str | None = None
 
 
@@ -62,10 +63,11 @@ class Letter:
     title: str
     """Cluster and headline."""
     preface: str | None
+    """Of a test, which says nothing else. The project's own words, as of a step."""
     paragraphs: tuple[Paragraph, ...]
     """One for each incident of the event, worst first."""
     steps: tuple[Step, ...]
-    dashboard: str
+    dashboard: str | None
     runbook: str | None
     circumstances: str
     event: Event
@@ -73,7 +75,7 @@ class Letter:
     def rest(self, shown: int) -> str | None:
         """What is not shown when only so many paragraphs are, counted exactly; None for nothing."""
         rest = tallies(self.event.incidents[shown:], self.event.left_out)
-        if not rest:
+        if not rest or self.event.is_test:
             return None
         kinds = ", ".join(f"{t.incidents:,} {name(t.verdict)} {t.news.value}" for t in rest)
         incidents = count(sum(t.incidents for t in rest), "more incident")
@@ -82,25 +84,34 @@ class Letter:
 
 def compose(event: Event) -> Letter:
     """The message that an event comes to."""
+    where = f"region {name(event.region)}, account {name(event.account)}"
+    if event.is_test:
+        return Letter(
+            title=headline(event),
+            preface=TEST_WORDS,
+            paragraphs=(),
+            steps=(),
+            dashboard=None,
+            runbook=None,
+            circumstances=f"R{where[1:]}",
+            event=event,
+        )
     return Letter(
-        title=f"{'TEST: ' if event.is_test else ''}{name(event.cluster)}: {headline(event)}",
-        preface="This is a test message: it shows that messages arrive here." if event.is_test else None,
+        title=f"{name(event.cluster)}: {headline(event)}",
+        preface=None,
         paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
         steps=tuple(_steps(event)),
         dashboard=name(event.dashboard_url, LONGEST_LINK),
         runbook=name(event.runbook_url, LONGEST_LINK) if event.runbook_url else None,
-        circumstances=(
-            f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, "
-            f"region {name(event.region)}, account {name(event.account)}"
-        ),
+        circumstances=f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, {where}",
         event=event,
     )
 
 
 def headline(event: Event) -> str:
-    """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 resolved`."""
+    """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 incident resolved`."""
     if event.is_test:
-        return "nothing is wrong"
+        return "TEST: nothing is wrong"
     everything = tallies(event.incidents, event.left_out)
     is_open = [tally for tally in everything if tally.news is not NewsKind.RESOLVED]
     resolved = sum(tally.incidents for tally in everything if tally.news is NewsKind.RESOLVED)
@@ -108,7 +119,7 @@ def headline(event: Event) -> str:
     if parts and all(tally.news is NewsKind.REMINDER for tally in is_open):
         parts[0] = f"still {parts[0]}"
     if resolved:
-        parts.append(f"{resolved:,} resolved" if parts else _resolved(everything))
+        parts.append(f"{count(resolved, 'incident')} resolved" if parts else _resolved(everything))
     return ", ".join(parts) or "nothing to report"
 
 
@@ -153,20 +164,27 @@ def _figure(rate: ByteRate | None) -> str:
 
 
 def _steps(event: Event) -> Iterable[Step]:
-    worst = next((each for each in event.incidents if each.news is not NewsKind.RESOLVED), None)
-    if worst is None or event.is_test:
+    is_open = [each for each in event.incidents if each.news is not NewsKind.RESOLVED]
+    if not is_open:
         yield Step("Nothing to do.")
         return
+    worst = is_open[0]
+    cluster, region = argument(event.cluster), argument(event.region)
     if words := words_for(worst.verdict, worst.cause):
-        yield Step(words.next_step.replace("{cluster}", argument(event.cluster)))
-    where = f"--region {argument(event.region)}"
+        yield Step(words.to_do, words.command and words.command.format(cluster=cluster, region=region))
+    where = f"--region {region}"
     at = f"--at {timestamp(event.settled_at)}"
+    tally = [each for each in tallies(is_open, event.left_out) if each.news is not NewsKind.RESOLVED]
     if worst.is_about_nodes and worst.nodes:
+        nodes = sum(each.nodes for each in tally if each.verdict not in set(FindingKind))
         yield Step(
-            "To see the worst node device by device:",
+            f"To see {'the worst node' if nodes > 1 else 'it'} device by device:",
             f"enigap explain {argument(worst.nodes[0].instance_id)} {where} {at}",
         )
     else:
-        yield Step("To look again:", f"enigap check --cluster {argument(event.cluster)} {where} {at}")
-    why = "--for 2h --why 'what for'"
-    yield Step("To mute it:", f"enigap silence {argument(worst.id)} {where} {why}")
+        yield Step("To look again:", f"enigap check --cluster {cluster} {where} {at}")
+    incidents = sum(each.incidents for each in tally)
+    yield Step(
+        f"To mute {f'the first of the {incidents:,} open incidents' if incidents > 1 else 'it'}:",
+        f"enigap silence {argument(worst.id)} {where} --for 2h --why 'REASON'",
+    )

@@ -15,7 +15,7 @@ from enigap.core.window import GRID
 LONGEST_NAME: Final = 120
 """Characters of one name. AWS's and Kubernetes' own have fewer."""
 
-_NUMBERS: Final = ("less than a window", "one window", "two windows", "three windows", "four windows")
+_FEW_WINDOWS: Final = ("one window", "two windows", "three windows", "four windows")
 
 
 def cut(text: str, most: int) -> str:
@@ -68,17 +68,37 @@ def fitting(pieces: Iterable[str], room: int, size: Callable[[str], int] = len) 
 
 
 def lasting(start: datetime, end: datetime) -> str:
-    """How long and when: `two windows (14:00-14:30 UTC)`, `26 hours (since 2026-01-01 14:00 UTC)`."""
-    same_day = (end - timedelta(microseconds=1)).date() == start.date()
-    when = f"{start:%H:%M}-{end:%H:%M} UTC" if same_day else f"since {start:%Y-%m-%d %H:%M} UTC"
-    return f"{_how_long(end - start)} ({when})"
+    """For how long, and when: `two windows (14:00-14:30 UTC)`, `26 h 15 min (since 2026-01-01 14:00 UTC)`.
+
+    The windows of the first hour are counted, for they are what an incident is confirmed by.
+    """
+    windows, more = divmod(end - start, GRID)
+    is_few = not more and 0 < windows <= len(_FEW_WINDOWS)
+    when = f"{start:%H:%M}-{end:%H:%M} UTC" if _same_day(start, end) else f"since {_minute(start)} UTC"
+    return f"{_FEW_WINDOWS[windows - 1] if is_few else duration(end - start)} ({when})"
 
 
-def _how_long(duration: timedelta) -> str:
-    windows = max(0, duration // GRID)
-    if windows < len(_NUMBERS):
-        return _NUMBERS[windows]
-    minutes = duration // timedelta(minutes=1)
-    if minutes < 120:
-        return f"{minutes} minutes"
-    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+def beginning_and_end(start: datetime, end: datetime) -> str:
+    """Of what is over: `began at 12:15 and was resolved at 14:30 UTC (2 h 15 min)`."""
+    if _same_day(start, end):
+        first, last = f"{start:%H:%M}", f"{end:%H:%M}"
+    else:
+        first, last = _minute(start), _minute(end)
+    return f"began at {first} and was resolved at {last} UTC ({duration(end - start)})"
+
+
+def duration(time: timedelta) -> str:
+    """To the minute: `45 min`, `26 h 15 min`, `3 days 2 h`."""
+    hours, minutes = divmod(max(0, time // timedelta(minutes=1)), 60)
+    days, hours = divmod(hours, 24) if hours >= 48 else (0, hours)
+    parts = ((days, "days"), (hours, "h"), (minutes, "min"))
+    return " ".join(f"{number:,} {unit}" for number, unit in parts if number) or "0 min"
+
+
+def _same_day(start: datetime, end: datetime) -> bool:
+    """Whether a span is within one day; midnight ends the day before it."""
+    return (end - timedelta(microseconds=1)).date() == start.date()
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}"

@@ -5,6 +5,7 @@ Figures and reason are those of the judgement; nothing is worked out anew here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from enigap.core.cluster import FindingKind
 from enigap.core.documents import Document
 from enigap.core.incidents import Incident, News, NewsKind, NewsReason
-from enigap.core.messages.text import count, lasting, name
+from enigap.core.messages.text import beginning_and_end, count, lasting, name
 from enigap.core.units import ByteRate
 from enigap.core.verdict import Cause, Verdict
 
@@ -22,58 +23,70 @@ class CauseWords:
     """What it most likely is, and the one thing to do next."""
 
     likely: str
-    next_step: str
-    """In it, {cluster} stands for the cluster's name."""
+    to_do: str
+    """In the project's own words only; what is between backticks is code."""
+    command: str | None = None
+    """What does it, in a shell; {cluster} and {region} stand for what they are called."""
 
+    @property
+    def next_step(self) -> str:
+        """All of it on one line."""
+        return f"{self.to_do} {self.command}" if self.command else self.to_do
+
+
+_PODS: Final = "kubectl -n amazon-cloudwatch get pods -o wide"
 
 CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     Cause.AGENT_DOWN: CauseWords(
-        "the CloudWatch agent is down there, or may not write to CloudWatch",
-        "See whether the agent's pod runs on the node, and what its log says: "
-        "kubectl -n amazon-cloudwatch get pods -o wide",
+        "the CloudWatch agent is down, or is not allowed to write to CloudWatch",
+        "Find the agent's pod on the node, see whether it is running, and read its log:",
+        _PODS,
     ),
     Cause.REUSED_NAME: CauseWords(
         "the events in its log stream carry another instance's id: its node name was another node's before, "
         "or the agent there holds on to an old id",
-        "Delete the agent's pod on the node, so that a new one asks for the id again: "
-        "kubectl -n amazon-cloudwatch get pods -o wide",
+        "Delete the agent's pod on the node, so that a new one asks for the id again. To find it:",
+        _PODS,
     ),
     Cause.COUNTER_RESET: CauseWords(
-        "a device's counter started anew, which the agent leaves out for up to half an hour, "
-        "or the agent's way to CloudWatch's metrics is broken",
-        "Wait half an hour; if it lasts, read the agent's log on the node for metrics that were refused.",
+        "a device's counter was reset, and the agent leaves that device out for up to half an hour, "
+        "or the agent's metrics no longer reach CloudWatch",
+        "Wait half an hour; if it lasts longer, look in the agent's log on the node for metrics that were "
+        "refused.",
     ),
     Cause.WRAPPED_COUNTER: CauseWords(
-        "a counter that started anew was taken for one that wrapped around, as agents before 1.300029 do",
+        "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do",
         "Update the CloudWatch agent (the EKS add-on amazon-cloudwatch-observability).",
     ),
     Cause.MOVED_DEVICE: CauseWords(
         "a device moved into a pod, kernel bypass, or the agent in the wrong network namespace",
-        "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that is "
-        "missing was moved into a pod or given to a user-space driver.",
+        "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that the node "
+        "does not show was moved into a pod or given to a user-space driver.",
     ),
     Cause.WRONG_NAMESPACE: CauseWords(
         "the agent counts in a network namespace of its own instead of the node's",
-        "See that the agent's DaemonSet has hostNetwork: true and mounts the node's / at /rootfs.",
+        "Make sure that the agent's DaemonSet has `hostNetwork: true` and mounts the node's `/` at "
+        "`/rootfs`.",
     ),
     Cause.BLIND_AGENT: CauseWords(
         "the agent cannot read the node's /proc/net/dev",
-        "Read the agent's log on the node for errors about /proc, and see that it mounts the node's / at "
-        "/rootfs.",
+        "Look in the agent's log on the node for errors about `/proc`, and make sure that it mounts the "
+        "node's `/` at `/rootfs`.",
     ),
     Cause.RECEIVE_DROPS: CauseWords(
         "packets arrived and were dropped before the OS counted them: full receive rings, or an XDP program",
         "On the node, look at the device's drops and overruns in `ethtool -S`.",
     ),
     Cause.TRANSMIT_DROPS: CauseWords(
-        "packets were dropped after the OS had counted them: the instance used up its network allowance",
-        "On the node, look for a growing *_allowance_exceeded in `ethtool -S`; a larger instance type "
+        "packets were dropped after the OS had counted them, because the instance used up its network "
+        "allowance",
+        "On the node, look for a growing `*_allowance_exceeded` in `ethtool -S`; a larger instance type "
         "allows more.",
     ),
     Cause.UNIT_ERROR: CauseWords(
         "one side is in another unit or statistic, such as bytes per period against bytes per second",
-        "Compare both in CloudWatch: node_network_total_bytes as Average, NetworkIn and NetworkOut as Sum "
-        "divided by the period.",
+        "Compare both in CloudWatch: `node_network_total_bytes` as Average, `NetworkIn` and `NetworkOut` as "
+        "Sum divided by the period.",
     ),
     Cause.EC2_SIDE: CauseWords(
         "EC2's own figure is wrong",
@@ -85,8 +98,9 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
     FindingKind.NOT_COLLECTED: CauseWords(
         "the CloudWatch agent was removed, or replaced by Container Insights with OpenTelemetry, "
         "which has no such metric",
-        "See what is installed and switched on: "
-        "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name {cluster}",
+        "See what is installed and switched on:",
+        "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name {cluster} "
+        "--region {region}",
     ),
     FindingKind.UNREADABLE: CauseWords(
         "CloudWatch throttles or denies the requests, or has an outage",
@@ -94,12 +108,16 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
 }
 
+TEST_WORDS: Final = "This is a test, sent with `enigap notify --test`. Nothing to do."
+
 # Of many nodes at once, where one node's reason would be about the wrong one.
 _OF_MANY: Final[Mapping[str, str]] = {
-    Verdict.OS_DEFICIT: "the OS counted less than the network interfaces carried, which counting never does",
+    Verdict.OS_DEFICIT: "the OS counted less than the network interfaces carried: counting never makes it "
+    "see less",
     Verdict.OS_EXCESS: "the physical devices counted more than the network interfaces carried",
-    Verdict.IMPLAUSIBLE: "there are rates that no machine can have",
-    Verdict.OS_SILENT: "EC2 reports and Container Insights does not, so their agents are down or blind",
+    Verdict.IMPLAUSIBLE: "rates that no machine can have were reported",
+    Verdict.OS_SILENT: "EC2 reported traffic and Container Insights nothing: their agents are down or "
+    "blind, or their metrics are lost",
 }
 
 _ENDINGS: Final = {
@@ -109,18 +127,20 @@ _ENDINGS: Final = {
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
 }
 
+_MEANING: Final = re.compile(": |, more than ")
+"""Where a reason goes on from what was seen to what that means."""
 _LONGEST_REASON: Final = 900
 
 
 def summary(news: News) -> str:
     """The paragraph for one piece of news, on one line."""
     incident = news.incident
-    span = lasting(incident.since, news.window.end)
     if news.news is NewsKind.RESOLVED:
-        ending = _ENDINGS.get(news.why, "over")
-        return f"{_who(incident)}: {ending}. The incident ({name(incident.verdict)}) was open for {span}."
+        over = beginning_and_end(incident.since, news.window.end)
+        return f"{_who(incident)}: {_ending(news)}. The incident ({name(incident.verdict)}) {over}."
     if news.why is NewsReason.TEST:
-        return "Somebody asked for this message with `enigap notify --test`. It is about no node."
+        return TEST_WORDS
+    span = lasting(incident.since, news.window.end)
     words = None if incident.reason else words_for(incident.verdict, incident.cause)
     likely = f" Likely: {words.likely}." if words else ""
     muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
@@ -135,6 +155,12 @@ def words_for(verdict: str, cause: str | None) -> CauseWords | None:
 def node_label(instance_id: str, node_name: str | None) -> str:
     """`ip-10-0-3-7 (i-0abc)`."""
     return f"{name(node_name)} ({name(instance_id)})" if node_name else name(instance_id)
+
+
+def _ending(news: News) -> str:
+    if news.why is NewsReason.NODE_GONE and news.incident.verdict in set(FindingKind):
+        return "no node is left"
+    return _ENDINGS.get(news.why, "over")
 
 
 def _who(incident: Incident) -> str:
@@ -152,7 +178,7 @@ def _what(incident: Incident, span: str) -> str:
         return _of_cluster(incident, span)
     worst = incident.nodes[0] if incident.nodes else None
     if incident.is_cluster_wide:
-        return f"{_OF_MANY.get(incident.verdict, name(incident.verdict))}, for {span}{_worst(worst)}"
+        return f"{_lasting(_OF_MANY.get(incident.verdict, name(incident.verdict)), span)}{_worst(worst)}"
     return _of_node(worst, span) if worst else f"{name(incident.verdict)} for {span}"
 
 
@@ -175,7 +201,14 @@ def _of_node(node: Document, span: str) -> str:
         )
     reason = name(node["reason"], _LONGEST_REASON).rstrip(".")
     reason = f"the {reason[4:]}" if reason.startswith("The ") else reason
-    return f"{reason}, for {span}"
+    return _lasting(reason, span)
+
+
+def _lasting(reason: str, span: str) -> str:
+    """The reason with how long: what was seen has lasted, and what it means comes behind it."""
+    meaning = _MEANING.search(reason)
+    end = meaning.start() if meaning else len(reason)
+    return f"{reason[:end]} for {span}{reason[end:]}"
 
 
 def _counted_less(node: Document) -> bool:
