@@ -21,6 +21,30 @@ from enigap.settings import Settings
 MISSING_IS_FINE: Final = cloudwatch.TreatMissingData.NOT_BREACHING
 MISSING_IS_BAD: Final = cloudwatch.TreatMissingData.BREACHING
 
+RUNBOOK: Final = "docs/operations.md"
+TABLE: Final = "Alarms"
+"""The section of the runbook about every alarm; what needs more than a row has a section of its own."""
+
+DEAD_LETTERS: Final = {
+    "plan": "A plan could not be started or failed three times, so clusters were not judged at that time. "
+    "Fix the cause first; the log group of the plan function says what it is. SQS cannot move these messages "
+    "back: plan the missing windows again, then purge the queue.",
+    "reconcile": "A cluster's window could not be judged in three attempts. Fix the cause first; the log "
+    "group of the reconcile function says what it is. Then start the queue's redrive, or purge what is too "
+    "old to matter.",
+    "slack": "Messages did not get to Slack in ten attempts, or SNS could not put them into Slack's queue. "
+    "Fix the cause first; the log group of the slack function says what it is. Then start the redrive with "
+    "Slack's queue as its destination. What stays behind is from SNS; send it by hand.",
+}
+"""What it means when these queues are not empty, and what to do, by the function they are of."""
+
+HOW_TO_PUT_BACK: Final = {
+    "plan": "Where there is no redrive",
+    "reconcile": "Put them back",
+    "slack": "Put them back",
+}
+"""The section of the runbook."""
+
 
 class Alarms(Construct):
     """All alarms of one stack, in `all`."""
@@ -56,6 +80,7 @@ class Alarms(Construct):
             description="The operating system and the network interfaces of a node disagree by more than "
             "counting accounts for. `enigap check` names the node and the reason, `enigap explain` shows its "
             "devices.",
+            section=TABLE,
         )
         self._alarm(
             "NodesSilent",
@@ -63,6 +88,7 @@ class Alarms(Construct):
             told=told,
             description="A node reports to EC2 or to Container Insights, but not to both. `enigap check` "
             "names it; look at the cloudwatch-agent pod on it.",
+            section=TABLE,
         )
 
     def _on_silence_of_the_pipeline(self) -> None:
@@ -74,6 +100,7 @@ class Alarms(Construct):
             periods=2,  # a plan that is late lands in the next one
             description="enigap has not judged a cluster for two schedules or, where the metric has no "
             "points, has not run at all. Look at the other alarms, then at the logs of plan and reconcile.",
+            section=TABLE,
         )
 
     def _on_function(self, name: str, function: lambda_.Function) -> None:
@@ -83,7 +110,8 @@ class Alarms(Construct):
             function.metric_errors(statistic="Sum", period=period),
             told=self._pipeline,
             description=f"The {name} function failed. Its log group says why. What it was doing is tried "
-            "again, and goes to the dead letters if that fails too.",
+            f"again; what keeps failing becomes a dead letter, and then {name}DeadLetters goes off.",
+            section=TABLE,
         )
         self._alarm(
             f"{name}Throttles",
@@ -91,6 +119,7 @@ class Alarms(Construct):
             told=self._pipeline,
             description=f"Lambda had no room for the {name} function. Look at the account's quota of "
             "concurrent executions and at what else uses it.",
+            section=TABLE,
         )
 
     def _on_dead_letters(self, name: str, queue: sqs.Queue) -> None:
@@ -100,8 +129,8 @@ class Alarms(Construct):
                 statistic="Maximum", period=Duration.minutes(5)
             ),
             told=self._pipeline,
-            description=f"The {name} function gave up on something. Its log group says why. Once that is "
-            "mended, start the dead-letter queue's redrive, or purge what is too old to matter.",
+            description=DEAD_LETTERS[name],
+            section=HOW_TO_PUT_BACK[name],
         )
 
     def _published(self, metric: Metric) -> cloudwatch.Metric:
@@ -119,6 +148,7 @@ class Alarms(Construct):
         *,
         told: sns.Topic | None,
         description: str,
+        section: str,
         missing: cloudwatch.TreatMissingData = MISSING_IS_FINE,
         periods: int = 1,
     ) -> None:
@@ -126,7 +156,7 @@ class Alarms(Construct):
             self,
             name,
             alarm_name=f"{Stack.of(self).stack_name}-{name}",
-            alarm_description=description,
+            alarm_description=f'{description} See {RUNBOOK}, "{section}".',
             metric=metric,
             threshold=0,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -9,10 +9,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Published
+from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Publish, Published
 from enigap.settings import Settings
 
 WIDTH: Final = 24
+A_ROW_HAS: Final = 3
+"""Graphs, unless it says otherwise."""
 
 GUIDE: Final = (
     "**unexplained**: the operating system and the network interfaces disagree by more than counting "
@@ -21,6 +23,8 @@ GUIDE: Final = (
     "operating system counts and no interface carries.\n\n"
     "`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them by device."
 )
+
+ABOUT_NODES: Final = " The graphs of nodes search 500 of them at most; the commands see all."
 
 
 class Dashboard(Construct):
@@ -42,7 +46,9 @@ class Dashboard(Construct):
         dashboard = cloudwatch.Dashboard(
             self, "Dashboard", dashboard_name=Stack.of(self).stack_name, default_interval=Duration.hours(12)
         )
-        dashboard.add_widgets(cloudwatch.TextWidget(markdown=GUIDE, width=WIDTH, height=3))
+        nodes_have_metrics = settings.publish is not Publish.CLUSTER
+        guide = GUIDE + ABOUT_NODES if nodes_have_metrics else GUIDE
+        dashboard.add_widgets(cloudwatch.TextWidget(markdown=guide, width=WIDTH, height=3))
         dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(alarms=list(alarms), title="Alarms", width=WIDTH, height=3)
         )
@@ -54,12 +60,24 @@ class Dashboard(Construct):
             ),
         )
         dashboard.add_widgets(
-            self._by_cluster("Largest unexplained rate", Metric.CLUSTER_UNEXPLAINED),
-            self._worst_nodes("Nodes with the highest OS to ENI ratio", Metric.NODE_OS_TO_ENI_RATIO),
+            self._by_cluster("Largest unexplained rate", Metric.CLUSTER_UNEXPLAINED, row_has=2),
             self._by_cluster(
-                "Traffic: OS, ENI, node-local", Metric.OS_BYTES, Metric.ENI_BYTES, Metric.NODE_LOCAL_BYTES
+                "Traffic: OS, ENI, node-local",
+                Metric.OS_BYTES,
+                Metric.ENI_BYTES,
+                Metric.NODE_LOCAL_BYTES,
+                row_has=2,
             ),
         )
+        if nodes_have_metrics:
+            nodes = "Flagged nodes only" if settings.publish is Publish.FLAGGED else "Nodes"
+            dashboard.add_widgets(
+                self._highest_nodes(f"{nodes}: most unexplained bytes", Metric.NODE_UNEXPLAINED),
+                self._highest_nodes(
+                    f"{nodes}: highest OS to ENI ratio (high is normal where pods of one node talk)",
+                    Metric.NODE_OS_TO_ENI_RATIO,
+                ),
+            )
         dashboard.add_widgets(
             _graph("Clusters overdue", [self._worst(Metric.CLUSTERS_OVERDUE)]),
             _graph(
@@ -74,12 +92,13 @@ class Dashboard(Construct):
             self._by_cluster("CloudWatch metrics billed for each run", Metric.BILLED_METRICS),
         )
 
-    def _by_cluster(self, title: str, *metrics: Metric) -> cloudwatch.GraphWidget:
-        return _graph(title, [self._search(metric.value) for metric in metrics])
+    def _by_cluster(self, title: str, *metrics: Metric, row_has: int = A_ROW_HAS) -> cloudwatch.GraphWidget:
+        return _graph(title, [self._search(metric.value) for metric in metrics], row_has)
 
-    def _worst_nodes(self, title: str, metric: Metric) -> cloudwatch.GraphWidget:
+    def _highest_nodes(self, title: str, metric: Metric) -> cloudwatch.GraphWidget:
         highest = f"SORT({self._expression(metric.value)}, MAX, DESC, 10)"
-        return _graph(title, [cloudwatch.SearchExpression(expression=highest, label="", period=self._period)])
+        search = cloudwatch.SearchExpression(expression=highest, label="", period=self._period)
+        return _graph(title, [search], row_has=2)
 
     def _search(self, published: Published) -> cloudwatch.SearchExpression:
         return cloudwatch.SearchExpression(
@@ -106,8 +125,10 @@ def dashboard_url(stack: Stack) -> str:
     return f"{console}#dashboards/dashboard/{stack.stack_name}"
 
 
-def _graph(title: str, metrics: Iterable[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=WIDTH // 3, height=6)
+def _graph(
+    title: str, metrics: Iterable[cloudwatch.IMetric], row_has: int = A_ROW_HAS
+) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=WIDTH // row_has, height=6)
 
 
 def _waiting(queue: sqs.Queue) -> cloudwatch.Metric:

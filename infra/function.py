@@ -15,7 +15,10 @@ from infra.permissions import policy_statements
 
 
 class Function(Construct):
-    """A function of the asset `code`. `own` is what its statements are bound to, see `policy_statements`."""
+    """A function of the asset `code`. `own` is what its statements are bound to, see `policy_statements`.
+
+    `description` is what the console's lists of functions and roles show.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class Function(Construct):
         *,
         code: lambda_.Code,
         handler: str,
+        description: str,
         settings: Settings,
         timeout: Duration,
         memory_mib: int,
@@ -37,7 +41,12 @@ class Function(Construct):
             self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
         )
         # A role of our own: the one that comes with a function may write to every log group of the account.
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What this function of enigap may do: {description}",
+        )
         self.role.add_to_policy(
             iam.PolicyStatement(
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
@@ -50,6 +59,7 @@ class Function(Construct):
             "Function",
             code=code,
             handler=handler,
+            description=description,
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             role=self.role,

@@ -44,6 +44,7 @@ class Planning(Construct):
             "Plan",
             code=code,
             handler="enigap.lambdas.plan.handler",
+            description="Finds the clusters and queues the window that each is to be judged for",
             settings=settings,
             timeout=Duration.seconds(60),
             memory_mib=512,  # for the share of a processor that comes with it: it mostly imports
@@ -64,6 +65,7 @@ class Planning(Construct):
         role = iam.Role(
             self,
             "ScheduleRole",
+            description="Lets enigap's schedule start the planner, and set aside what it could not start",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
                 conditions={

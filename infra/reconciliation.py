@@ -49,6 +49,7 @@ class Reconciliation(Construct):
             "Reconcile",
             code=code,
             handler="enigap.lambdas.reconcile.handler",
+            description="Judges the nodes of one cluster, publishes metrics and tells what is new",
             settings=settings,
             timeout=TIMEOUT,
             # One whole processor, which is what judging a large cluster takes its time with.

@@ -35,6 +35,7 @@ class SelfTest(Construct):
             "Tester",
             code=code,
             handler="enigap.lambdas.self_test.handler",
+            description="Calls the other functions once at the end of a deployment, which fails if one does",
             settings=settings,
             timeout=Duration.minutes(4),
             memory_mib=256,

@@ -34,6 +34,7 @@ class Slack(Construct):
             "Post",
             code=code,
             handler="enigap.lambdas.slack.handler",
+            description="Posts findings and alarms to the Slack channel of the webhook",
             settings=settings,
             timeout=TIMEOUT,
             memory_mib=256,  # it mostly waits

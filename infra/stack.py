@@ -94,12 +94,16 @@ class EnigapStack(Stack):
         # off at once.
         alarms.node.add_dependency(self_test)
 
-        for name, value in {
-            "TopicArn": told.findings.topic_arn,
-            "PipelineTopicArn": told.pipeline.topic_arn,
-            "StateTableName": state.table_name,
-            "PlanFunctionName": planning.planner.function.function_name,
-            "WorkQueueUrl": judging.work.queue.queue_url,
-            "DashboardUrl": dashboard_url(self),
-        }.items():
-            CfnOutput(self, name, value=value)
+        for name, value, description in (
+            ("TopicArn", told.findings.topic_arn, "The topic of findings: subscribe to it to be told"),
+            ("PipelineTopicArn", told.pipeline.topic_arn, "The topic of alarms on enigap itself"),
+            ("StateTableName", state.table_name, "The table of each cluster's state and open incidents"),
+            (
+                "PlanFunctionName",
+                planning.planner.function.function_name,
+                "The function to invoke to have a window judged again",
+            ),
+            ("WorkQueueUrl", judging.work.queue.queue_url, "The queue of windows that wait to be judged"),
+            ("DashboardUrl", dashboard_url(self), "The dashboard, in CloudWatch's console"),
+        ):
+            CfnOutput(self, name, value=value, description=description)

@@ -1,28 +1,36 @@
-"""The runbook for dead letters: every command is one that AWS has, and does what the text says it does."""
+"""The runbook: every command is one that AWS has, and does what the text says it does."""
 
 import json
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
+import typer
 from botocore import xform_name
 
+from enigap.aws.secrets import MAX_AGE_SECONDS
+from enigap.cli.main import app
 from enigap.core.state import instant
 from enigap.lambdas.plan import OLDEST, Asked
+from enigap.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 COMMANDS = [
-    line
-    for text in re.findall(r"^```sh\n(.*?)^```$", OPERATIONS, re.DOTALL | re.MULTILINE)
+    line.strip()
+    for text in re.findall(r"^ *```sh\n(.*?)^ *```$", OPERATIONS, re.DOTALL | re.MULTILINE)
     for line in text.splitlines()
 ]
 
 # Options of the command line itself, not of an operation.
 CLI_OPTIONS = {"--query", "--output", "--cli-binary-format"}
+
+# What the command line calls otherwise (awscli/customizations/argrename.py).
+RENAMED = {("sns", "subscribe", "Endpoint"): "--notification-endpoint"}
 
 
 def operation_of(line: str) -> tuple[Any, dict[str, list[str]]]:
@@ -32,7 +40,10 @@ def operation_of(line: str) -> tuple[Any, dict[str, list[str]]]:
     model = botocore.session.Session().get_service_model(service)
     operations = {xform_name(each, "-"): each for each in model.operation_names}
     operation = model.operation_model(operations[name])
-    members = {f"--{xform_name(each, '-')}": each for each in operation.input_shape.members}
+    members = {
+        RENAMED.get((service, name, each), f"--{xform_name(each, '-')}"): each
+        for each in operation.input_shape.members
+    }
     # Written to a file: what the command line adds where an answer is a stream.
     output = [words.pop()] if operation.has_streaming_output else []
     assert all(not each.startswith("-") for each in output)
@@ -61,6 +72,10 @@ def test_every_command_is_an_operation_with_all_it_requires_and_nothing_it_does_
 def _enum(shape: Any) -> set[str]:
     of = shape.member if shape.type_name == "list" else shape
     return set(of.enum) if of.type_name == "string" else set()
+
+
+def test_no_command_is_left_out() -> None:
+    assert len(COMMANDS) == len(re.findall(r"^ *aws ", OPERATIONS, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +112,46 @@ def test_the_planner_takes_the_event_that_is_shown() -> None:
     asked = Asked.from_event(event, instant(event["window_end"]))
     assert asked.window is not None
     assert f"{OLDEST.days} days old" in OPERATIONS
+
+
+def anchor_of(heading: str) -> str:
+    """What GitHub makes of a heading for links to lead to."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_link_leads_to_a_section() -> None:
+    anchors = {anchor_of(each) for each in re.findall(r"^#+ (.+)$", OPERATIONS, re.MULTILINE)}
+    links = re.findall(r"\]\((.+?)\)", OPERATIONS)
+    assert links
+    assert {each for each in links if each.removeprefix("#") not in anchors} == set()
+
+
+def test_the_contents_are_all_sections_in_order() -> None:
+    sections = re.findall(r"^## (.+)$", OPERATIONS, re.MULTILINE)
+    assert re.findall(r"^\* \[(.+?)\]\(#", OPERATIONS, re.MULTILINE) == sections
+
+
+def test_every_setting_and_command_that_is_named_is_there() -> None:
+    settings = {each.name for each in fields(Settings)}
+    named = set(re.findall(r"setting\s+`(\w+)", OPERATIONS)) | set(re.findall(r"`(\w+_\w+)`", OPERATIONS))
+    assert named
+    assert named <= settings
+    commands = set(re.findall(r"`enigap (\w+)", OPERATIONS))
+    assert commands
+    assert commands <= typer.main.get_command(app).commands.keys()  # type: ignore[attr-defined]
+
+
+def test_the_address_is_kept_for_as_long_as_is_said() -> None:
+    assert MAX_AGE_SECONDS == 5 * 60
+    assert "Wait five minutes, which is how long the function keeps the old address" in OPERATIONS
+
+
+def test_another_confirmation_is_asked_for_by_email() -> None:
+    [(_, given)] = [operation_of(line) for line in COMMANDS if "sns subscribe" in line]
+    assert given["Protocol"] == ["email"]
+    model = botocore.session.Session().get_service_model("sns")
+    assert "tokens are valid for two days" in model.operation_model("Subscribe").documentation
+    assert "The link is valid for two days" in OPERATIONS
 
 
 def test_the_readme_leads_here() -> None:

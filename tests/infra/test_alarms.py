@@ -1,11 +1,15 @@
 """Alarms: plain ones, with missing data thought about, each with somewhere to go and something to do."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from enigap.core.published import Metric
-from tests.infra.conftest import OTHERWISE, Stack
+from infra.asset import PROJECT
+from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack, synthesise
+
+RUNBOOK = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 FINDINGS = ("NodesUnexplained", "NodesSilent")
 PIPELINE = (
@@ -33,7 +37,41 @@ def test_an_alarm_watches_one_metric_without_mathematics_or_search(stack: Stack,
 
 @pytest.mark.parametrize("name", [*FINDINGS, *PIPELINE])
 def test_an_alarm_says_what_to_do(stack: Stack, name: str) -> None:
-    assert len(stack.alarm(name)["AlarmDescription"].split()) >= 15
+    said = stack.alarm(name)["AlarmDescription"].partition(" See docs/operations.md")[0]
+    assert len(said.split()) >= 15
+
+
+@pytest.mark.parametrize("name", [*FINDINGS, *PIPELINE])
+def test_an_alarm_ends_with_where_to_read_on(stack: Stack, name: str) -> None:
+    description = stack.alarm(name)["AlarmDescription"]
+    [section] = re.findall(r' See docs/operations\.md, "(.+?)"\.$', description)
+    assert section in re.findall(r"^#+ (?:\d\. )?(.+)$", RUNBOOK, re.MULTILINE)
+    assert len(description) <= 1024  # CloudWatch takes no longer one
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [("plan", "Where there is no redrive"), ("reconcile", "Put them back"), ("slack", "Put them back")],
+)
+def test_a_redrive_is_advised_where_the_runbook_has_one(stack: Stack, name: str, section: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", RUNBOOK, re.MULTILINE)
+    back = [way for queue, way in rows if queue == name]
+    advice, _, pointer = stack.alarm(f"{name}DeadLetters")["AlarmDescription"].partition(" See ")
+    assert back
+    assert ("redrive" in advice) is any("redrive" in way for way in back) is (name != "plan")
+    assert pointer == f'docs/operations.md, "{section}".'
+
+
+def test_the_runbook_has_every_alarm_and_no_other(stack: Stack) -> None:
+    names = [alarm["AlarmName"] for alarm in stack.of_type("CloudWatch::Alarm").values()]
+    rows = re.findall(r"^\| `(enigap-\w+)` \| (.+) \| (.+) \|$", RUNBOOK, re.MULTILINE)
+    assert sorted(row[0] for row in rows) == sorted(names)
+    assert set(re.findall(r"`(enigap-[A-Za-z]+)`", RUNBOOK)) == set(names)
+
+
+def test_the_runbook_says_what_alarms_in_other_regions_are_called() -> None:
+    _, second = synthesise({**WEBHOOK, "regions": ["eu-west-1", "us-east-1"]})
+    assert f"`{second.alarm('ClustersOverdue')['AlarmName']}`" in RUNBOOK
 
 
 @pytest.mark.parametrize(

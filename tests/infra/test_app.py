@@ -81,6 +81,27 @@ def test_a_wrong_kind_of_credentials_is_named() -> None:
     assert str(caught.value) == "credentials: 'mine' is not allowed; it takes \"cli\"."
 
 
+def test_no_feature_flag_is_left_open(tmp_path: Path) -> None:
+    """`cdk synth` would end with how many are (aws-cdk's `FlagOperations.filterNeedsAttention`).
+
+    Each has the value that the CDK recommends, unless that would change what is deployed or written.
+    """
+    assert run(tmp_path, {}).returncode == 0
+    artifacts = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
+    flags = artifacts["aws-cdk-lib/feature-flag-report"]["properties"]["flags"]
+    unlike = {
+        name
+        for name, flag in flags.items()
+        if flag.get("userValue", flag.get("unconfiguredBehavesLike", {}).get("v2", False))
+        != flag["recommendedValue"]
+    }
+    assert unlike == {
+        "@aws-cdk/core:enableAdditionalMetadataCollection",
+        "@aws-cdk/core:explicitStackTags",
+    }
+    assert all(CONTEXT[name] is False for name in unlike)
+
+
 def test_it_takes_no_credentials_and_aws_finds_nothing_wrong_with_the_templates(tmp_path: Path) -> None:
     """CloudFormation's own validator, which comes with the CDK; its findings are errors (cdk.json)."""
     settings = {"email": ["a@example.com"], "slack": {"webhook_secret": "s"}, "regions": ["eu-west-1"]}

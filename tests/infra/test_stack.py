@@ -159,6 +159,25 @@ def test_the_outputs_are_those_that_are_documented(stack: Stack) -> None:
     }
 
 
+LISTED = ("Lambda::Function", "IAM::Role")
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_the_consoles_lists_say_what_each_is_for(stack: Stack, kind: str) -> None:
+    descriptions = [each["Description"] for each in stack.of_type(kind).values()]
+    assert len(set(descriptions)) == len(descriptions) >= 4
+    for description in descriptions:
+        # Lambda takes 256 characters, IAM these only.
+        assert re.fullmatch(r"[A-Z][\x20-\x7e]{19,254}[a-z]", description)
+
+
+def test_every_output_says_what_it_is(stack: Stack) -> None:
+    descriptions = [each["Description"] for each in stack.template["Outputs"].values()]
+    assert len(set(descriptions)) == len(descriptions)
+    for description in descriptions:
+        assert re.fullmatch(r"[A-Z][\x20-\x7e]{19,99}[a-z]", description)
+
+
 def test_the_template_holds_no_secret_account_or_address(deploy: Callable[..., Stack]) -> None:
     text = deploy().text
     assert not re.search(r"\b\d{12}\b", text)
