@@ -159,8 +159,13 @@ def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings,
     for name, value in pipeline.published(clients, settings.metric_namespace, CLUSTER).items():
         stage.say(f"  {name:<28} {value:>18,.0f}")
     stage.say("\nAlarms:", "bold")
-    for name, state in pipeline.alarm_states(clients).items():
+    states = pipeline.alarm_states(clients)
+    for name, state in states.items():
         stage.say(f"  {name:<28} {state}")
+    if states.get("enigap-ClustersOverdue") == "ALARM":
+        stage.say("  (ClustersOverdue: see the dead man's alarm above.)")
+    if "INSUFFICIENT_DATA" in states.values():
+        stage.say("  (INSUFFICIENT_DATA: nothing was ever put into those dead-letter queues.)")
     _command(stage, aws, "status")
     _command(stage, aws, "notify", "--test")
     test = receiver.slack.get(timeout=pipeline.PATIENCE.total_seconds())
