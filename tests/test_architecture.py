@@ -1,6 +1,7 @@
 """Which way the arrows point: the core knows nobody, deployed code no desk, infrastructure the product."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,3 +100,10 @@ def test_adapters_know_the_core_and_not_the_pipeline_the_handlers_or_the_setting
 @pytest.mark.parametrize("module", modules(ROOT / "infra"), ids=ids)
 def test_infrastructure_imports_the_product_and_the_product_never_infrastructure(module: Path) -> None:
     assert not {name for name in imports(module) if name.split(".")[0] in {"tests", "bench", "boto3"}}
+
+
+def test_the_command_line_starts_with_what_its_extra_brings_and_nothing_of_the_demos() -> None:
+    """`pip install 'enigap[desk]'` has no certificate authority, no CDK and no embedded AWS."""
+    code = "import sys; import enigap.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"trustme", "aws_cdk", "jinja2"} & set(loaded.split())

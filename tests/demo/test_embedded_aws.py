@@ -17,7 +17,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, SSLError
 
-from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws, EmbeddedAwsError, interpreter
+from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws, interpreter
+from enigap.demo.errors import EmbeddedAwsError
 
 PROC = Path("/proc")
 needs_proc = pytest.mark.skipif(

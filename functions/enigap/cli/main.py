@@ -15,7 +15,7 @@ from enigap.cli.arguments import UsageError
 from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
 from enigap.core.state import ConflictError, StateUnreadableError
 from enigap.core.text import printable
-from enigap.demo.embedded_aws import EmbeddedAwsError
+from enigap.demo.errors import EmbeddedAwsError
 from enigap.garbage import collect_seldom
 from enigap.settings import SettingsError
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws, EmbeddedAwsError
+from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws
+from enigap.demo.errors import EmbeddedAwsError
 
 PROJECT: Final = Path(__file__).parents[3]
 STACK: Final = "enigap"

@@ -25,6 +25,8 @@ from typing import Self
 
 import trustme  # a certificate authority in three lines; ministack itself would need the openssl command
 
+from enigap.demo.errors import EmbeddedAwsError
+
 LOOPBACK = "127.0.0.1"
 ACCOUNT = "123456789012"
 # ministack takes an account's number for the access key of its root user, whose signature it does not check.
@@ -45,10 +47,6 @@ def go_with_parent(state=sys.argv.pop(1)):
 threading.Thread(target=go_with_parent, daemon=True).start()
 runpy.run_module("hypercorn", run_name="__main__", alter_sys=True)
 """
-
-
-class EmbeddedAwsError(Exception):
-    """The embedded AWS cannot be had: one sentence, and the tail of its log where there is one."""
 
 
 class EmbeddedAws:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from enigap.aws.deployment import Deployment
 from enigap.core.documents import timestamp
 from enigap.core.window import Window
-from enigap.demo.embedded_aws import EmbeddedAwsError
+from enigap.demo.errors import EmbeddedAwsError
 from enigap.demo.receiver import MAIL_PATH, SLACK_PATH, Receiver
 
 WEBHOOK_SECRET: Final = "enigap/demo-webhook"  # noqa: S105 - the name of a secret

@@ -23,7 +23,8 @@ from enigap.cli.screen import Screen
 from enigap.core.documents import timestamp
 from enigap.core.text import printable
 from enigap.demo import deploy, pipeline
-from enigap.demo.embedded_aws import EmbeddedAws, EmbeddedAwsError
+from enigap.demo.embedded_aws import EmbeddedAws
+from enigap.demo.errors import EmbeddedAwsError
 from enigap.demo.play import PlayedNode, launch, play
 from enigap.demo.receiver import Receiver
 from enigap.demo.story import CLUSTER, Story, story
