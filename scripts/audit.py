@@ -106,7 +106,12 @@ def advisories(lock: Path, run: Run) -> int:
     if unknown:
         print(f"Nobody who answers knows of {', '.join(unknown)}: these were not looked up.")
     looked_up = len(packages) - len(unknown)
-    print(f"{looked_up} of {len(packages)} packages were looked up, {len(found)} vulnerabilities are known.")
+    if looked_up:
+        print(
+            f"{looked_up} of {len(packages)} packages were looked up, {len(found)} vulnerabilities are known."
+        )
+    else:
+        print(f"None of {len(packages)} packages was looked up: whether they are vulnerable is not known.")
     return 1 if found else 0
 
 

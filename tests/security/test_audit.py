@@ -102,7 +102,7 @@ class Tools:
         (
             Ended(0, report(unknown("boto3"), unknown("six")), "No known vulnerabilities found"),
             0,
-            "Nobody who answers knows of boto3, six: these were not looked up.",
+            "None of 2 packages was looked up: whether they are vulnerable is not known.",
         ),
         (
             Ended(1, "", "ERROR:pip_audit._cli:requirement six is missing a hash"),

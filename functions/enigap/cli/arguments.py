@@ -32,12 +32,17 @@ class Format(StrEnum):
 
 
 Region = Annotated[
-    str | None, typer.Option(help="The AWS region; otherwise that of the environment or profile.")
+    str | None,
+    typer.Option(metavar="REGION", help="The AWS region; otherwise that of the environment or profile."),
 ]
-Profile = Annotated[str | None, typer.Option(help="The AWS profile.")]
+Profile = Annotated[str | None, typer.Option(metavar="PROFILE", help="The AWS profile.")]
 Clusters = Annotated[
     list[str] | None,
-    typer.Option("--cluster", help="A cluster to look at, or a pattern; may be repeated. All otherwise."),
+    typer.Option(
+        "--cluster",
+        metavar="NAME",
+        help="A cluster to look at, or a pattern; may be repeated. All otherwise.",
+    ),
 ]
 Evidence = Annotated[
     EvidencePolicy | None,
@@ -46,7 +51,8 @@ Evidence = Annotated[
 At = Annotated[
     str | None,
     typer.Option(
-        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; otherwise now."
+        metavar="TIME",
+        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; otherwise now.",
     ),
 ]
 Output = Annotated[Format, typer.Option("--format", help="A table for people or JSON for programs.")]

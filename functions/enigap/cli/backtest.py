@@ -55,7 +55,7 @@ _READINGS_PER_WINDOW: Final = 24
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
-    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How far to look back.")] = 7,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, metavar="N", help="How far to look back.")] = 7,
     cluster: Clusters = None,
     region: Region = None,
     profile: Profile = None,

@@ -22,15 +22,22 @@ SCHEDULES = (15, 30, 60)
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
-    nodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="Nodes of all clusters together.")],
-    clusters: Annotated[int, typer.Option(min=1, max=10_000, help="Clusters they are in.")] = 1,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="N", help="Nodes of all clusters together.")
+    ],
+    clusters: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Clusters they are in.")] = 1,
     publish: Annotated[Publish, typer.Option(help="Which nodes get metrics of their own.")] = Publish.ALL,
-    schedule_minutes: Annotated[int, typer.Option(help="How often clusters are judged: 15, 30 or 60.")] = 15,
+    schedule_minutes: Annotated[
+        int, typer.Option(metavar="MINUTES", help="How often clusters are judged: 15, 30 or 60.")
+    ] = 15,
     flagged: Annotated[
-        int | None, typer.Option(min=0, help="Nodes flagged at any time. [default: 2 % of them]")
+        int | None, typer.Option(min=0, metavar="N", help="Nodes flagged at any time. [default: 2 % of them]")
     ] = None,
     evidence_max_nodes: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Nodes of a cluster whose devices one run reads at most.")
+        int,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="Nodes of a cluster whose devices one run reads at most."
+        ),
     ] = Settings().evidence_max_nodes,
     output: Output = Format.TABLE,
 ) -> int:

@@ -16,7 +16,10 @@ from enigap.core.text import printable
 
 def command(  # noqa: PLR0917 - typer passes the options by name
     output: Annotated[
-        Path, typer.Option(help="The file to write; what it held before is replaced.", show_default=False)
+        Path,
+        typer.Option(
+            metavar="FILE", help="The file to write; what it held before is replaced.", show_default=False
+        ),
     ],
     cluster: Clusters = None,
     region: Region = None,

@@ -29,8 +29,10 @@ def command(
             show_default=False,
         ),
     ],
-    duration: Annotated[str, typer.Option("--for", help="How long: 30m, 2h or 3d; 0m ends a silence.")],
-    why: Annotated[str, typer.Option(help="Why, for those who find it muted.")],
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h or 3d; 0m ends a silence.")
+    ],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for those who find it muted.")],
     region: Region = None,
     profile: Profile = None,
 ) -> int:
