@@ -80,7 +80,7 @@ class Deployed:
         return self._run(*arguments, "--region", REGION)
 
     def remember(self, cluster: str, *incidents: Incident, **different: Any) -> None:
-        state = ClusterState(cluster, done=self.newest, nodes=3, seen_collecting=True, incidents=incidents)
+        state = ClusterState(cluster, done=self.newest, nodes=3, nodes_judged=3, incidents=incidents)
         self.states.write(Remembered(ClusterState(**{**vars_of(state), **different}), None))
 
     def incident(self, incident_id: str, reason: str | None = None) -> Incident:
@@ -251,10 +251,21 @@ def test_a_silence_that_is_not_there_cannot_be_ended(deployed: Deployed) -> None
     assert ran.problem == "There is no silence of 'neverthere': `enigap status` lists those there are."
 
 
-def test_a_cluster_that_was_never_seen_collecting_is_not_called_well(deployed: Deployed) -> None:
-    deployed.remember("odd", seen_collecting=False, nodes=1)
+def test_a_cluster_of_which_nothing_could_be_judged_is_not_called_well(deployed: Deployed) -> None:
+    deployed.subscribe("email", "ann@example.com")
+    deployed.remember("odd", nodes=1, nodes_judged=0)
+    ran = deployed.run("status")
+    assert ran.status == 2
+    said = " ".join(ran.stdout.split())
+    assert "1 node, no open incidents, none of them could be judged: see `enigap check`" in said
+
+
+def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: Deployed) -> None:
+    deployed.remember("odd", nodes=5, nodes_judged=4)
     said = " ".join(deployed.run("status").stdout.split())
-    assert "1 node, no open incidents, never seen collecting: see `enigap check`" in said
+    assert "5 nodes, no open incidents, 4 of them judged nobody" in said
+    [cluster] = deployed.run("status", "--format", "json").document["clusters"]
+    assert (cluster["nodes"], cluster["nodes_judged"]) == (5, 4)
 
 
 def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: Deployed) -> None:

@@ -445,3 +445,11 @@ def test_a_cluster_that_is_known_not_to_collect_is_not_told_of_again_node_by_nod
         ("opened", "prod/i-2/os_silent", "confirmed"),
         ("resolved", "prod/*/not_collected", "collected_again"),
     ]
+
+
+def test_how_many_nodes_could_be_judged_is_remembered_with_how_many_there_are() -> None:
+    mixed = nodes(2, AGREE, AGREE) | {"i-8": (Verdict.UNVERIFIED,) * 2, "i-9": (Verdict.PARTIAL,) * 2}
+    state = told(NEW, report_of(window(0), mixed))
+    assert (state.nodes, state.nodes_judged) == (4, 3)
+    state = told(state, report_of(window(1), {}, finding=UNREADABLE))
+    assert (state.nodes, state.nodes_judged) == (4, 0)

@@ -44,8 +44,8 @@ class Status:
         """1 if anything is open; else 2 if something is amiss with the pipeline itself; else 0."""
         if any(state.incidents for state in self.states):
             return 1
-        unsaid = any(state.outbox for state in self.states)
-        return 2 if self.overdue or self.unconfirmed or unsaid or not self.told else 0
+        is_amiss = any(state.outbox or is_blind(state) for state in self.states)
+        return 2 if self.overdue or self.unconfirmed or is_amiss or not self.told else 0
 
 
 def command(region: Region = None, profile: Profile = None, output: Output = Format.TABLE) -> int:
@@ -75,6 +75,11 @@ def _status(it: Deployed, now: datetime) -> Status:
         told=subscriptions(it.aws.client("sns"), it.stack),
         dashboard_url=it.stack.dashboard_url,
     )
+
+
+def is_blind(state: ClusterState) -> bool:
+    """Whether there are nodes, and nothing is known of any: that no incident is open says nothing then."""
+    return state.done is not None and state.nodes > 0 and state.nodes_judged == 0
 
 
 def show(screen: Screen, status: Status) -> None:
@@ -107,8 +112,10 @@ def _cluster(state: ClusterState, status: Status) -> Text:
     )
     if state.cluster in status.overdue:
         text.append(", overdue: look at the alarms and at the reconcile function's log", "yellow")
-    if state.done and state.nodes and not state.seen_collecting:
-        text.append(", never seen collecting: see `enigap check`", "yellow")
+    if is_blind(state):
+        text.append(", none of them could be judged: see `enigap check`", "yellow")
+    elif state.nodes_judged < state.nodes:
+        text.append(f", {state.nodes_judged:,} of them judged")
     if state.outbox:
         text.append(f", {len(state.outbox)} still to be sent", "yellow")
     return text
@@ -139,6 +146,7 @@ def document(status: Status) -> Document:
                 "cluster": state.cluster,
                 "judged_until": timestamp(state.done.end) if state.done else None,
                 "nodes": state.nodes,
+                "nodes_judged": state.nodes_judged,
                 "overdue": state.cluster in status.overdue,
                 "unsaid": len(state.outbox),
                 "incidents": [

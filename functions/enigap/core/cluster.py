@@ -70,6 +70,11 @@ class ClusterReport:
     billed_metrics: int = 0
     """What reading them is billed for: three metrics for each node with a series, two for one without."""
 
+    @property
+    def nodes_judged(self) -> int:
+        """How many had enough readings for a verdict; that no evidence could settle it is one."""
+        return sum(n.newest.explained is not None for n in self.nodes) + self.count(Verdict.UNVERIFIED)
+
     def count(self, *verdicts: Verdict) -> int:
         return sum(report.newest.verdict in verdicts for report in self.nodes)
 

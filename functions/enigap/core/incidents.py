@@ -124,6 +124,8 @@ class ClusterState:
     """The newest window that was judged."""
     nodes: int = 0
     """How many nodes the cluster had then."""
+    nodes_judged: int = 0
+    """How many of them could be judged."""
     seen_collecting: bool = False
     unreadable_runs: int = 0
     """How many runs in a row CloudWatch answered for no node."""
@@ -161,6 +163,7 @@ def decide(
         done=report.window,
         # Nodes that could not even be listed have not gone away.
         nodes=report.node_count or (state.nodes if unreadable else 0),
+        nodes_judged=report.nodes_judged,
         seen_collecting=state.seen_collecting or _collects(report),
         unreadable_runs=state.unreadable_runs + 1 if unreadable else 0,
     )
