@@ -72,6 +72,17 @@ def test_a_narrow_terminal_crops_names_and_neither_verdicts_nor_numbers(
     assert "b-pod-to-remote" not in sent
 
 
+def test_where_there_is_no_room_for_a_table_each_node_has_lines_of_its_own(
+    aws: EmbeddedAws, account: Account
+) -> None:
+    _, sent = on_a_terminal(aws, "check", "--cluster", "calm", "--at", AT, columns=40)
+    words = " ".join(sent.split())
+    assert account.ids["calm", "article.internal"] in words
+    assert "OS 1.28 GB/s, ENI 837 B/s, OS / ENI 1,524,843" in words
+    assert "OS 95.3 MB/s, ENI 47.7 MB/s, OS / ENI 2.00" in words
+    assert "…" not in words
+
+
 def test_an_error_on_a_terminal_is_the_same_sentence(aws: EmbeddedAws) -> None:
     status, sent = on_a_terminal(aws, "check", "--region", "mars!")
     assert status == 2

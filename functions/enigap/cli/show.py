@@ -20,6 +20,8 @@ from enigap.core.units import ByteRate
 from enigap.core.verdict import VERDICT_TABLE, Judgement
 from enigap.core.window import Window
 
+NARROWEST_TABLE = 64
+"""Columns below which not even the verdicts, ids and numbers would fit side by side."""
 LISTED = {False: 50, None: 20, True: 20}
 """How many nodes of a cluster are listed, by whether they are explained, unless all are asked for."""
 
@@ -45,7 +47,7 @@ def check(
     for report in reports:
         console.print()
         console.print(Text(printable(report.cluster), "bold"))
-        for part in _cluster(report, everything=everything):
+        for part in _cluster(report, everything=everything, width=console.width):
             console.print(part)
     console.print()
     for note in notes:
@@ -70,7 +72,7 @@ def span_of(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
 
 
-def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableType]:
+def _cluster(report: ClusterReport, *, everything: bool, width: int) -> Iterator[RenderableType]:
     if report.finding is not None:
         kind = report.finding.kind.value
         yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
@@ -85,7 +87,10 @@ def _cluster(report: ClusterReport, *, everything: bool) -> Iterator[RenderableT
         if not shown:
             continue
         yield ""
-        yield _table(shown) if explained else Group(*map(_block, shown))
+        if explained:
+            yield _table(shown) if width >= NARROWEST_TABLE else Group(*map(_figures, shown))
+        else:
+            yield Group(*map(_block, shown))
         if more := len(found) - len(shown):
             yield Text(f"... and {more:,} more {MARKS[explained]}; --all lists them", "dim")
     if any(judgement.explained for judgement in judgements):
@@ -99,6 +104,16 @@ def _block(judgement: Judgement) -> RenderableType:
     return Group(
         Text.assemble((judgement.verdict.value, style), "  ", (_node_name(judgement), "bold")),
         Padding(Text(printable(judgement.reason, most=1000)), (0, 0, 0, 2)),
+    )
+
+
+def _figures(judgement: Judgement) -> RenderableType:
+    """A line of the table where there is no room for one: a cut verdict or number would be a wrong one."""
+    style = _STYLES[judgement.explained]
+    figures = f"OS {rate(judgement.os)}, ENI {rate(judgement.eni)}, OS / ENI {ratio(judgement.ratio)}"
+    return Group(
+        Text.assemble((judgement.verdict.value, style), f"  {_node_name(judgement)}"),
+        Padding(Text(figures), (0, 0, 0, 2)),
     )
 
 
