@@ -246,6 +246,21 @@ def test_what_mutes_nothing_that_is_open_may_be_a_slip_and_is_said(deployed: Dep
     )
 
 
+def test_a_state_that_cannot_be_read_is_an_error_and_it_is_muted_all_the_same(deployed: Deployed) -> None:
+    deployed.remember("prod")
+    deployed.client("dynamodb").update_item(
+        TableName=deployed.outputs["StateTableName"],
+        Key={"id": {"S": "cluster#prod"}},
+        UpdateExpression="SET #state = :none",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":none": {"S": "none"}},
+    )
+    ran = deployed.run("silence", "prod", "--for", "30m", "--why", "an upgrade")
+    assert (ran.status, "delete its item in the state table." in ran.stderr) == (2, True)
+    assert ran.stdout.startswith("prod is muted until ")
+    assert [silence.target for silence in deployed.states.silences()] == ["prod"]
+
+
 def test_a_silence_that_is_not_there_cannot_be_ended(deployed: Deployed) -> None:
     ran = deployed.run("silence", "neverthere", "--for", "0m", "--why", "done")
     assert ran.problem == "There is no silence of 'neverthere': `enigap status` lists those there are."

@@ -36,6 +36,7 @@ from enigap.core.state import (
 from enigap.core.units import NOTHING
 from enigap.core.verdict import Judgement, Verdict
 from tests.fakes.pipeline_ports import CLUSTER, judgement, report_of, window
+from tests.fakes.spoilt import ANYTHING, spoilt
 
 UNEXPLAINED = [verdict for verdict in Verdict if verdict.explained is False]
 
@@ -237,31 +238,8 @@ def test_the_figures_come_back_with_the_next_run() -> None:
 
 # --- damage ---
 
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
 
-
-@st.composite
-def damaged(draw: st.DrawFn) -> str:
-    """A real state in which one value, anywhere, is replaced or gone."""
-    document = json.loads(to_json(draw(states())))
-    at: Any = document
-    while True:
-        key = draw(st.sampled_from(sorted(at))) if isinstance(at, dict) else draw(st.integers(0, len(at) - 1))
-        if isinstance(at[key], dict | list) and at[key] and draw(st.booleans()):
-            at = at[key]
-            continue
-        if draw(st.booleans()):
-            at[key] = draw(ANYTHING)
-        else:
-            del at[key]
-        return json.dumps(document)
-
-
-@given(damaged() | st.text() | ANYTHING.map(json.dumps))
+@given(spoilt(states().map(to_json).map(json.loads)).map(json.dumps) | st.text() | ANYTHING.map(json.dumps))
 def test_whatever_is_there_is_a_state_or_said_to_be_none(text: str) -> None:
     try:
         state = from_json(text)

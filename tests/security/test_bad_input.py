@@ -33,38 +33,9 @@ from enigap.slack_webhook import Answer, Channel, deliver_all
 from tests.core.test_messages_laws import check_slack
 from tests.fakes.news import HOSTILE_NAMES, any_event, node
 from tests.fakes.readings import WINDOW
+from tests.fakes.spoilt import ANYTHING, NAMES, spoilt
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-
-NUMBERS = st.sampled_from(
-    [0, -1, -1e300, 1e300, 1.7e308, 10**400, 10**4200, 5e-324, math.nan, math.inf, -math.inf, True]
-)
-NAMES = st.sampled_from(HOSTILE_NAMES) | st.text(max_size=12)
-ANYTHING = st.recursive(
-    st.none() | NUMBERS | st.integers() | st.floats() | NAMES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@st.composite
-def spoilt(draw: st.DrawFn, documents: st.SearchStrategy[Document]) -> Document:
-    """A true document in which up to three values, anywhere, are replaced or gone."""
-    document: Document = json.loads(json.dumps(draw(documents)))
-    for _ in range(draw(st.integers(1, 3))):
-        at: Any = document
-        while at:
-            key = draw(st.sampled_from(sorted(at)) if isinstance(at, dict) else st.integers(0, len(at) - 1))
-            if isinstance(at[key], dict | list) and at[key] and draw(st.booleans()):
-                at = at[key]
-                continue
-            if draw(st.booleans()):
-                at[key] = draw(ANYTHING)
-            else:
-                del at[key]
-            break
-    return document
-
 
 # --- Slack's queue: what topics, alarms and anybody who may send to it put there ---
 

@@ -35,6 +35,7 @@ from enigap.cli.screen import Screen, write
 from enigap.cli.show import one_line
 from enigap.core.cluster import ClusterReport, FindingKind
 from enigap.core.documents import Document, timestamp
+from enigap.core.messages.text import count, duration
 from enigap.core.reading import Node, Readings, Unreadable
 from enigap.core.replay import Raised, Replayed, replay
 from enigap.core.rules import EvidencePolicy
@@ -105,13 +106,13 @@ class Past:
     @classmethod
     def of(cls, days: int, newest: Window, settings: Settings, now: datetime) -> Past:
         """Raises UsageError for windows CloudWatch no longer has the minutes of."""
-        count, fetched = days * timedelta(days=1) // GRID, settings.rules().windows_fetched
-        if FetchSpan.of(newest, count + fetched - 1).start <= now - MINUTES_KEPT:
+        windows, fetched = days * timedelta(days=1) // GRID, settings.rules().windows_fetched
+        if FetchSpan.of(newest, windows + fetched - 1).start <= now - MINUTES_KEPT:
             raise UsageError(
                 f"--days {days} reaches back too far, for CloudWatch keeps minutes for {MINUTES_KEPT.days} "
                 "days: give fewer days, or a later --at."
             )
-        return cls([newest.previous(number) for number in reversed(range(count))], fetched)
+        return cls([newest.previous(number) for number in reversed(range(windows))], fetched)
 
     @property
     def start(self) -> datetime:
@@ -195,8 +196,8 @@ def show(
     reminders = sum(each.reminders for each in replayed)
     screen.print()
     screen.print(
-        f"{_count(incidents, 'incident')}, told in {_count(messages, 'message')} "
-        f"({_count(reminders, 'reminder')}). CloudWatch bills {billed:,} metrics for this look."
+        f"{count(incidents, 'incident')}, told in {count(messages, 'message')} "
+        f"({count(reminders, 'reminder')}). CloudWatch bills {billed:,} metrics for this look."
     )
     if settings.evidence is EvidencePolicy.OFF:
         screen.print(Text(f"Note: {_NO_DEVICES}", "dim"))
@@ -225,9 +226,9 @@ def _table(incidents: Sequence[Raised]) -> Table:
         name = incident.nodes[0]["node_name"] if target and incident.nodes else None
         table.add_row(
             f"{raised.opened.end:%m-%d %H:%M}",
-            _duration(raised.lasted),
+            duration(raised.lasted) if raised.lasted is not None else "still open",
             Text(incident.verdict, "bold red"),
-            one_line((name or "").split(".")[0] if target else _count(incident.node_count, "node")),
+            one_line((name or "").split(".")[0] if target else count(incident.node_count, "node")),
             printable(target or "-"),
             (incident.cause or "-").replace("_", " "),
         )
@@ -248,17 +249,6 @@ def _next_step(incidents: Iterable[Raised], settings: Settings, again: Sequence[
     at = timestamp(opened.end + settings.settle)
     command = shlex.join(["enigap", "explain", target, *again, "--at", at])
     return Text(f"Next: {printable(command, most=1000)}", "bold")
-
-
-def _duration(lasted: timedelta | None) -> str:
-    if lasted is None:
-        return "still open"
-    hours, minutes = divmod(lasted // timedelta(minutes=1), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def document(region: str, past: Past, replayed: Sequence[Replayed], billed: int) -> Document:

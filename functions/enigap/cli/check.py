@@ -31,6 +31,7 @@ from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
 from enigap.core.cluster import ClusterReport
 from enigap.core.documents import check_document, timestamp
+from enigap.core.messages.text import count
 from enigap.core.rules import EvidencePolicy
 from enigap.core.verdict import Verdict
 from enigap.core.window import Window
@@ -122,7 +123,7 @@ def exit_status(reports: Sequence[ClusterReport]) -> int:
     verdicts = {verdict for report in reports for verdict in report.verdicts}
     if any(verdict.explained is False for verdict in verdicts):
         return 1
-    judged = any(verdict.explained is not None or verdict is Verdict.UNVERIFIED for verdict in verdicts)
+    judged = any(report.nodes_judged for report in reports)
     if not judged or Verdict.UNREADABLE in verdicts or any(report.finding for report in reports):
         return 2
     return 0
@@ -159,6 +160,5 @@ def _has_traces(cluster: FoundCluster) -> bool:
 
 
 def _report(aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say) -> ClusterReport:
-    nodes = f"{len(cluster.nodes)} {'node' if len(cluster.nodes) == 1 else 'nodes'}"
-    say(f"reading {nodes} of {cluster.name}")
+    say(f"reading {count(len(cluster.nodes), 'node')} of {cluster.name}")
     return assess_found(aws, settings, cluster, window)

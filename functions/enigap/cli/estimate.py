@@ -13,6 +13,7 @@ from rich.table import Table
 
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.core.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
+from enigap.core.messages.text import count
 from enigap.core.published import Publish
 from enigap.settings import Settings
 
@@ -83,8 +84,8 @@ def _document(fleet: Fleet) -> dict[str, object]:
 
 
 def _show(console: Console, fleet: Fleet) -> None:
-    nodes = f"{fleet.nodes:,} {'node' if fleet.nodes == 1 else 'nodes'}"
-    where = f"{fleet.clusters:,} {'cluster' if fleet.clusters == 1 else 'clusters'}"
+    nodes = count(fleet.nodes, "node")
+    where = count(fleet.clusters, "cluster")
     console.print(
         f"{nodes} in {where}, every {fleet.schedule_minutes} minutes, publish = {fleet.publish.value}: "
         f"US dollars a month at list prices of us-east-1 as of {PRICES_AS_OF}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -23,12 +24,14 @@ EXIT_UNEXPLAINED = 1
 EXIT_COULD_NOT_TELL = 2
 EXIT_INTERRUPTED = 130
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What writing to a file can end with that stdout was led to."""
+
 LONGEST_LINE = 2000
 """Characters of a message. What AWS and files say may be in it, however long that is."""
 
 app = typer.Typer(
     name="enigap",
-    help=__doc__,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,16 +45,15 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with t
         raise typer.Exit
 
 
-@app.callback()
-def options(
+@app.callback(help=__doc__)
+def _enigap(
     *,
     _: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    # The same again, for with a callback its text is the help.
-    """Does counting explain the gap between what the OS counted and what the network interfaces carried?"""
+    """What holds for every command."""
 
 
 app.command("check")(check.command)
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stop_writing()
         sys.exit(EXIT_COULD_NOT_TELL)
     except OSError as error:
-        if error.filename is not None:  # of a file, and not of what is printed: nobody expected that
+        if error.errno not in _NO_ROOM:
             raise
         stop_writing()
         _fail(f"The output cannot be written ({error.strerror or error}): make room, or send it elsewhere.")
@@ -102,8 +104,8 @@ def _usage(error: typer.TyperException) -> str:
     """What is wrong with the arguments, and which help has what would be right."""
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
-    see = f"ee `{context.command_path if context else 'enigap'} --help`."
-    return f"{message} S{see}" if message.endswith("?") else f"{message}: s{see}"
+    help_of = f"see `{context.command_path if context else 'enigap'} --help`."
+    return f"{message} S{help_of[1:]}" if message.endswith("?") else f"{message}: {help_of}"
 
 
 def _with_both_ends(line: str) -> str:

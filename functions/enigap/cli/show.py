@@ -13,6 +13,7 @@ from rich.text import Text
 from enigap.core.cluster import ClusterReport, Finding, surplus
 from enigap.core.devices import DeviceKind
 from enigap.core.evidence import DeviceRates, Unusable
+from enigap.core.messages.text import count
 from enigap.core.messages.words import CAUSE_WORDS
 from enigap.core.reading import Node
 from enigap.core.text import printable
@@ -156,7 +157,7 @@ def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:
 def _summary(reports: Sequence[ClusterReport]) -> Text:
     counts = counts_of(reports)
     total = sum(counts.values())
-    text = Text(f"{total:,} {'node' if total == 1 else 'nodes'}: ")
+    text = Text(f"{count(total, 'node')}: ")
     for number, explained in enumerate(MARKS):
         style = _STYLES[explained] if counts[explained] else "dim"
         text.append(", " if number else "")

@@ -53,13 +53,14 @@ def command(
         return 0
     states.silence(silence)
     screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
+    again = shlex.join([*options({"--region": region, "--profile": profile}), "--for", "0m", "--why", "done"])
+    screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
+    # Last, for a state that cannot be read is an error of its own, and it is muted all the same.
     if not _is_open(states, silence, now):
         screen.print(
             "No open incident matches it now, so it mutes what opens until then. Should it be a slip: "
             "`enigap status` lists those that are open."
         )
-    again = shlex.join([*options({"--region": region, "--profile": profile}), "--for", "0m", "--why", "done"])
-    screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
     return 0
 
 

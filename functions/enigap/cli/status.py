@@ -15,6 +15,7 @@ from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
 from enigap.core.documents import Document, timestamp
 from enigap.core.incidents import ClusterState, Incident, Silence
+from enigap.core.messages.text import count
 from enigap.core.text import printable
 from enigap.pipeline import overdue_clusters
 
@@ -104,11 +105,12 @@ def show(screen: Screen, status: Status) -> None:
 
 def _cluster(state: ClusterState, status: Status) -> Text:
     judged = f"judged up to {_minute(state.done.end)}" if state.done else "never judged yet"
-    nodes = f"{state.nodes:,} {'node' if state.nodes == 1 else 'nodes'}"
+    nodes = count(state.nodes, "node")
     text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {nodes}, ")
-    count = len(state.incidents)
+    is_open = len(state.incidents)
     text.append(
-        f"{count or 'no'} open {'incident' if count == 1 else 'incidents'}", "bold red" if count else ""
+        f"{count(is_open, 'open incident') if is_open else 'no open incidents'}",
+        "bold red" if is_open else "",
     )
     if state.cluster in status.overdue:
         text.append(", overdue: look at the alarms and at the reconcile function's log", "yellow")
@@ -122,7 +124,7 @@ def _cluster(state: ClusterState, status: Status) -> Text:
 
 
 def _incident(incident: Incident, status: Status) -> Text:
-    nodes = f"{incident.node_count:,} {'node' if incident.node_count == 1 else 'nodes'}"
+    nodes = count(incident.node_count, "node")
     text = Text(f"  {printable(incident.id)}: {nodes} since {_minute(incident.since)}")
     if until := status.muted_until(incident):
         text.append(f", muted until {_minute(until)}", "yellow")

@@ -187,7 +187,7 @@ def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -
 def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     """A cluster's metrics; those of rates only where a node was judged."""
     judged = [n.newest for n in report.nodes if n.newest.explained is not None or _is_unverified(n.newest)]
-    yield Metric.NODES_JUDGED, len(judged)
+    yield Metric.NODES_JUDGED, report.nodes_judged
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
     yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED)
     yield Metric.NODES_SILENT, report.count(Verdict.OS_SILENT, Verdict.ENI_SILENT)

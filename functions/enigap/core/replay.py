@@ -70,7 +70,7 @@ def replay(cluster: str, reports: Iterable[ClusterReport], policy: Policy, settl
             )
         messages += bool(news)
         reminders += sum(each.news is NewsKind.REMINDER for each in news)
-        judged += any(verdict.explained is not None for verdict in report.verdicts)
+        judged += report.nodes_judged > 0
     incidents = sorted((*over, *raised.values()), key=lambda each: (each.opened, each.incident.id))
     return Replayed(cluster, tuple(incidents), messages, reminders, judged)
 
