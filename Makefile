@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 BIN := .venv/bin
-SOURCES := $(wildcard functions infra tests bench scripts)
+SOURCES := $(wildcard functions demo infra tests bench scripts)
 LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 
 # One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
@@ -26,7 +26,7 @@ setup: ## everything that the others need, in .venv, .venv-aws and, with a Pytho
 
 demo: ## the whole pipeline on an embedded AWS, no account needed
 	$(call set-up,desk cdk embedded-aws)
-	@$(BIN)/enigap demo
+	@$(BIN)/python -m demo
 
 check: ## the quick loop: format, lint, types and the tests that start no AWS of their own
 	$(call set-up,desk)

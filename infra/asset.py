@@ -25,7 +25,7 @@ BUILD: Final = PROJECT / "build" / "asset"
 ASSETS_KEPT: Final = 5
 """Each is 14 MB, and every change of the sources is another one."""
 
-FOR_THE_DESK: Final = ("cli", "demo")
+FOR_THE_DESK: Final = ("cli",)
 
 SERVICES: Final = frozenset(
     {"cloudwatch", "dynamodb", "ec2", "eks", "lambda", "logs", "secretsmanager", "sns", "sqs"}

@@ -1,4 +1,4 @@
-"""Writes the parts of README.md that follow from the code: `.venv/bin/python scripts/readme.py`.
+"""Writes the parts of README.md that follow from the code: `.venv/bin/python -m scripts.readme`.
 
 Each stands between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`, and is what the function
 of that name returns (`BLOCKS`). A test compares what is there with what would be written.
@@ -17,28 +17,29 @@ from typing import Any
 import typer.main
 from rich.console import Console
 
+from demo.recorded import hold_constant, recorded_nodes
 from enigap.assessment import Sources, assess
 from enigap.aws.iam import policy_document
-from enigap.cli import show
+from enigap.cli.check import show
+from enigap.cli.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
+from enigap.cli.cost import levers as levers_of
 from enigap.cli.main import app
-from enigap.core.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
-from enigap.core.cost import levers as levers_of
-from enigap.core.documents import timestamp
-from enigap.core.evidence import DeviceEvents
+from enigap.core.counting.evidence import DeviceEvents
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.traffic import Traffic
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import FetchSpan, Window
+from enigap.core.instants import timestamp
+from enigap.core.judging.verdict import VERDICT_TABLE
 from enigap.core.published import Metric, Publish, Scope
-from enigap.core.reading import Node, Readings
-from enigap.core.rules import Rules
-from enigap.core.traffic import Traffic
-from enigap.core.units import ByteRate
-from enigap.core.verdict import VERDICT_TABLE
-from enigap.core.window import FetchSpan, Window
-from enigap.demo.recorded import hold_constant, recorded_nodes
 from enigap.settings import rows
 from enigap.wiring import READ_ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-MESSAGES = ROOT / "tests" / "core" / "messages"
+MESSAGES = ROOT / "tests" / "core" / "messages" / "rendered"
 
 _BLOCK = re.compile(r"<!-- begin ([\w-]+) -->\n(.*?)<!-- end \1 -->\n", re.DOTALL)
 
@@ -108,7 +109,7 @@ def check() -> str:
     )
     paper = io.StringIO()
     screen = Console(file=paper, width=80, highlight=False, markup=False, emoji=False)
-    show.check(screen, "eu-west-1", [report], again=("--at", timestamp(_WINDOW.end + rules.settle)))
+    show(screen, "eu-west-1", [report], again=("--at", timestamp(_WINDOW.end + rules.settle)))
     text = "\n".join(line.rstrip() for line in paper.getvalue().splitlines())
     return _fenced("text", text)
 

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
-DESK_ONLY = ("cli", "demo")
+DESK_ONLY = ("cli",)
+OUTSIDE = {"bench", "demo", "infra", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",
     "boto3",  # botocore does all that is needed, and starts faster
@@ -79,7 +80,7 @@ def test_the_core_reads_no_clock_environment_or_file_and_writes_no_log(module: P
 def test_deployed_code_imports_no_desk_development_or_infrastructure_library(module: Path) -> None:
     names = set(imports(module))
     assert not {name.split(".")[0] for name in names} & DESK_LIBRARIES
-    assert not {name for name in names if name.split(".")[0] in {"infra", "tests", "bench"}}
+    assert not {name for name in names if name.split(".")[0] in OUTSIDE}
     desk = tuple(f"enigap.{folder}" for folder in DESK_ONLY)
     assert not {name for name in names if name.startswith(desk)}
 
@@ -99,7 +100,7 @@ def test_adapters_know_the_core_and_not_the_pipeline_the_handlers_or_the_setting
 
 @pytest.mark.parametrize("module", modules(ROOT / "infra"), ids=ids)
 def test_infrastructure_imports_the_product_and_the_product_never_infrastructure(module: Path) -> None:
-    assert not {name for name in imports(module) if name.split(".")[0] in {"tests", "bench", "boto3"}}
+    assert not {name for name in imports(module) if name.split(".")[0] in {"tests", "bench", "boto3", "demo"}}
 
 
 def test_the_command_line_starts_with_what_its_extra_brings_and_nothing_of_the_demos() -> None:

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.assessment import Sources, assess, billed_metrics, examine
-from enigap.core.cluster import ClusterReport, FindingKind
-from enigap.core.evidence import DeviceEvents, MissingEvidence, NoEvidence
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.rules import EvidencePolicy, Rules
-from enigap.core.verdict import Verdict
-from enigap.core.window import MINUTE, FetchSpan
+from enigap.core.counting.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.rules import EvidencePolicy, Rules
+from enigap.core.counting.window import MINUTE, FetchSpan
+from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.judging.verdict import Verdict
 from tests.fakes.readings import SPAN, WINDOW, events, steady, without_os
 
 RULES = Rules()

@@ -8,16 +8,17 @@ from datetime import timedelta
 
 import pytest
 
+from demo.recorded import RecordedNode, hold_constant, recorded_nodes
 from enigap.assessment import Sources, assess
-from enigap.core.cluster import ClusterReport, FindingKind
-from enigap.core.evidence import DeviceEvents, MissingEvidence
-from enigap.core.incidents import Silence
+from enigap.core.counting.evidence import DeviceEvents, MissingEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.window import FetchSpan, Window
+from enigap.core.incidents.incident import Silence
+from enigap.core.incidents.state import ConflictError, Known, to_json
+from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.state import ConflictError, Known, to_json
-from enigap.core.verdict import Verdict
-from enigap.core.window import FetchSpan, Window
-from enigap.demo.recorded import RecordedNode, hold_constant, recorded_nodes
 from enigap.pipeline import NotSettledError, Outcome, overdue_clusters, plan, survey
 from enigap.settings import Settings
 from tests.fakes.pipeline_ports import (

@@ -16,8 +16,8 @@ from botocore import xform_name
 
 from enigap.aws.iam import policy_document
 from enigap.cli.main import app
+from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric
-from enigap.core.verdict import Verdict
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
 from scripts.readme import BLOCKS, rewritten

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from enigap.core.devices import DeviceKind
+from enigap.core.counting.devices import DeviceKind
+from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.published import DEFAULT_NAMESPACE, Publish
-from enigap.core.rules import EvidencePolicy, Rules
 from enigap.settings import (
     MAX_VARIABLE_BYTES,
     VARIABLE,

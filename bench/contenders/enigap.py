@@ -6,9 +6,10 @@ import time
 from datetime import UTC, datetime
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import Wanted, discover
-from enigap.core.window import Window
-from enigap.garbage import collect_seldom
+from enigap.aws.discovery import discover
+from enigap.aws.placement import Wanted
+from enigap.core.counting.window import Window
+from enigap.gc_pause import collect_seldom
 from enigap.settings import Settings
 from enigap.wiring import assess_found
 

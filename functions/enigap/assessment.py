@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from enigap.core.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
-from enigap.core.evidence import DeviceEvents, MissingEvidence, NoEvidence
-from enigap.core.judge import judge
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.rules import EvidencePolicy, Rules
-from enigap.core.verdict import Judgement, Verdict, wants_evidence
-from enigap.core.window import MINUTES_PER_PERIOD, FetchSpan, Window
+from enigap.core.counting.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.rules import EvidencePolicy, Rules
+from enigap.core.counting.window import MINUTES_PER_PERIOD, FetchSpan, Window
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
+from enigap.core.judging.judge import judge
+from enigap.core.judging.verdict import Judgement, Verdict, wants_evidence
 
 
 class Totals(Protocol):

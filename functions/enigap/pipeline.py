@@ -16,12 +16,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from enigap.core.cluster import ClusterReport
-from enigap.core.documents import timestamp
-from enigap.core.incidents import News, Policy, Silence, decide
+from enigap.core.counting.window import Window
+from enigap.core.incidents.decide import decide
+from enigap.core.incidents.incident import News, Policy, Silence
+from enigap.core.incidents.state import Known, Remembered
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import ClusterReport
 from enigap.core.published import Datum, Metric, data_of_run
-from enigap.core.state import Known, Remembered
-from enigap.core.window import Window
 from enigap.core.work import WorkItem
 from enigap.settings import Settings
 

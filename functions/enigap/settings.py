@@ -16,10 +16,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
-from enigap.core.devices import COUNTED_AGAIN_PATTERNS, PHYSICAL_PATTERN, POD_PATTERNS, Classifier
+from enigap.core.counting.devices import COUNTED_AGAIN_PATTERNS, PHYSICAL_PATTERN, POD_PATTERNS, Classifier
+from enigap.core.counting.rules import EvidencePolicy, Rules
+from enigap.core.counting.units import ByteRate
 from enigap.core.published import Publish
-from enigap.core.rules import EvidencePolicy, Rules
-from enigap.core.units import ByteRate
 
 VARIABLE: Final = "ENIGAP_SETTINGS"
 """The environment variable that carries the settings, as JSON, into the deployed functions."""
@@ -49,7 +49,7 @@ class SlackChannel:
 
 @dataclass(frozen=True, slots=True)
 class VirtualDevices:
-    """Patterns of device names, on top of the classes that `enigap.core.devices` knows."""
+    """Patterns of device names, on top of the classes that `enigap.core.counting.devices` knows."""
 
     pod: tuple[str, ...] = ()
     counted_again: tuple[str, ...] = ()

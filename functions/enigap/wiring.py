@@ -10,14 +10,15 @@ from enigap.aws import addon, device_events, device_queries, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import Budget, ContainerInsightsDevices
 from enigap.aws.device_queries import PlannedDevices, QueriedDevices
-from enigap.aws.discovery import FoundCluster, Wanted, discover
+from enigap.aws.discovery import discover
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals, Pace
-from enigap.core.cluster import ClusterReport, Finding, FindingKind
-from enigap.core.evidence import MissingEvidence, NoEvidence
+from enigap.aws.placement import FoundCluster, Wanted
+from enigap.core.counting.evidence import MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.evidence_plan import USUAL_SECONDS
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan, Window
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.settings import Settings
 
 READ_ACTIONS: Final = (

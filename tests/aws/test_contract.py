@@ -11,14 +11,16 @@ from typing import Any, Protocol
 
 import pytest
 
+from demo.embedded_aws import EmbeddedAws
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import ContainerInsightsDevices
-from enigap.aws.discovery import Wanted, clusters, discover
+from enigap.aws.discovery import clusters, discover
 from enigap.aws.metrics import CloudWatchTotals
-from enigap.core.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.window import MINUTE, PERIOD, FetchSpan, Window
-from enigap.demo.embedded_aws import EmbeddedAws
+from enigap.aws.placement import Wanted
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
 from tests.aws.fake_ec2 import FakeEc2, Machine
 from tests.aws.fake_logs import FakeLogs
 from tests.aws.worlds import node_net, plain_client

@@ -9,9 +9,9 @@ from moto import mock_aws
 
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import Budget, ContainerInsightsDevices, Odd, read_event
-from enigap.core.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan, Window
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan, Window
 from tests.aws.fake_logs import FakeLogs, error
 from tests.aws.worlds import SPAN, milliseconds, node, node_net, nodes, without
 

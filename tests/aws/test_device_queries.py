@@ -12,8 +12,8 @@ from hypothesis import given
 
 from enigap.aws.clients import Aws
 from enigap.aws.device_queries import ACTIONS, Found, PlannedDevices, QueriedDevices, batches, query
-from enigap.core.devices import NAME_OF_ALL, Classifier, DeviceKind
-from enigap.core.evidence import (
+from enigap.core.counting.devices import NAME_OF_ALL, Classifier, DeviceKind
+from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceSample,
     Evidence,
@@ -21,12 +21,13 @@ from enigap.core.evidence import (
     NoEvidence,
     weigh,
 )
-from enigap.core.judge import judge
-from enigap.core.reading import Node, complete_periods
-from enigap.core.rules import Rules
-from enigap.core.units import ByteRate
-from enigap.core.verdict import Verdict
-from enigap.core.window import FetchSpan
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import complete_periods
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import FetchSpan
+from enigap.core.judging.judge import judge
+from enigap.core.judging.verdict import Verdict
 from tests.aws.fake_insights import FakeInsights, rows_of
 from tests.aws.fake_logs import error
 from tests.aws.worlds import SPAN, node, node_net, nodes

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import (
+from enigap.aws.discovery import clusters, discover
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.aws.placement import (
     Discovery,
     FoundCluster,
     Instance,
@@ -16,15 +18,12 @@ from enigap.aws.discovery import (
     Series,
     Wanted,
     bandwidth_of,
-    clusters,
-    discover,
     join,
     place,
     tagged_clusters,
 )
-from enigap.aws.errors import AwsProblem, ProblemKind
-from enigap.core.reading import Node
-from enigap.core.units import ByteRate
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ByteRate
 from tests.aws.fake_ec2 import LAUNCHED, FakeEc2, Machine
 from tests.aws.worlds import NOW, plain_client
 from tests.fakes.strict_cloudwatch import ALWAYS, StrictCloudWatch, metric

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import QUERIES_PER_CALL, CloudWatchTotals, Pace
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.window import PERIOD, FetchSpan
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.window import PERIOD, FetchSpan
 from tests.aws.worlds import (
     NOW,
     SPAN,

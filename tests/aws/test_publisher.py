@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from enigap.aws.errors import AwsProblem
 from enigap.aws.publisher import DATA_PER_CALL, MetricPublisher, actions
+from enigap.core.counting.window import Window
+from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Datum, Publish, Unit, data_of_run
-from enigap.core.verdict import Verdict
-from enigap.core.window import Window
 from tests.aws.worlds import NOW, WINDOW, plain_client, tuned_client
 from tests.fakes.pipeline_ports import report_of
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, metric, query

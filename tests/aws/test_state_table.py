@@ -21,8 +21,8 @@ from enigap.aws.state_table import (
     STATUS_ACTIONS,
     StateTable,
 )
-from enigap.core.incidents import ClusterState, Incident, News, NewsKind, NewsReason, Silence
-from enigap.core.state import ConflictError, Known, Remembered, StateUnreadableError
+from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Silence
+from enigap.core.incidents.state import ConflictError, Known, Remembered, StateUnreadableError
 from tests.fakes.pipeline_ports import FIRST, window
 
 TABLE = "enigap-state"

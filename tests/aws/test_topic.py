@@ -13,9 +13,10 @@ from moto import mock_aws
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.topic import Topic
-from enigap.core.incidents import ClusterState, News, Policy, decide
+from enigap.core.incidents.decide import decide
+from enigap.core.incidents.incident import ClusterState, News, Policy
+from enigap.core.judging.verdict import Verdict
 from enigap.core.messages import notification
-from enigap.core.verdict import Verdict
 from tests.fakes.pipeline_ports import report_of, window
 
 EVENT_OF = partial(

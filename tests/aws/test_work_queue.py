@@ -13,7 +13,7 @@ from moto import mock_aws
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem
 from enigap.aws.work_queue import WorkQueue
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import FIRST, window
 

@@ -7,8 +7,8 @@ from typing import Any
 from botocore.config import Config
 
 from enigap.aws.clients import Aws
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan, Window
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan, Window
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, attach, client_of, metric
 
 WINDOW = Window(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))

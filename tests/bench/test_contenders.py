@@ -9,10 +9,11 @@ from botocore.awsrequest import AWSResponse
 
 from bench import account, fleet
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import Wanted, discover
+from enigap.aws.discovery import discover
 from enigap.aws.metrics import CloudWatchTotals, Pace
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan, Window
+from enigap.aws.placement import Wanted
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan, Window
 from tests.fakes.strict_cloudwatch import Fleet, StrictCloudWatch, attach, client_of
 
 NODES = 500

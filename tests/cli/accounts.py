@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import boto3
 
-from enigap.core.documents import timestamp
-from enigap.core.units import ByteRate
-from enigap.core.window import PERIOD, FetchSpan, Window
-from enigap.demo.embedded_aws import EmbeddedAws
-from enigap.demo.play import Client, PlayedNode, Role, Scene, launch, play
-from enigap.demo.recorded import DeviceRate, RecordedNode, recorded_nodes
+from demo.embedded_aws import EmbeddedAws
+from demo.play import Client, PlayedNode, Role, Scene, launch, play
+from demo.recorded import DeviceRate, RecordedNode, recorded_nodes
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import PERIOD, FetchSpan, Window
+from enigap.core.instants import timestamp
 
 SETTLE: Final = timedelta(minutes=10)
 # Played a little into the future, so that a run that takes a while still finds its newest window whole.

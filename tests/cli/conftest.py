@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from demo.embedded_aws import EmbeddedAws
 from enigap.cli.main import main
-from enigap.demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import CLUSTERS, Account, clients_of
 
 CONSOLE_SCRIPT = Path(sys.prefix) / "bin" / "enigap"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from enigap.demo.embedded_aws import EmbeddedAws
+from demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import AT, CLUSTERS, Account, clients_of, user_with
 from tests.cli.conftest import Enigap
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from enigap.cli.arguments import MINUTES_KEPT, UsageError, window_at
-from enigap.core.rules import Rules
-from enigap.core.window import GRID, FetchSpan
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.window import GRID, FetchSpan
 
 NOW = datetime(2026, 1, 20, 12, 0, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from enigap.cli.backtest import Past
-from enigap.core.documents import timestamp
-from enigap.core.window import GRID, Window
+from enigap.core.counting.window import GRID, Window
+from enigap.core.instants import timestamp
 from enigap.settings import Settings
 from tests.cli.accounts import AT, WINDOW, Account
 from tests.cli.conftest import Enigap

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from enigap.core.documents import timestamp
-from enigap.core.window import Window
-from enigap.demo.embedded_aws import EmbeddedAws
+from demo.embedded_aws import EmbeddedAws
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
 from tests.cli.accounts import (
     AT,
     EVIL,

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from enigap.core.cluster import FindingKind
+from enigap.core.judging.cluster import FindingKind
 from tests.cli.accounts import AT, EVIL, Account
 from tests.cli.conftest import Enigap
 

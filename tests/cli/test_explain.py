@@ -2,8 +2,8 @@
 
 import pytest
 
+from enigap.core.judging.verdict import Cause
 from enigap.core.messages.words import CAUSE_WORDS
-from enigap.core.verdict import Cause
 from tests.cli.accounts import AT, EVIL, Account
 from tests.cli.conftest import Enigap
 

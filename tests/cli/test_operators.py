@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from demo.embedded_aws import EmbeddedAws
+from demo.play import Client
 from enigap.aws.deployment import Subscription
 from enigap.aws.state_table import StateTable
 from enigap.cli import notify, status
 from enigap.cli.screen import Screen
-from enigap.core.incidents import ClusterState, Incident, News, NewsKind, NewsReason
-from enigap.core.state import Remembered
-from enigap.core.window import GRID, Window
-from enigap.demo.embedded_aws import EmbeddedAws
-from enigap.demo.play import Client
+from enigap.core.counting.window import GRID, Window
+from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason
+from enigap.core.incidents.state import Remembered
 from enigap.settings import Settings
 from tests.cli.accounts import clients_of
 from tests.cli.conftest import Enigap, Ran

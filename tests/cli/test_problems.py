@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enigap.demo.embedded_aws import EmbeddedAws
+from demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import AT, Account, Cluster, clients_of, role
 from tests.cli.conftest import Enigap, Ran
 from tests.fakes.strict_cloudwatch import (

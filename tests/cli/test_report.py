@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.cli.page import page
-from enigap.core.cluster import ClusterReport, Finding, FindingKind
-from enigap.core.verdict import VERDICT_TABLE, Verdict
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.judging.verdict import VERDICT_TABLE, Verdict
 from tests.cli.accounts import AT, EVIL, EVIL_DEVICE, Account
 from tests.cli.conftest import Enigap
 from tests.fakes.pipeline_ports import report_of, window

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enigap.demo.embedded_aws import EmbeddedAws
+from demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import AT, Account
 from tests.cli.conftest import CONSOLE_SCRIPT, Enigap
 from tests.cli.terminals import everything_sent, open_terminal

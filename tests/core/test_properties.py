@@ -15,14 +15,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from enigap.core.devices import Classifier
-from enigap.core.evidence import DeviceEvents, Evidence, weigh
-from enigap.core.judge import judge
-from enigap.core.reading import Readings, complete_periods
-from enigap.core.rules import Rules
-from enigap.core.units import ZERO, ByteRate, RateSpan
-from enigap.core.verdict import Judgement, Verdict
-from enigap.core.window import MINUTE, PERIOD, FetchSpan, Window, bytes_inside
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import DeviceEvents, Evidence, weigh
+from enigap.core.counting.reading import Readings, complete_periods
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.units import ZERO, ByteRate, RateSpan
+from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window, bytes_inside
+from enigap.core.judging.judge import judge
+from enigap.core.judging.verdict import Judgement, Verdict
 from tests.fakes.node_simulator import (
     IN,
     OUT,

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from enigap.core.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.judging.verdict import Verdict
 from enigap.core.published import (
     WORST_CLUSTER_STATISTIC,
     Datum,
@@ -16,7 +17,6 @@ from enigap.core.published import (
     data_of_run,
     of,
 )
-from enigap.core.verdict import Verdict
 from tests.fakes.pipeline_ports import report_of, window
 
 SETTLE = timedelta(minutes=10)

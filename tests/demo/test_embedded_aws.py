@@ -17,8 +17,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, SSLError
 
-from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws, interpreter
-from enigap.demo.errors import EmbeddedAwsError
+from demo.embedded_aws import ACCOUNT, EmbeddedAws, EmbeddedAwsError, interpreter
 
 PROC = Path("/proc")
 needs_proc = pytest.mark.skipif(
@@ -238,7 +237,7 @@ def test_it_stops_when_the_work_with_it_fails(reason: type[BaseException]) -> No
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_it_goes_with_a_process_that_is_killed(how: signal.Signals) -> None:
     script = """
-from enigap.demo.embedded_aws import EmbeddedAws
+from demo.embedded_aws import EmbeddedAws
 with EmbeddedAws() as aws:
     print(aws.process_group, aws.port, aws.environment()["AWS_CONFIG_FILE"], flush=True)
     input()

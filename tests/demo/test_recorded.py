@@ -5,16 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from enigap.core.units import ZERO, ByteRate
-from enigap.core.window import MINUTE, PERIOD, FetchSpan, Window
-from enigap.demo.recorded import (
-    Counters,
-    RecordedNode,
-    growth,
-    hold_constant,
-    read_proc_net_dev,
-    recorded_nodes,
-)
+from demo.recorded import Counters, RecordedNode, growth, hold_constant, read_proc_net_dev, recorded_nodes
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
 
 WINDOW = Window(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
 SPAN = FetchSpan.of(WINDOW, windows=2)

@@ -14,7 +14,7 @@ from botocore import xform_name
 
 from enigap.aws.secrets import MAX_AGE_SECONDS
 from enigap.cli.main import app
-from enigap.core.state import instant
+from enigap.core.instants import instant
 from enigap.lambdas.plan import OLDEST, Asked
 from enigap.settings import Settings
 

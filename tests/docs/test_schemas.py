@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from enigap.core.cluster import FindingKind
-from enigap.core.documents import NOTIFICATION_SCHEMA, WORK_SCHEMA, Document
-from enigap.core.incidents import NewsKind
+from enigap.core.documents import Document
+from enigap.core.incidents.incident import NewsKind
+from enigap.core.judging.cluster import FindingKind
+from enigap.core.judging.verdict import Cause, Verdict
 from enigap.core.messages import sns_message
-from enigap.core.verdict import Cause, Verdict
-from enigap.core.work import WorkItem
+from enigap.core.messages.notification import NOTIFICATION_SCHEMA
+from enigap.core.work import WORK_SCHEMA, WorkItem
 from tests.fakes.news import any_event, event, finding, incident, judged, opened, resolved
 from tests.fakes.readings import WINDOW
 

@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
+from demo.deploy import bootstrap, deploy, workshop
+from demo.embedded_aws import EmbeddedAws
+from demo.pipeline import WEBHOOK_SECRET, keep_webhook
+from demo.play import Client
+from demo.receiver import Receiver
 from enigap.aws.deployment import find
-from enigap.demo.deploy import bootstrap, deploy, workshop
-from enigap.demo.embedded_aws import EmbeddedAws
-from enigap.demo.pipeline import WEBHOOK_SECRET, keep_webhook
-from enigap.demo.play import Client
-from enigap.demo.receiver import Receiver
 from tests.e2e.deployed import CLUSTERS, Deployed, Function
 
 EMAIL = "on-call@example.com"

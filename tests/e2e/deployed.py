@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from demo.embedded_aws import ACCOUNT, EmbeddedAws
+from demo.play import Client, Role, Scene, eni_data, launch, play
+from demo.receiver import Receiver, everything_in
+from demo.recorded import RecordedNode, recorded_nodes
 from enigap.aws.deployment import Deployment
-from enigap.core.documents import timestamp
-from enigap.core.meters import Reading
-from enigap.core.window import GRID, PERIOD, FetchSpan, Window
+from enigap.core.counting.meters import Quantity
+from enigap.core.counting.window import GRID, PERIOD, FetchSpan, Window
+from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
-from enigap.demo.embedded_aws import ACCOUNT, EmbeddedAws
-from enigap.demo.play import Client, Role, Scene, eni_data, launch, play
-from enigap.demo.receiver import Receiver, everything_in
-from enigap.demo.recorded import RecordedNode, recorded_nodes
 
 SETTLE: Final = timedelta(minutes=10)
 NAMESPACE: Final = "EniGap"
@@ -109,7 +109,7 @@ class Deployed:
         windows, roles = _cast(cluster, nodes)
         for node in launch(self.client, cluster, roles):
             self.client("cloudwatch").put_metric_data(
-                Namespace=Reading.ENI_IN.value.namespace, MetricData=list(eni_data(node))
+                Namespace=Quantity.ENI_IN.value.namespace, MetricData=list(eni_data(node))
             )
         return windows
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from enigap.core.documents import timestamp
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
 from tests.e2e.deployed import PLANNED, SETTLE, Deployed, eventually
 
 FORGOTTEN = f"{PLANNED}forgotten"

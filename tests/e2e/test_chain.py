@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from enigap.core.documents import timestamp
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
 from tests.e2e.deployed import PLANNED, SELF_TESTS, BrokenError, Deployed
 
 CLUSTER = f"{PLANNED}moved"

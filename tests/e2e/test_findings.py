@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from enigap.core.documents import timestamp
+from enigap.core.instants import timestamp
 from tests.e2e.deployed import SETTLE, WITHOUT_INSIGHTS, Deployed
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from enigap.demo.embedded_aws import ACCOUNT, SECRET_ACCESS_KEY
-from enigap.demo.receiver import SLACK_PATH
+from demo.embedded_aws import ACCOUNT, SECRET_ACCESS_KEY
+from demo.receiver import SLACK_PATH
 from tests.e2e.conftest import EMAIL
 from tests.e2e.deployed import SELF_TESTS, BrokenError, Deployed, eventually
 

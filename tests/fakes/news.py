@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from enigap.core.cluster import FindingKind
+from enigap.core.counting.node import Node
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import GRID, Window
 from enigap.core.documents import Document, node_document
-from enigap.core.incidents import Incident, News, NewsKind, NewsReason
-from enigap.core.judge import judge
+from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
+from enigap.core.judging.cluster import FindingKind
+from enigap.core.judging.judge import judge
+from enigap.core.judging.verdict import Cause, Judgement, Verdict
 from enigap.core.messages import notification
-from enigap.core.reading import Node
-from enigap.core.rules import Rules
-from enigap.core.units import ByteRate
-from enigap.core.verdict import Cause, Judgement, Verdict
-from enigap.core.window import GRID, Window
 from tests.fakes.readings import WINDOW, Devices, events, steady
 
 DASHBOARD: Final = (

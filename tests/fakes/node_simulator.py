@@ -39,10 +39,11 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from enigap.core.evidence import DeviceEvents, DeviceSample
-from enigap.core.reading import Node, Readings
-from enigap.core.units import ByteRate
-from enigap.core.window import FetchSpan
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import FetchSpan
 
 MINUTE: Final = timedelta(minutes=1)
 PERIOD: Final = timedelta(minutes=5)

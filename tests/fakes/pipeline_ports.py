@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from enigap.core.cluster import ClusterReport, Finding, FindingKind, NodeReport
-from enigap.core.incidents import ClusterState, News, Silence
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.counting.window import Window
+from enigap.core.incidents.incident import ClusterState, News, Silence
+from enigap.core.incidents.state import ConflictError, Known, Remembered, from_json, to_json
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
+from enigap.core.judging.verdict import Cause, Judgement, Verdict
 from enigap.core.published import Datum
-from enigap.core.reading import Node
-from enigap.core.state import ConflictError, Known, Remembered, from_json, to_json
-from enigap.core.units import ZERO, ByteRate
-from enigap.core.verdict import Cause, Judgement, Verdict
-from enigap.core.window import Window
 from enigap.core.work import WorkItem
 from enigap.pipeline import Done, reconcile
 from enigap.settings import Settings

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from enigap.core.evidence import DeviceEvents, DeviceSample
-from enigap.core.reading import Node, Readings
-from enigap.core.window import MINUTE, FetchSpan, Window
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings
+from enigap.core.counting.window import MINUTE, FetchSpan, Window
 
 WINDOW = Window(datetime(2026, 1, 1, 14, 30, tzinfo=UTC))
 SPAN = FetchSpan.of(WINDOW, 2)

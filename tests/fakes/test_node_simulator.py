@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from enigap.core.units import ByteRate
-from enigap.core.window import FetchSpan, Window
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import FetchSpan, Window
 from tests.fakes.node_simulator import (
     IN,
     OUT,

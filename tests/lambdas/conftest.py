@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from demo.play import PlayedNode, Role, Scene, launch, play
+from demo.recorded import recorded_nodes
 from enigap.aws.clients import Aws
 from enigap.aws.state_table import KEY
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
 from enigap.core.work import WorkItem
-from enigap.demo.play import PlayedNode, Role, Scene, launch, play
-from enigap.demo.recorded import recorded_nodes
 from enigap.lambdas import environment as variables
 from enigap.lambdas import plan, reconcile, runtime
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, attach, metric, query

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from enigap.aws.errors import AwsProblem
-from enigap.core.documents import timestamp
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import handler
 from enigap.pipeline import NotSettledError

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from enigap.aws.errors import AwsProblem
-from enigap.core.state import from_json
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.incidents.state import from_json
 from enigap.core.work import WorkItem
 from enigap.lambdas.reconcile import handler
 from tests.fakes.strict_cloudwatch import ALWAYS

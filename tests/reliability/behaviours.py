@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from enigap.core.units import ByteRate
-from enigap.core.window import MINUTE, PERIOD
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import MINUTE, PERIOD
 from tests.fakes.node_simulator import (
     IN,
     OUT,

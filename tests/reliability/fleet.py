@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
-from enigap.core.reading import Node
-from enigap.core.window import MINUTE, Window
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import MINUTE, Window
 from tests.aws.fake_ec2 import Machine
 from tests.aws.fake_logs import FakeLogs
 from tests.fakes.node_simulator import Agent

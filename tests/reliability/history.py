@@ -17,7 +17,7 @@ from enum import Enum
 from itertools import count
 from typing import Final
 
-from enigap.core.window import MINUTE, PERIOD, Window
+from enigap.core.counting.window import MINUTE, PERIOD, Window
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
 from tests.fakes.strict_cloudwatch import ALWAYS, matching

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final, Protocol
 
-from enigap.core.reading import Node
-from enigap.core.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, FetchSpan, Window
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, FetchSpan, Window
 from tests.fakes import node_simulator as sim
 from tests.fakes.node_simulator import Agent, Fault, Flow, SimulatedNode
 from tests.fakes.pipeline_ports import window

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from enigap.core.state import instant
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.instants import instant
 
 Item = dict[str, dict[str, Any]]
 

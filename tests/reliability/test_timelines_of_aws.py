@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from enigap.core.state import ConflictError, StateUnreadableError
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.incidents.state import ConflictError, StateUnreadableError
 from enigap.core.work import WorkItem
 from enigap.pipeline import NotSettledError, Outcome
 from enigap.slack_webhook import Answer, Channel, NotDeliveredError, deliver_all

@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 
+from enigap.core.judging.verdict import Cause
 from enigap.core.messages import CAUSE_WORDS
-from enigap.core.verdict import Cause
 from enigap.settings import Settings, VirtualDevices
 from tests.fakes.node_simulator import Agent
 from tests.fakes.pipeline_ports import window

@@ -28,17 +28,18 @@ from typing import Final
 
 from enigap.aws import discovery
 from enigap.aws.errors import AwsProblem
+from enigap.aws.placement import Wanted
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
 from enigap.aws.topic import Topic
 from enigap.aws.work_queue import WorkQueue
-from enigap.core.cluster import ClusterReport
-from enigap.core.incidents import ClusterState, Incident, Silence
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import GRID, Window
+from enigap.core.incidents.incident import ClusterState, Incident, Silence
+from enigap.core.incidents.state import from_json
+from enigap.core.judging.cluster import ClusterReport
 from enigap.core.messages import notification
 from enigap.core.published import Metric, Scope, of
-from enigap.core.reading import Node
-from enigap.core.state import from_json
-from enigap.core.window import GRID, Window
 from enigap.core.work import WorkItem
 from enigap.pipeline import Done, NotSettledError, plan, reconcile
 from enigap.settings import Settings
@@ -213,7 +214,7 @@ class World:
         self._aws.start()
 
         def clusters() -> tuple[str, ...]:
-            wanted = discovery.Wanted(clusters=self.settings.clusters)
+            wanted = Wanted(clusters=self.settings.clusters)
             return discovery.clusters(self._aws.client("ec2"), self._aws.client("cloudwatch"), wanted)
 
         plan(

@@ -13,24 +13,25 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.core.messages.test_laws import check_slack
 
 from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
 from enigap.aws.state_table import StateTable
-from enigap.core.cluster import ClusterReport, NodeReport
-from enigap.core.devices import Classifier
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import DeviceEvents, Unusable, glance, weigh
+from enigap.core.counting.reading import Readings
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.window import FetchSpan
 from enigap.core.documents import Document, node_document
-from enigap.core.evidence import DeviceEvents, Unusable, glance, weigh
-from enigap.core.judge import judge
+from enigap.core.incidents.state import SCHEMA, StateUnreadableError, from_json
+from enigap.core.instants import instant
+from enigap.core.judging.cluster import ClusterReport, NodeReport
+from enigap.core.judging.judge import judge
 from enigap.core.messages import NotAnEventError, amazon_q, prose, slack, slack_message, sns_message, subject
 from enigap.core.published import Publish, data_of_run
-from enigap.core.reading import Readings
-from enigap.core.rules import Rules
-from enigap.core.state import SCHEMA, StateUnreadableError, from_json, instant
-from enigap.core.window import FetchSpan
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import Asked
 from enigap.slack_webhook import Answer, Channel, deliver_all
-from tests.core.test_messages_laws import check_slack
 from tests.fakes.news import HOSTILE_NAMES, any_event, node
 from tests.fakes.readings import WINDOW
 from tests.fakes.spoilt import ANYTHING, NAMES, spoilt

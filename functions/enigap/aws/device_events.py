@@ -23,9 +23,9 @@ from typing import Any, Final, NoReturn, Protocol
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
-from enigap.core.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan
 
 ACTIONS: Final = (
     Statement(

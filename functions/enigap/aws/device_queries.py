@@ -39,8 +39,10 @@ from enigap.aws import device_events
 from enigap.aws.device_events import MARGIN, cannot_be_asked, log_group, spent
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
-from enigap.core.devices import NAME_OF_ALL, Classifier, DeviceKind
-from enigap.core.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.devices import NAME_OF_ALL, Classifier, DeviceKind
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan
 from enigap.core.evidence_plan import (
     QUERIES_AT_A_TIME,
     SCANNED_BYTES_PER_RUN,
@@ -50,8 +52,6 @@ from enigap.core.evidence_plan import (
     scanned_bytes,
     streams_in,
 )
-from enigap.core.reading import Node
-from enigap.core.window import FetchSpan
 
 ACTIONS: Final = (
     Statement(("logs:StartQuery",), device_events.ACTIONS[0].resources),

@@ -23,9 +23,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
-from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Reading
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.window import FetchSpan
+from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.window import FetchSpan
 
 ACTIONS: Final = (Statement(("cloudwatch:GetMetricData",)),)
 
@@ -149,7 +150,7 @@ class CloudWatchTotals:
                 answers |= self._ask(again, span)
             except AwsProblem as problem:
                 answers |= {key: _cut_short(problem) for key in again}
-        by_node: list[dict[Reading, _Answer]] = [{} for _ in batch]
+        by_node: list[dict[Quantity, _Answer]] = [{} for _ in batch]
         for key, query in queries.items():
             by_node[query.position][query.reading] = answers[key]
         return [_readings(own, span) for own in by_node]
@@ -217,7 +218,7 @@ class CloudWatchTotals:
 
 # --- queries ---
 
-_BY_SERIES: Final = (Reading.OS, Reading.ENI_IN, Reading.ENI_IN_SAMPLES, Reading.ENI_OUT)
+_BY_SERIES: Final = (Quantity.OS, Quantity.ENI_IN, Quantity.ENI_IN_SAMPLES, Quantity.ENI_OUT)
 _BY_INSTANCE: Final = _BY_SERIES[1:]
 
 
@@ -226,12 +227,12 @@ class _Query(NamedTuple):
 
     position: int
     """Of the node in its batch."""
-    reading: Reading
+    reading: Quantity
     datapoints: int
     request: dict[str, Any]
 
 
-def _readings_of(node: Node) -> tuple[Reading, ...]:
+def _readings_of(node: Node) -> tuple[Quantity, ...]:
     return _BY_SERIES if node.has_series else _BY_INSTANCE
 
 
@@ -251,7 +252,7 @@ def _batches(nodes: Iterable[Node], queries_per_call: int) -> Iterator[list[Node
 
 
 def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
-    datapoints = {reading: (span.end - span.start) // reading.value.period for reading in Reading}
+    datapoints = {reading: (span.end - span.start) // reading.value.period for reading in Quantity}
     queries: dict[str, _Query] = {}
     for position, node in enumerate(batch):
         values = {
@@ -308,7 +309,7 @@ class _Answer:
         self.status = str(result.get("StatusCode"))
         self.remarks += _texts(result.get("Messages"))
 
-    def failure(self, reading: Reading) -> str | None:
+    def failure(self, reading: Quantity) -> str | None:
         """In words, why there is nothing to rely on; None if there is."""
         metric, remarks = reading.value.metric, "; ".join(self.remarks)
         if self.status == _CUT_SHORT:
@@ -321,7 +322,7 @@ class _Answer:
         what = _FAILURES.get(self.status, f"CloudWatch answered {one_line(self.status)!r} about")
         return f"{what} {metric}" + (f" ({remarks})" if remarks else "")
 
-    def series(self, reading: Reading, span: FetchSpan) -> tuple[float | None, ...]:
+    def series(self, reading: Quantity, span: FetchSpan) -> tuple[float | None, ...]:
         """A value for each period of the span. Raises ValueError, TypeError or OverflowError for nonsense."""
         period = int(reading.value.period.total_seconds())
         newest_first = _seconds_newest_first(span, period)
@@ -366,9 +367,9 @@ def _texts(messages: Sequence[Mapping[str, Any]] | None) -> list[str]:
     return [one_line(str(message.get("Value") or message.get("Code"))) for message in messages or ()]
 
 
-def _readings(answers: Mapping[Reading, _Answer], span: FetchSpan) -> Readings | Unreadable:
+def _readings(answers: Mapping[Quantity, _Answer], span: FetchSpan) -> Readings | Unreadable:
     """One node's answers put together; one bad answer spoils the node and no other."""
-    series: dict[Reading, tuple[float | None, ...]] = {Reading.OS: (None,) * span.minutes}
+    series: dict[Quantity, tuple[float | None, ...]] = {Quantity.OS: (None,) * span.minutes}
     for reading, answer in answers.items():
         failure = answer.failure(reading)
         if failure:
@@ -379,8 +380,8 @@ def _readings(answers: Mapping[Reading, _Answer], span: FetchSpan) -> Readings |
             return Unreadable(f"CloudWatch's answer about {reading.value.metric} makes no sense")
     return Readings(
         span,
-        os_bytes_per_second=series[Reading.OS],
-        network_in_bytes=series[Reading.ENI_IN],
-        network_out_bytes=series[Reading.ENI_OUT],
-        network_in_samples=series[Reading.ENI_IN_SAMPLES],
+        os_bytes_per_second=series[Quantity.OS],
+        network_in_bytes=series[Quantity.ENI_IN],
+        network_out_bytes=series[Quantity.ENI_OUT],
+        network_in_samples=series[Quantity.ENI_IN_SAMPLES],
     )

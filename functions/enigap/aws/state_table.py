@@ -21,18 +21,17 @@ from typing import Any, Final, Protocol
 
 from enigap.aws.errors import AwsProblem, calling
 from enigap.aws.iam import Statement
-from enigap.core.documents import timestamp
-from enigap.core.incidents import ClusterState, Silence
-from enigap.core.state import (
+from enigap.core.counting.window import Window
+from enigap.core.incidents.incident import ClusterState, Silence
+from enigap.core.incidents.state import (
     ConflictError,
     Known,
     Remembered,
     StateUnreadableError,
     from_json,
-    instant,
     to_json,
 )
-from enigap.core.window import Window
+from enigap.core.instants import instant, timestamp
 
 PLAN_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:PutItem")),)
 """What `known`, `note_planned` and `rehearse` need."""

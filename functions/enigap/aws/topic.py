@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.errors import calling
 from enigap.aws.iam import Statement
 from enigap.core.documents import Document
-from enigap.core.incidents import News
+from enigap.core.incidents.incident import News
 from enigap.core.messages import sns_message, subject
 
 ACTIONS: Final = (Statement(("sns:Publish",)),)

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from enigap.aws.errors import AwsProblem, calling
 from enigap.aws.iam import Statement
-from enigap.core.documents import timestamp
+from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
 
 ACTIONS: Final = (Statement(("sqs:SendMessage",)),)

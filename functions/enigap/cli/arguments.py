@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from enigap.cli.deployed import deployed
-from enigap.core.rules import EvidencePolicy, Rules
-from enigap.core.window import FetchSpan, Window
+from enigap.core.counting.rules import EvidencePolicy, Rules
+from enigap.core.counting.window import FetchSpan, Window
 from enigap.settings import Settings, SettingsError
 
 MINUTES_KEPT = timedelta(days=15)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from enigap.assessment import Sources, assess, billed_metrics
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import FoundCluster
+from enigap.aws.placement import FoundCluster
 from enigap.cli.arguments import (
     MINUTES_KEPT,
     At,
@@ -29,18 +29,19 @@ from enigap.cli.arguments import (
     settings_from,
     window_at,
 )
-from enigap.cli.check import found_clusters
+from enigap.cli.figures import one_line
+from enigap.cli.look import found_clusters
 from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
-from enigap.cli.show import one_line
-from enigap.core.cluster import ClusterReport, FindingKind
-from enigap.core.documents import Document, timestamp
-from enigap.core.messages.text import count, duration
-from enigap.core.reading import Node, Readings, Unreadable
-from enigap.core.replay import Raised, Replayed, replay
-from enigap.core.rules import EvidencePolicy
-from enigap.core.text import printable
-from enigap.core.window import GRID, FetchSpan, Window
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.rules import EvidencePolicy
+from enigap.core.counting.window import GRID, FetchSpan, Window
+from enigap.core.documents import Document
+from enigap.core.incidents.replay import Raised, Replayed, replay
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.text import count, duration, printable
 from enigap.pipeline import policy_of
 from enigap.settings import Settings
 from enigap.wiring import sources

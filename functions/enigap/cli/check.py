@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-from enigap.aws.clients import Aws
-from enigap.aws.discovery import Discovery, FoundCluster, Wanted, discover
-from enigap.cli import show
 from enigap.cli.arguments import (
     At,
     Clusters,
@@ -22,21 +21,26 @@ from enigap.cli.arguments import (
     Profile,
     Region,
     SettingsFile,
-    UsageError,
     options,
-    settings_from,
-    window_at,
 )
-from enigap.cli.progress import Say, progress
+from enigap.cli.figures import (
+    MARKS,
+    STYLES,
+    counts_of,
+    node_label,
+    one_line,
+    rate,
+    ratio,
+    short_name,
+    span_of,
+)
+from enigap.cli.look import exit_status, look
 from enigap.cli.screen import Screen, write
-from enigap.core.cluster import ClusterReport
-from enigap.core.documents import check_document, timestamp
-from enigap.core.messages.text import count
-from enigap.core.rules import EvidencePolicy
-from enigap.core.verdict import Verdict
-from enigap.core.window import Window
-from enigap.settings import Settings
-from enigap.wiring import assess_found
+from enigap.core.documents import check_document
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import ClusterReport, surplus
+from enigap.core.judging.verdict import VERDICT_TABLE, Judgement
+from enigap.core.text import count, printable
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -67,7 +71,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if output is Format.JSON:
         write(check_document(looked.region, looked.window, looked.reports))
     else:
-        show.check(
+        show(
             Screen(),
             looked.region,
             looked.reports,
@@ -85,80 +89,129 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     return exit_status(looked.reports)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What there is to see of an account's clusters."""
-
-    region: str
-    settings: Settings
-    window: Window
-    reports: Sequence[ClusterReport]
-    notes: Sequence[str]
+NARROWEST_TABLE = 64
+"""Columns below which not even the verdicts, ids and numbers would fit side by side."""
+LISTED = {False: 50, None: 20, True: 20}
+"""How many nodes of a cluster are listed, by whether they are explained, unless all are asked for."""
 
 
-def look(
+def show(
+    console: Console,
+    region: str,
+    reports: Sequence[ClusterReport],
     *,
-    cluster: Sequence[str] | None,
-    region: str | None,
-    profile: str | None,
-    at: str | None,
-    evidence: EvidencePolicy | None,
-    settings_file: Path | None,
-) -> Look:
-    """Read and judge what the arguments name. Raises UsageError, SettingsError and AwsProblem."""
-    settings = settings_from(settings_file, profile, region)
-    settings = replace(
-        settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
+    again: Sequence[str],
+    notes: Sequence[str] = (),
+    everything: bool = False,
+) -> None:
+    """Every cluster, worst nodes first, then the sum of it and what to do next.
+
+    `again` are the options by which `enigap explain` sees the same.
+    """
+    window = reports[0].window
+    console.print(Text.assemble((printable(region), "bold"), f", {span_of(window)}"))
+    for report in reports:
+        console.print()
+        console.print(Text(printable(report.cluster), "bold"))
+        for part in _cluster(report, everything=everything, width=console.width):
+            console.print(part)
+    console.print()
+    for note in notes:
+        console.print(Text(f"Note: {printable(note, most=500)}", "dim"))
+    console.print(_summary(reports))
+    if (worst := _worst(reports)) is not None:
+        command = shlex.join(["enigap", "explain", worst.node.instance_id, *again])
+        console.print(Text(f"Next: {printable(command, most=1000)}", "bold"), soft_wrap=True)
+
+
+def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
+    """The node to look at first, of all clusters; None where all is explained."""
+    judgements = [node.newest for report in reports for node in report.worst_first()]
+    for explained in (False, None):
+        found = [judgement for judgement in judgements if judgement.explained is explained]
+        if found:
+            return max(found, key=surplus)
+    return None
+
+
+def _cluster(report: ClusterReport, *, everything: bool, width: int) -> Iterator[RenderableType]:
+    if report.finding is not None:
+        kind = report.finding.kind.value
+        yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
+        return
+    if not report.nodes:
+        yield "No running nodes."
+        return
+    judgements = [node.newest for node in report.worst_first()]
+    for explained, most in LISTED.items():
+        found = [judgement for judgement in judgements if judgement.explained is explained]
+        shown = found if everything else found[:most]
+        if not shown:
+            continue
+        yield ""
+        if explained:
+            yield _table(shown) if width >= NARROWEST_TABLE else Group(*map(_figures, shown))
+        else:
+            yield Group(*map(_block, shown))
+        if more := len(found) - len(shown):
+            yield Text(f"... and {more:,} more {MARKS[explained]}; --all lists them", "dim")
+    if any(judgement.explained for judgement in judgements):
+        yield ""
+        yield _legend(report)
+
+
+def _block(judgement: Judgement) -> RenderableType:
+    """A node people should read about: what it is called, the verdict, and why."""
+    style = STYLES[judgement.explained]
+    return Group(
+        Text.assemble((judgement.verdict.value, style), "  ", (node_label(judgement), "bold")),
+        Padding(Text(printable(judgement.reason, most=1000)), (0, 0, 0, 2)),
     )
-    window = window_at(at, datetime.now(UTC), settings.rules())
-    aws = Aws(profile=profile, region=region)
-    with progress() as say:
-        found = found_clusters(aws, settings, say)
-        reports = [_report(aws, settings, one, window, say) for one in found.clusters]
-    return Look(aws.region, settings, window, reports, found.notes)
 
 
-def exit_status(reports: Sequence[ClusterReport]) -> int:
-    """1 for anything unexplained; else 2 for what could not be told, or nothing to tell of; else 0."""
-    verdicts = {verdict for report in reports for verdict in report.verdicts}
-    if any(verdict.explained is False for verdict in verdicts):
-        return 1
-    judged = any(report.nodes_judged for report in reports)
-    if not judged or Verdict.UNREADABLE in verdicts or any(report.finding for report in reports):
-        return 2
-    return 0
-
-
-def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
-    """The clusters that the settings name, or all. Raises UsageError where there is none, and AwsProblem."""
-    say(f"looking for clusters in {aws.region}")
-    wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
-    found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
-    if empty := [name for name in settings.clusters if not _is_found(name, found)]:
-        names = ", ".join(map(repr, empty))
-        raise UsageError(
-            f"There is no cluster {names} in {aws.region}: no running instance is a node of it by its series "
-            "in Container Insights or, without one, by its tags; check the name, the region and the account."
-        )
-    if not found.clusters:
-        raise UsageError(
-            f"There is no cluster in {aws.region}: no running instance carries a cluster's tag, and "
-            "Container Insights has no series of one; check the region and the account."
-        )
-    return found
-
-
-def _is_found(name: str, found: Discovery) -> bool:
-    asked = Wanted(clusters=(name,))
-    return any(asked.cluster(cluster.name) and _has_traces(cluster) for cluster in found.clusters)
-
-
-def _has_traces(cluster: FoundCluster) -> bool:
-    return bool(
-        cluster.nodes or cluster.departed or cluster.fargate or cluster.not_on_ec2 or cluster.other_tags
+def _figures(judgement: Judgement) -> RenderableType:
+    """A line of the table where there is no room for one: a cut verdict or number would be a wrong one."""
+    style = STYLES[judgement.explained]
+    figures = f"OS {rate(judgement.os)}, ENI {rate(judgement.eni)}, OS / ENI {ratio(judgement.ratio)}"
+    return Group(
+        Text.assemble((judgement.verdict.value, style), f"  {node_label(judgement)}"),
+        Padding(Text(figures), (0, 0, 0, 2)),
     )
 
 
-def _report(aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say) -> ClusterReport:
-    say(f"reading {count(len(cluster.nodes), 'node')} of {cluster.name}")
-    return assess_found(aws, settings, cluster, window)
+def _table(judgements: Sequence[Judgement]) -> Table:
+    # In 80 columns the names give way, and nothing else does.
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("node")
+    table.add_column("instance", no_wrap=True)
+    for name in ("OS", "ENI", "OS / ENI"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for judgement in judgements:
+        table.add_row(
+            Text(judgement.verdict.value, STYLES[judgement.explained]),
+            one_line(short_name(judgement.node)),
+            Text(printable(judgement.node.instance_id)),
+            rate(judgement.os),
+            rate(judgement.eni),
+            ratio(judgement.ratio),
+        )
+    return table
+
+
+def _legend(report: ClusterReport) -> Text:
+    """What the explained verdicts of this cluster mean; the others say why at length."""
+    rows = (f"{v.value}: {VERDICT_TABLE[v].means}" for v in report.verdicts if v.explained)
+    return Text("\n".join(rows), "dim")
+
+
+def _summary(reports: Sequence[ClusterReport]) -> Text:
+    counts = counts_of(reports)
+    total = sum(counts.values())
+    text = Text(f"{count(total, 'node')}: ")
+    for number, explained in enumerate(MARKS):
+        style = STYLES[explained] if counts[explained] else "dim"
+        text.append(", " if number else "")
+        text.append(f"{counts[explained]:,} {MARKS[explained]}", style)
+    billed = sum(report.billed_metrics for report in reports)
+    return text.append(f". CloudWatch bills {billed:,} metrics for this look.")

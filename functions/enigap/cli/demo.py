@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
 from enigap.cli.arguments import UsageError
 
+CHECKOUT = Path(__file__).parents[3]
 
-def command() -> int:
+
+def command() -> NoReturn:
     """Recorded nodes, judged: the whole pipeline on an embedded AWS, no account needed."""
-    try:
-        # Here, for the command line is also installed without what only the demo needs.
-        from enigap.demo import run  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            f"The demo needs a checkout ({missing.name} is not installed): clone the project and run "
-            "`make demo`."
-        ) from missing
-    return run.demo()
+    if not (CHECKOUT / "demo" / "__main__.py").exists() or not (CHECKOUT / "cdk.json").exists():
+        raise UsageError("The demo needs a checkout: clone the project and run `make demo` in it.")
+    # In place of this process, so that a signal to stop it reaches the demo and what it started.
+    os.chdir(CHECKOUT)
+    os.execv(sys.executable, [sys.executable, "-m", "demo"])  # noqa: S606 - our own interpreter, no shell

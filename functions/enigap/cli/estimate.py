@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from enigap.cli.arguments import Format, Output, UsageError
-from enigap.core.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
-from enigap.core.messages.text import count
+from enigap.cli.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
 from enigap.core.published import Publish
+from enigap.core.text import count
 from enigap.settings import Settings
 
 SCHEMA = "enigap.estimate/1"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from enigap.assessment import examine
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import FoundCluster, Wanted, discover
-from enigap.cli import show
+from enigap.aws.discovery import discover
+from enigap.aws.placement import FoundCluster, Wanted
 from enigap.cli.arguments import (
     At,
     Format,
@@ -23,15 +27,28 @@ from enigap.cli.arguments import (
     settings_from,
     window_at,
 )
-from enigap.cli.check import exit_status
+from enigap.cli.figures import (
+    MARKS,
+    STYLES,
+    node_label,
+    one_line,
+    rate,
+    ratio,
+    short_name,
+    span_of,
+)
+from enigap.cli.look import exit_status
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
-from enigap.cli.show import short_name
-from enigap.core.cluster import ClusterReport, NodeReport
+from enigap.core.counting.devices import DeviceKind
+from enigap.core.counting.evidence import DeviceRates, Unusable
+from enigap.core.counting.node import Node
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.documents import explain_document
-from enigap.core.reading import Node
-from enigap.core.rules import EvidencePolicy
-from enigap.core.verdict import Verdict
+from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
+from enigap.core.judging.verdict import Judgement, Verdict
+from enigap.core.messages.words import CAUSE_WORDS
+from enigap.core.text import printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found, sources
 
@@ -67,7 +84,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if output is Format.JSON:
         write(explain_document(aws.region, judgement, finding))
     else:
-        show.explain(Screen(), aws.region, judgement, finding)
+        show(Screen(), aws.region, judgement, finding)
     nodes = () if finding else (NodeReport(judgement),)
     return exit_status([ClusterReport(node.cluster, window, nodes, finding, node_count=1)])
 
@@ -92,3 +109,80 @@ def _node(aws: Aws, settings: Settings, instance_id: str) -> tuple[Node, FoundCl
 def _names(node: Node) -> set[str]:
     """What people call the node; the table of `check` shows the short name."""
     return {node.instance_id, node.node_name or "", short_name(node)} - {""}
+
+
+def show(console: Console, region: str, judgement: Judgement, finding: Finding | None = None) -> None:
+    """One node: the verdict with its likely cause, both sides, every device, and what to do next."""
+    console.print(
+        Text.assemble(
+            (node_label(judgement), "bold"),
+            f" in {printable(judgement.node.cluster)} ({printable(region)}), {span_of(judgement.window)}",
+        )
+    )
+    words = CAUSE_WORDS.get(judgement.cause) if judgement.cause and not finding else None
+    console.print()
+    if finding:
+        reason = printable(finding.reason, most=1000)
+        console.print(Text.assemble((finding.kind.value, "yellow"), f" (unknown): {reason}"))
+    else:
+        reason = printable(judgement.reason, most=1000)
+        mark = MARKS[judgement.explained]
+        style = STYLES[judgement.explained]
+        console.print(Text.assemble((judgement.verdict.value, style), f" ({mark}): {reason}"))
+    if words:
+        console.print(Text(f"Likely: {words.likely}."))
+    console.print()
+    console.print(_sides(judgement))
+    console.print()
+    console.print(_devices(judgement))
+    if words:
+        next_step = words.next_step.replace("{cluster}", shlex.quote(printable(judgement.node.cluster)))
+        console.print()
+        console.print(Text(f"Next: {next_step}", "bold"))
+
+
+def _sides(judgement: Judgement) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    table.add_row("OS", rate(judgement.os), "node_network_total_bytes, all devices, in plus out")
+    table.add_row("ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried")
+    table.add_row("OS / ENI", ratio(judgement.ratio), "")
+    if judgement.unexplained is not None:
+        table.add_row("unexplained", rate(judgement.unexplained), "at least")
+    if judgement.node_local_at_least is not None:
+        table.add_row("node-local", rate(judgement.node_local_at_least), "at least; never left the node")
+    return table
+
+
+def _devices(judgement: Judgement) -> RenderableType:
+    evidence = judgement.evidence
+    if evidence is None:
+        return Text("No device events to show.", "dim")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("device")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("received", justify="right", no_wrap=True)
+    table.add_column("sent", justify="right", no_wrap=True)
+    for device in evidence.devices:
+        table.add_row(one_line(device.device), _kind(device), rate(device.rx.middle), rate(device.tx.middle))
+    if isinstance(evidence, Unusable):
+        why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
+        return Group(table, why) if evidence.devices else why
+    table.add_section()
+    table.add_row("physical", "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle))
+    table.add_row("ENIs (EC2)", "", rate(judgement.eni_in), rate(judgement.eni_out))
+    return table
+
+
+KINDS = {
+    DeviceKind.PHYSICAL: "physical",
+    DeviceKind.POD: "virtual",
+    DeviceKind.COUNTED_AGAIN: "virtual, counts again",
+    DeviceKind.UNKNOWN: "unknown",
+}
+
+
+def _kind(device: DeviceRates) -> Text:
+    return Text(KINDS[device.kind], "yellow" if device.kind is DeviceKind.UNKNOWN else "")

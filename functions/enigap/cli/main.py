@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,15 +14,16 @@ from enigap.aws.errors import AwsProblem
 from enigap.cli import backtest, check, demo, estimate, explain, notify, policy, report, silence, status
 from enigap.cli.arguments import UsageError
 from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
-from enigap.core.state import ConflictError, StateUnreadableError
+from enigap.core.incidents.state import ConflictError, StateUnreadableError
 from enigap.core.text import printable
-from enigap.demo.errors import EmbeddedAwsError
-from enigap.garbage import collect_seldom
+from enigap.gc_pause import collect_seldom
 from enigap.settings import SettingsError
 
-EXIT_UNEXPLAINED = 1
 EXIT_COULD_NOT_TELL = 2
 EXIT_INTERRUPTED = 130
+
+_SENTENCES: tuple[type[Exception], ...] = (AwsProblem, UsageError, SettingsError, StateUnreadableError)
+"""Errors whose text is one sentence that names what to do."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What writing to a file can end with that stdout was led to."""
@@ -70,16 +71,21 @@ app.command("demo")(demo.command)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Whatever goes wrong is one sentence on stderr; exits with 0, 1 or 2."""
+    run(lambda: app(args=arguments, prog_name="enigap", standalone_mode=False))
+
+
+def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...] = ()) -> NoReturn:
+    """Run a command and exit with its status. The texts of the `expected` errors are sentences, too."""
     show_every_character()
     collect_seldom()
     try:
-        code = app(args=arguments, prog_name="enigap", standalone_mode=False)
+        code = command()
         sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except typer.TyperException as error:
         _fail(_usage(error))
-    except (AwsProblem, UsageError, SettingsError, StateUnreadableError, EmbeddedAwsError) as error:
+    except _SENTENCES + expected as error:
         _fail(str(error))
     except ConflictError as error:
         _fail(f"{str(error).rstrip('.')}: run it again.")
@@ -94,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code or 0)
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     for line in f"enigap: {sentence}".splitlines():
         print(printable(_with_both_ends(line), most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_COULD_NOT_TELL)

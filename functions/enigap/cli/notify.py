@@ -12,11 +12,11 @@ from enigap.aws.topic import Topic
 from enigap.cli.arguments import Profile, Region, UsageError
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
-from enigap.core.incidents import Incident, News, NewsKind, NewsReason
+from enigap.core.counting.window import Window
+from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
+from enigap.core.judging.verdict import Verdict
 from enigap.core.messages import notification
 from enigap.core.text import printable
-from enigap.core.verdict import Verdict
-from enigap.core.window import Window
 
 CLUSTER = "test"
 

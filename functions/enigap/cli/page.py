@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from enigap.cli.show import KINDS, MARKS, counts_of, rate, ratio, short_name, span_of
-from enigap.core.cluster import ClusterReport
-from enigap.core.evidence import DeviceRates
+from enigap.cli.explain import KINDS
+from enigap.cli.figures import MARKS, counts_of, rate, ratio, short_name, span_of
+from enigap.core.counting.evidence import DeviceRates
+from enigap.core.counting.units import ByteRate
+from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.verdict import VERDICT_TABLE, Judgement
 from enigap.core.published import Metric, cluster_values
 from enigap.core.text import printable
-from enigap.core.units import ByteRate
-from enigap.core.verdict import VERDICT_TABLE, Judgement
 
 _STYLES: Final = {False: "no", None: "unknown", True: "yes"}
 _LEAST: Final = ByteRate(1_000.0)

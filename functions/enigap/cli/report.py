@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from enigap.cli.arguments import At, Clusters, Evidence, Profile, Region, SettingsFile, UsageError
-from enigap.cli.check import exit_status, look
+from enigap.cli.look import exit_status, look
 from enigap.cli.screen import Screen
 from enigap.core.text import printable
 

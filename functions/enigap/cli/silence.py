@@ -13,7 +13,7 @@ from enigap.aws.state_table import StateTable
 from enigap.cli.arguments import Profile, Region, UsageError, options
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
-from enigap.core.incidents import Silence
+from enigap.core.incidents.incident import Silence
 from enigap.core.text import printable
 
 LONGEST = timedelta(days=90)

@@ -13,10 +13,10 @@ from enigap.cli.arguments import Format, Output, Profile, Region
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
-from enigap.core.documents import Document, timestamp
-from enigap.core.incidents import ClusterState, Incident, Silence
-from enigap.core.messages.text import count
-from enigap.core.text import printable
+from enigap.core.documents import Document
+from enigap.core.incidents.incident import ClusterState, Incident, Silence
+from enigap.core.instants import timestamp
+from enigap.core.text import count, printable
 from enigap.pipeline import overdue_clusters
 
 SCHEMA = "enigap.status/1"

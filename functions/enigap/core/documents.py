@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from enigap.core.cluster import ClusterReport, Finding
-from enigap.core.devices import DeviceKind
-from enigap.core.evidence import DeviceRates, Evidence, Unusable
-from enigap.core.units import ByteRate, RateSpan
-from enigap.core.verdict import Judgement
-from enigap.core.window import Window
+from enigap.core.counting.devices import DeviceKind
+from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
+from enigap.core.counting.units import ByteRate, RateSpan
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import ClusterReport, Finding
+from enigap.core.judging.verdict import Judgement
 
-NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
 CHECK_SCHEMA: Final = "enigap.check/1"
 EXPLAIN_SCHEMA: Final = "enigap.explain/1"
-WORK_SCHEMA: Final = "enigap.work/1"
 
 Document = dict[str, Any]
-
-
-def timestamp(instant: datetime) -> str:
-    """RFC 3339 in UTC with a Z, as `2026-01-01T00:15:00Z`; fractions of a second only where there are any."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def window_document(window: Window) -> Document:

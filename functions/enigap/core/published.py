@@ -20,10 +20,10 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum, unique
 from typing import Final
 
-from enigap.core.cluster import ClusterReport, FindingKind
-from enigap.core.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION
-from enigap.core.units import ByteRate
-from enigap.core.verdict import Judgement, Verdict
+from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION
+from enigap.core.counting.units import ByteRate
+from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.judging.verdict import Judgement, Verdict
 
 DEFAULT_NAMESPACE: Final = "EniGap"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 LONGEST_SHOWN: Final = 200
@@ -18,3 +19,16 @@ def _visible(character: str) -> str:
     # Not printable: controls and newlines, format characters (text can be made to read backwards with them),
     # surrogates, private use, unassigned, and every space but the ordinary one.
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 node`, `1,312 nodes`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(time: timedelta) -> str:
+    """To the minute: `45 min`, `26 h 15 min`, `3 days 2 h`."""
+    hours, minutes = divmod(max(0, time // timedelta(minutes=1)), 60)
+    days, hours = divmod(hours, 24) if hours >= 48 else (0, hours)
+    parts = ((days, "days"), (hours, "h"), (minutes, "min"))
+    return " ".join(f"{number:,} {unit}" for number, unit in parts if number) or "0 min"

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from enigap.core.documents import WORK_SCHEMA, Document, timestamp
-from enigap.core.state import instant
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.documents import (
+    Document,
+)
+from enigap.core.instants import instant, timestamp
+
+WORK_SCHEMA: Final = "enigap.work/1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from enigap.aws import discovery
+from enigap.aws.placement import Wanted
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
 from enigap.aws.work_queue import WorkQueue
-from enigap.core.documents import timestamp
-from enigap.core.state import instant
-from enigap.core.window import Window
+from enigap.core.counting.window import Window
+from enigap.core.instants import instant, timestamp
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
 from enigap.pipeline import plan, survey
@@ -47,7 +47,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
 
     def clusters() -> tuple[str, ...]:
-        wanted = discovery.Wanted(clusters=settings.clusters)
+        wanted = Wanted(clusters=settings.clusters)
         return discovery.clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
 
     def rehearse() -> None:

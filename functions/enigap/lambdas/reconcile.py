@@ -19,10 +19,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
 from enigap.aws.topic import Topic
-from enigap.core.cluster import ClusterReport
-from enigap.core.documents import timestamp
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import ClusterReport
 from enigap.core.messages import notification
-from enigap.core.window import Window
 from enigap.core.work import WorkItem
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime

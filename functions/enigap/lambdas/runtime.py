@@ -10,7 +10,7 @@ from typing import Protocol
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from enigap.aws.clients import Aws
-from enigap.garbage import collect_seldom
+from enigap.gc_pause import collect_seldom
 
 collect_seldom()
 

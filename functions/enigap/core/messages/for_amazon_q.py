@@ -10,10 +10,10 @@ import re
 from typing import Final
 
 from enigap.core.documents import Document
-from enigap.core.messages.event import read
-from enigap.core.messages.for_people import subject_of
+from enigap.core.messages.fitting import cut, fitting, json_size, name
+from enigap.core.messages.for_email import subject_of
 from enigap.core.messages.letter import Letter, Step, compose
-from enigap.core.messages.text import cut, fitting, json_size, name
+from enigap.core.messages.notification import read
 
 LONGEST_TITLE: Final = 250
 MOST_BYTES: Final = 5_000

@@ -17,11 +17,11 @@ from string import ascii_letters, digits
 from typing import Any, Final
 
 from enigap.core.documents import Document
-from enigap.core.messages.event import NotAnEventError, read
-from enigap.core.messages.for_people import subject_of
+from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
+from enigap.core.messages.for_email import subject_of
 from enigap.core.messages.letter import Step, compose
-from enigap.core.messages.text import count, cut, cut_to, fitting, in_ascii, name
-from enigap.core.text import printable
+from enigap.core.messages.notification import NotAnEventError, read
+from enigap.core.text import count, printable
 
 MOST_INCIDENTS: Final = 20
 MOST_CHARACTERS: Final = 12_000

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from enigap.core.documents import Document
-from enigap.core.messages.event import badness, read, tallies, tally_document
+from enigap.core.messages.fitting import cut, json_size
 from enigap.core.messages.for_amazon_q import amazon_q
-from enigap.core.messages.for_people import prose
-from enigap.core.messages.text import cut, json_size
+from enigap.core.messages.for_email import prose
+from enigap.core.messages.notification import badness, read, tallies, tally_document
 
 MOST_BYTES: Final = 255 * 1024
 """SNS takes 256 KiB for all protocols together, message attributes included."""

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from enigap.core.cluster import FindingKind
-from enigap.core.documents import timestamp
-from enigap.core.incidents import NewsKind
-from enigap.core.messages.event import Event, Tally, ToldIncident, ToldNode, tallies
-from enigap.core.messages.text import argument, count, cut_to, name
+from enigap.core.counting.units import ByteRate
+from enigap.core.incidents.incident import NewsKind
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import FindingKind
+from enigap.core.messages.fitting import argument, cut_to, name
+from enigap.core.messages.notification import Event, Tally, ToldIncident, ToldNode, tallies
 from enigap.core.messages.words import TEST_WORDS, node_label, words_for
-from enigap.core.units import ByteRate
+from enigap.core.text import count
 
 LONGEST_SUMMARY: Final = 1200
 LONGEST_LINK: Final = 1000

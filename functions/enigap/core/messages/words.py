@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from enigap.core.cluster import FindingKind
+from enigap.core.counting.units import ByteRate
 from enigap.core.documents import Document
-from enigap.core.incidents import Incident, News, NewsKind, NewsReason
-from enigap.core.messages.text import beginning_and_end, count, lasting, name
-from enigap.core.units import ByteRate
-from enigap.core.verdict import Cause, Verdict
+from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
+from enigap.core.judging.cluster import FindingKind
+from enigap.core.judging.verdict import Cause, Verdict
+from enigap.core.messages.fitting import beginning_and_end, lasting, name
+from enigap.core.text import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""The deployed pipeline at work on the embedded AWS: what it is asked, and what comes out at its ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from demo.embedded_aws import EmbeddedAwsError
+from demo.receiver import MAIL_PATH, SLACK_PATH, Receiver
+from enigap.aws.deployment import Deployment
+from enigap.core.counting.window import Window
+from enigap.core.instants import timestamp
+
+WEBHOOK_SECRET: Final = "enigap/demo-webhook"  # noqa: S105 - the name of a secret
+PATIENCE: Final = timedelta(seconds=60)
+_PAUSE_SECONDS: Final = 0.2
+
+Client = Callable[[str], Any]
+
+
+def keep_webhook(client: Client, receiver: Receiver) -> None:
+    """Put the receiver's address where a Slack webhook's would be."""
+    client("secretsmanager").create_secret(Name=WEBHOOK_SECRET, SecretString=f"{receiver.url}{SLACK_PATH}")
+
+
+def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
+    """Subscribe the receiver to the findings. It gets what an email would say."""
+    sns = client("sns")
+    sns.subscribe(TopicArn=stack.topic_arn, Protocol="http", Endpoint=f"{receiver.url}{MAIL_PATH}")
+    confirmation = receiver.mail.get(timeout=PATIENCE.total_seconds())
+    sns.confirm_subscription(TopicArn=stack.topic_arn, Token=confirmation["Token"])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What arrived at both ends because of one window."""
+
+    mail: tuple[dict[str, Any], ...] = ()
+    slack: tuple[dict[str, Any], ...] = ()
+
+
+def plan(client: Client, stack: Deployment, window: Window | None = None) -> None:
+    """Invoke the deployed planner, for one window or as the schedule does. Raises EmbeddedAwsError."""
+    event = {"window_end": timestamp(window.end)} if window else {}
+    answer = client("lambda").invoke(FunctionName=stack.plan_function, Payload=json.dumps(event).encode())
+    said = answer["Payload"].read().decode()
+    if answer.get("FunctionError"):
+        raise EmbeddedAwsError(f"The deployed planner failed: {said[:500]}")
+
+
+def judge_window(
+    client: Client, stack: Deployment, cluster: str, window: Window, receiver: Receiver, *, news: bool
+) -> Told:
+    """Plan one window and wait until the reconciler behind the queue has judged it.
+
+    `news` says whether a message is expected; then it is waited for, at both ends.
+    """
+    plan(client, stack, window)
+    _wait_for(
+        lambda: _judged_up_to(client, stack, cluster) == timestamp(window.end), "the deployed reconciler"
+    )
+    if not news:
+        return Told()
+    mail = receiver.mail.get(timeout=PATIENCE.total_seconds())
+    slack = [receiver.slack.get(timeout=PATIENCE.total_seconds())]
+    while not is_finding(slack[-1]):
+        slack.append(receiver.slack.get(timeout=PATIENCE.total_seconds()))
+    return Told((mail,), tuple(slack))
+
+
+def is_finding(slack: Mapping[str, Any]) -> bool:
+    """Whether a Slack message is about a cluster; else it is about an alarm."""
+    return str(slack["text"]).startswith("enigap:")
+
+
+def _judged_up_to(client: Client, stack: Deployment, cluster: str) -> str | None:
+    item = client("dynamodb").get_item(
+        TableName=stack.state_table, Key={"id": {"S": f"cluster#{cluster}"}}, ConsistentRead=True
+    )
+    done: str | None = item.get("Item", {}).get("done", {}).get("S")
+    return done
+
+
+def _wait_for(happened: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    while not happened():
+        if time.monotonic() > deadline:
+            raise EmbeddedAwsError(f"{what.capitalize()} did not finish within {PATIENCE.seconds} s.")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def published(client: Client, namespace: str, cluster: str) -> Mapping[str, float]:
+    """The newest value of each metric the pipeline published for a cluster."""
+    cloudwatch = client("cloudwatch")
+    listed = cloudwatch.list_metrics(
+        Namespace=namespace, Dimensions=[{"Name": "ClusterName", "Value": cluster}]
+    )
+    of_cluster = [metric for metric in listed["Metrics"] if len(metric["Dimensions"]) == 1]
+    end = time.time() + timedelta(minutes=5).total_seconds()
+    found: dict[str, float] = {}
+    for metric in of_cluster:
+        points = cloudwatch.get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric["MetricName"],
+            Dimensions=metric["Dimensions"],
+            StartTime=end - timedelta(hours=6).total_seconds(),
+            EndTime=end,
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        if points:
+            found[metric["MetricName"]] = max(points, key=lambda point: point["Timestamp"])["Maximum"]
+    return dict(sorted(found.items()))
+
+
+def alarm_states(client: Client) -> Mapping[str, str]:
+    """Every alarm of the deployment with its state."""
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in sorted(alarms, key=lambda a: a["AlarmName"])}

@@ -1,0 +1,185 @@
+"""Plays recorded nodes into an AWS: running instances, both metrics minute by minute, and device events.
+
+What is played is what the agent and EC2 publish, in their shapes: the OS total per minute under its three
+dimensions, EC2's totals as statistic sets of five samples per period, and one `NodeNet` event per device and
+minute in the node's own log stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from demo.recorded import RecordedNode
+from enigap.core.counting.meters import (
+    CLUSTER_DIMENSION,
+    COMPLETE_SAMPLE_COUNT,
+    INSTANCE_DIMENSION,
+    NODE_DIMENSION,
+    Quantity,
+)
+from enigap.core.counting.window import MINUTE, PERIOD
+
+SAMPLED_AT: Final = timedelta(seconds=20)
+"""The second of each minute at which the played agents read their counters. So most of what a sample covers
+lies before the minute it is labelled with."""
+
+_DATA_PER_CALL: Final = 1000
+_EVENTS_PER_CALL: Final = 5000
+
+Client = Callable[[str], Any]
+"""Makes the client of a service, such as `client("ec2")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One node that does the same thing for some time, [start, end)."""
+
+    node: RecordedNode
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One node of the cluster: its name, and what it does, scene after scene."""
+
+    name: str
+    scenes: tuple[Scene, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedNode:
+    """A role and the instance that plays it."""
+
+    role: Role
+    instance_id: str
+
+
+def launch(client: Client, cluster: str, roles: Sequence[Role]) -> tuple[PlayedNode, ...]:
+    """A running instance for each role, tagged as a worker of the cluster."""
+    tags = [{"Key": f"kubernetes.io/cluster/{cluster}", "Value": "owned"}]
+    answer = client("ec2").run_instances(
+        ImageId="ami-12345678",
+        InstanceType="m5.4xlarge",
+        MinCount=len(roles),
+        MaxCount=len(roles),
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    ids = [instance["InstanceId"] for instance in answer["Instances"]]
+    return tuple(PlayedNode(role, instance_id) for role, instance_id in zip(roles, ids, strict=True))
+
+
+def play(client: Client, cluster: str, nodes: Iterable[PlayedNode], step: Callable[[str], None]) -> None:
+    """Publish everything the nodes' scenes hold. `step` is told about each node as its turn comes."""
+    logs, group = client("logs"), f"/aws/containerinsights/{cluster}/performance"
+    logs.create_log_group(logGroupName=group)
+    for node in nodes:
+        step(node.role.name)
+        _put_metrics(client("cloudwatch"), Quantity.OS, os_data(cluster, node))
+        _put_metrics(client("cloudwatch"), Quantity.ENI_IN, eni_data(node))
+        logs.create_log_stream(logGroupName=group, logStreamName=node.role.name)
+        for events in _chunks(device_events(cluster, node), _EVENTS_PER_CALL):
+            logs.put_log_events(logGroupName=group, logStreamName=node.role.name, logEvents=events)
+
+
+def os_data(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
+    """node_network_total_bytes, a datapoint a minute."""
+    dimensions = {
+        CLUSTER_DIMENSION: cluster,
+        INSTANCE_DIMENSION: node.instance_id,
+        NODE_DIMENSION: node.role.name,
+    }
+    for scene in node.role.scenes:
+        for at in _labels(scene):
+            yield {
+                "MetricName": Quantity.OS.value.metric,
+                "Dimensions": _pairs(dimensions),
+                "Timestamp": at,
+                "Value": scene.node.os.bytes_per_second,
+                "Unit": "Bytes/Second",
+            }
+
+
+def eni_data(node: PlayedNode) -> Iterator[Mapping[str, Any]]:
+    """NetworkIn and NetworkOut, a statistic set of five samples a period."""
+    dimensions = {INSTANCE_DIMENSION: node.instance_id}
+    for scene in node.role.scenes:
+        rates = {
+            Quantity.ENI_IN.value.metric: scene.node.network_in,
+            Quantity.ENI_OUT.value.metric: scene.node.network_out,
+        }
+        for at in _steps(scene.start, scene.end, PERIOD):
+            for metric, rate in rates.items():
+                total = round(rate.bytes_per_second * PERIOD.total_seconds())
+                yield {
+                    "MetricName": metric,
+                    "Dimensions": _pairs(dimensions),
+                    "Timestamp": at,
+                    "StatisticValues": {
+                        "SampleCount": COMPLETE_SAMPLE_COUNT,
+                        "Sum": total,
+                        "Minimum": total / COMPLETE_SAMPLE_COUNT,
+                        "Maximum": total / COMPLETE_SAMPLE_COUNT,
+                    },
+                    "Unit": "Bytes",
+                }
+
+
+def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
+    """One NodeNet event per device and minute, in time order."""
+    for scene in node.role.scenes:
+        for minute in _labels(scene):
+            at = minute + SAMPLED_AT
+            milliseconds = int(at.timestamp() * 1000)
+            for device, rate in scene.node.devices.items():
+                event = {
+                    "ClusterName": cluster,
+                    "InstanceId": node.instance_id,
+                    "InstanceType": "m5.4xlarge",
+                    "NodeName": node.role.name,
+                    "Sources": ["cadvisor", "calculated"],
+                    "Timestamp": str(milliseconds),
+                    "Type": "NodeNet",
+                    "Version": "0",
+                    "interface": device,
+                    "kubernetes": {"host": node.role.name},
+                    "node_interface_network_rx_bytes": rate.rx.bytes_per_second,
+                    "node_interface_network_tx_bytes": rate.tx.bytes_per_second,
+                    "node_interface_network_total_bytes": (rate.rx + rate.tx).bytes_per_second,
+                }
+                yield {"timestamp": milliseconds, "message": json.dumps(event)}
+
+
+def _put_metrics(cloudwatch: Any, reading: Quantity, data: Iterable[Mapping[str, Any]]) -> None:
+    for some in _chunks(data, _DATA_PER_CALL):
+        cloudwatch.put_metric_data(Namespace=reading.value.namespace, MetricData=some)
+
+
+def _labels(scene: Scene) -> Iterator[datetime]:
+    """The minutes whose samples lie mostly in the scene."""
+    return _steps(scene.start + MINUTE, scene.end + MINUTE, MINUTE)
+
+
+def _steps(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
+    while start < end:
+        yield start
+        start += step
+
+
+def _pairs(dimensions: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+
+def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

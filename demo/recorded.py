@@ -1,0 +1,206 @@
+"""Nodes that were really measured, and the one the question comes from, to be played and judged.
+
+The recordings in `captures/` are texts of /proc/net/dev on both sides of a node's network interfaces (see the
+README.md there). Here they become what CloudWatch would hold: rates per device, their total, and what
+NetworkIn and NetworkOut would show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
+from enigap.core.counting.reading import Readings
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Bytes a device has received and sent, as /proc/net/dev shows them."""
+
+    rx_bytes: int
+    tx_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRate:
+    """What a device receives and sends."""
+
+    rx: ByteRate
+    tx: ByteRate
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedNode:
+    """One node's rates on both sides."""
+
+    key: str
+    name: str
+    """Short and readable, such as `b-pod-to-remote`."""
+    title: str
+    """What goes on, for people who do not know the counting model."""
+    os: ByteRate
+    """`node_network_total_bytes`"""
+    network_in: ByteRate
+    network_out: ByteRate
+    devices: Mapping[str, DeviceRate]
+    """Those the agent reports, by name."""
+    evidence_is_made_up: bool = False
+    """Whether `devices` was not measured. Only the article's: it shows the two metrics and no device."""
+
+
+TITLES: Final = {
+    "a": "Two pods of one node send each other as much as they can",
+    "b": "A pod sends to a machine elsewhere",
+    "c": "The node itself sends to a machine elsewhere",
+    "d": "A pod sends to its own node",
+    "e": "Pods and the node send to each other and elsewhere, all at once",
+    "f1": "Nothing happens",
+    "f2": "Next to nothing happens: a probe and a small request",
+    "g1": "A network interface was moved into a pod, where the node's counters do not see it",
+    "g2": "A pod shares the node's network interface (macvlan) and sends to a machine elsewhere",
+    "g4": "A pod with security groups of its own sends to a machine elsewhere",
+    "i1": "Two pods of one node talk, one is made again under its old name, and they talk on",
+    "j1": "A pod sends through an overlay (flannel) to a pod on another node",
+    "j3": "A pod behind an overlay (flannel) sends to its own node",
+    "k1": "A pod sends elsewhere, jumbo frames",
+    "k2": "A pod sends elsewhere, ordinary frames cut by the network card",
+    "k3": "A pod sends elsewhere, ordinary frames cut by the kernel",
+    "k4": "A pod receives from elsewhere, frame by frame",
+    "k5": "A pod receives from elsewhere, frames merged on arrival",
+    "m": "Two pods of one node talk through devices Container Insights leaves out (veth...)",
+}
+
+_ARTICLE_PERIOD: Final = timedelta(minutes=5)
+_ARTICLE_OS: Final = ByteRate(1_275_566_689)
+_ARTICLE_NETWORK_IN: Final = ByteRate.from_total(155_698, over=_ARTICLE_PERIOD)
+_ARTICLE_NETWORK_OUT: Final = ByteRate.from_total(95_259, over=_ARTICLE_PERIOD)
+_ACKNOWLEDGED: Final = 1 / 2000
+"""Bytes that go back for each byte sent, about as in recording a."""
+
+
+@cache
+def recorded_nodes() -> tuple[RecordedNode, ...]:
+    """Every recording in the order of its key, and the article's node last."""
+    folder = Path(__file__).parent / "captures"
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".json"))
+    texts = {name.removesuffix(".json"): (folder / name).read_text(encoding="utf-8") for name in files}
+    return (*(_from_capture(name, json.loads(text)) for name, text in texts.items()), _article())
+
+
+def hold_constant(
+    node: RecordedNode, span: FetchSpan, sampled_at: timedelta = timedelta(seconds=37)
+) -> tuple[Readings, DeviceEvents]:
+    """What CloudWatch would hold if the node kept these rates all through the span, and nothing were missing.
+
+    `sampled_at` is the time into each minute at which the agent reads the counters. The events begin two
+    minutes before the span: the one it begins in covers the time since the one before.
+    """
+    minutes, periods = span.minutes, span.periods
+    seconds = PERIOD.total_seconds()
+    readings = Readings(
+        span=span,
+        os_bytes_per_second=(node.os.bytes_per_second,) * minutes,
+        network_in_bytes=(float(round(node.network_in.bytes_per_second * seconds)),) * periods,
+        network_out_bytes=(float(round(node.network_out.bytes_per_second * seconds)),) * periods,
+        network_in_samples=(float(COMPLETE_SAMPLE_COUNT),) * periods,
+    )
+    samples = tuple(
+        DeviceSample(
+            at=span.start + minute * MINUTE + sampled_at,
+            device=name,
+            rx_bytes_per_second=rate.rx.bytes_per_second,
+            tx_bytes_per_second=rate.tx.bytes_per_second,
+        )
+        for minute in range(-2, minutes)
+        for name, rate in node.devices.items()
+    )
+    return readings, DeviceEvents(samples)
+
+
+def read_proc_net_dev(text: str) -> dict[str, Counters]:
+    """The byte counters of every device in a text of /proc/net/dev, in its order."""
+    devices: dict[str, Counters] = {}
+    for line in text.splitlines()[2:]:
+        name, _, counters = line.partition(":")
+        columns = counters.split()
+        devices[name.strip()] = Counters(rx_bytes=int(columns[0]), tx_bytes=int(columns[8]))
+    return devices
+
+
+def growth(texts: Iterable[str]) -> dict[str, Counters]:
+    """How far each device's counters grew over texts of /proc/net/dev in time order.
+
+    A device that was not there before, or whose counters fell, started from zero. What a device counted
+    after the last text that shows it is lost.
+    """
+    grown: dict[str, Counters] = {}
+    for before, after in pairwise(map(read_proc_net_dev, texts)):
+        for name, now in after.items():
+            then = before.get(name, Counters(0, 0))
+            if now.rx_bytes < then.rx_bytes or now.tx_bytes < then.tx_bytes:
+                then = Counters(0, 0)
+            so_far = grown.get(name, Counters(0, 0))
+            grown[name] = Counters(
+                so_far.rx_bytes + now.rx_bytes - then.rx_bytes,
+                so_far.tx_bytes + now.tx_bytes - then.tx_bytes,
+            )
+    return grown
+
+
+def _from_capture(name: str, capture: Mapping[str, Any]) -> RecordedNode:
+    samples, topology = capture["samples"], capture["topology"]
+    over = timedelta(seconds=samples[-1]["t"] - samples[0]["t"])
+    ignored = tuple(topology["ignored_prefixes"])
+    devices = {
+        device: DeviceRate(
+            ByteRate.from_total(bytes_.rx_bytes, over), ByteRate.from_total(bytes_.tx_bytes, over)
+        )
+        for device, bytes_ in growth(sample["node"] for sample in samples).items()
+        if not device.startswith(ignored)
+    }
+    vpc = growth(sample["vpc"] for sample in samples)
+    far_ends = [vpc[name] for name in topology["eni_side"].values()]
+    return RecordedNode(
+        key=capture["scenario"],
+        name=name,
+        title=TITLES[capture["scenario"]],
+        os=sum((rate.rx + rate.tx for rate in devices.values()), ZERO),
+        network_in=ByteRate.from_total(sum(end.tx_bytes for end in far_ends), over),
+        network_out=ByteRate.from_total(sum(end.rx_bytes for end in far_ends), over),
+        devices=devices,
+    )
+
+
+def _article() -> RecordedNode:
+    """Two iperf3 pods on one EKS node, as an article of 2022 read them off CloudWatch at 09:05 UTC.
+
+    It gives the two metrics. The devices are made up the way two such pods look: one's sent bytes are the
+    other's received ones, and the physical device carried what the ENIs did.
+    """
+    one_way = (_ARTICLE_OS - _ARTICLE_NETWORK_IN - _ARTICLE_NETWORK_OUT) / 2
+    sent = one_way / (1 + _ACKNOWLEDGED)
+    acknowledged = one_way - sent
+    return RecordedNode(
+        key="article",
+        name="article",
+        title="Two iperf3 pods of one EKS node, as the article saw them in CloudWatch",
+        os=_ARTICLE_OS,
+        network_in=_ARTICLE_NETWORK_IN,
+        network_out=_ARTICLE_NETWORK_OUT,
+        devices={
+            "eth0": DeviceRate(rx=_ARTICLE_NETWORK_IN, tx=_ARTICLE_NETWORK_OUT),
+            "eni1a2b3c4d5e6": DeviceRate(rx=sent, tx=acknowledged),
+            "eni6e5d4c3b2a1": DeviceRate(rx=acknowledged, tx=sent),
+        },
+        evidence_is_made_up=True,
+    )

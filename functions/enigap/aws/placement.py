@@ -1,0 +1,275 @@
+"""Which cluster each instance belongs to, worked out from what EC2 and Container Insights said.
+
+Pure functions; `discovery` makes the requests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Final, NamedTuple
+
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ByteRate
+
+# The value is the cluster's name. The first is EKS's own on managed node groups, the others are those of
+# Auto Mode and of Karpenter.
+NAME_TAGS: Final = ("eks:cluster-name", "aws:eks:cluster-name", "eks:eks-cluster-name")
+
+# The key ends with the cluster's name; the cloud provider of Kubernetes asks for it on every worker.
+OWNERSHIP_TAG: Final = "kubernetes.io/cluster/"
+
+_OWNERSHIP: Final = ("owned", "shared")
+
+INSTANCE_ID: Final = re.compile(r"i-[0-9a-z]+")
+
+_FARGATE: Final = "fargate-"
+
+# EC2 takes 200 values in all the filters of a call ("FilterLimitExceeded: The maximum number of filter values
+# specified on a single call is 200"), one of which says that instances must be running.
+FILTER_VALUES: Final = 200
+
+_NAMES_PER_CALL: Final = FILTER_VALUES - len(NAME_TAGS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCluster:
+    """One cluster's running nodes, by instance id, and what was left out of them."""
+
+    name: str
+    nodes: tuple[Node, ...] = ()
+    departed: int = 0
+    """Series of the last two weeks whose instances no longer run."""
+    fargate: int = 0
+    """Series of Fargate nodes: they have no instance to compare with."""
+    not_on_ec2: int = 0
+    """Series of other nodes that are no EC2 instances, such as hybrid ones."""
+    other_tags: int = 0
+    """Running nodes without the tags asked for."""
+
+    @property
+    def has_series(self) -> bool:
+        """Whether Container Insights has published for any node that runs now, in the last two weeks."""
+        return any(node.has_series for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found: clusters by name. One that was asked for by its full name is there even if it is
+    empty.
+    """
+
+    clusters: tuple[FoundCluster, ...]
+    notes: tuple[str, ...] = ()
+    """What somebody who wonders about the nodes should know, one sentence each."""
+
+
+class Series(NamedTuple):
+    """The dimensions of one node's series."""
+
+    cluster: str
+    instance_id: str
+    node_name: str
+
+    @property
+    def is_fargate(self) -> bool:
+        return self.node_name.startswith(_FARGATE)
+
+    @property
+    def is_on_ec2(self) -> bool:
+        return not self.is_fargate and INSTANCE_ID.fullmatch(self.instance_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What EC2 says about a running instance."""
+
+    instance_id: str
+    instance_type: str = ""
+    launched_at: datetime | None = None
+    private_dns_name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Placed(NamedTuple):
+    """Where an instance belongs."""
+
+    cluster: str
+    node_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which nodes are asked for."""
+
+    clusters: Sequence[str] = ()
+    """Names, or patterns with * and ?; all clusters without."""
+    node_tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags a node must have, with patterns for their values."""
+
+    def cluster(self, name: str) -> bool:
+        """Whether this cluster is asked for."""
+        return not self.clusters or any(name == p or fnmatchcase(name, p) for p in self.clusters)
+
+    def tags(self, tags: Mapping[str, str]) -> bool:
+        """Whether a node with these tags is asked for."""
+        return all(key in tags and fnmatchcase(tags[key], p) for key, p in self.node_tags.items())
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The clusters asked for, if each is by its full name and one call's filters hold them all."""
+        names = tuple(dict.fromkeys(self.clusters))
+        are_patterns = any(set("*?[") & set(name) for name in names)
+        return None if are_patterns or not 1 <= len(names) <= _NAMES_PER_CALL else names
+
+
+def tagged_clusters(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The clusters an instance is tagged as a worker of, the most telling tag first."""
+    named = [tags.get(key, "") for key in NAME_TAGS]
+    owned_or_shared = [
+        key.removeprefix(OWNERSHIP_TAG)
+        for ownership in _OWNERSHIP
+        for key in sorted(tags)
+        if key.startswith(OWNERSHIP_TAG) and tags[key] == ownership
+    ]
+    return tuple(dict.fromkeys(name for name in (*named, *owned_or_shared) if name))
+
+
+def place(instance: Instance, series: Collection[Series], recent: Collection[Series]) -> Placed | None:
+    """The one cluster and node name of an instance with these series; None if nothing makes it a node.
+
+    Of several series (a node that was renamed, or two agents) it is the one that reported in the last three
+    hours (`recent`), then the one of the cluster its tags name, then the one with the instance's private
+    DNS name, which is what EKS calls a node unless told otherwise, then the first in the alphabet.
+    """
+    tagged = tagged_clusters(instance.tags)
+    if not series:
+        return Placed(tagged[0], None) if tagged else None
+    best = min(
+        series,
+        key=lambda one: (
+            one not in recent,
+            tagged.index(one.cluster) if one.cluster in tagged else len(tagged),
+            one.node_name != instance.private_dns_name,
+            one,
+        ),
+    )
+    return Placed(best.cluster, best.node_name)
+
+
+def bandwidth_of(instance_type: Mapping[str, Any]) -> ByteRate | None:
+    """A described type's network bandwidth in one direction: its cards' peaks added up, None if unknown.
+
+    Of old types AWS says "Low to Moderate" and puts no figure to it ("Up to 10 Gigabit"); what stands beside
+    that as a peak is nothing to call a node implausible for.
+    """
+    cards = instance_type.get("NetworkInfo", {}).get("NetworkCards", [])
+    if any(_is_vague(card.get("NetworkPerformance")) for card in cards):
+        return None
+    peaks = [card.get("PeakBandwidthInGbps") for card in cards]
+    return ByteRate(sum(peaks) * 1e9 / 8) if peaks and all(peaks) else None
+
+
+def _is_vague(performance: object) -> bool:
+    return isinstance(performance, str) and not re.search(r"\d", performance)
+
+
+def join(
+    wanted: Wanted,
+    instances: Mapping[str, Instance],
+    series: Collection[Series],
+    *,
+    recent: Collection[Series] = (),
+    bandwidths: Mapping[str, ByteRate] | None = None,
+) -> Discovery:
+    """Running instances by id and series of the last two weeks, put together."""
+    nodes: dict[str, list[Node]] = defaultdict(list)
+    other_tags: Counter[str] = Counter()
+    twice: list[str] = []
+    renamed: Counter[tuple[str, str]] = Counter()
+    series_of = by_instance(series)
+    for _, instance in sorted(instances.items()):
+        own, tagged = series_of.get(instance.instance_id, ()), tagged_clusters(instance.tags)
+        placed = place(instance, own, recent)
+        if placed is None:
+            continue
+        if tagged and placed.cluster not in tagged and wanted.cluster(tagged[0]):
+            renamed[tagged[0], placed.cluster] += 1
+        if not wanted.cluster(placed.cluster):
+            continue
+        if not wanted.tags(instance.tags):
+            other_tags[placed.cluster] += 1
+            continue
+        nodes[placed.cluster].append(_node(instance, placed, bandwidths or {}))
+        if len(own) > 1 or (not own and len(tagged) > 1):
+            twice.append(f"{instance.instance_id} as {placed.node_name or 'a node'} of {placed.cluster}")
+    gone = [one for one in series if one.is_on_ec2 and one.instance_id not in instances]
+    departed = Counter(one.cluster for one in gone)
+    fargate = Counter(one.cluster for one in series if one.is_fargate)
+    not_on_ec2 = Counter(one.cluster for one in series if not one.is_fargate and not one.is_on_ec2)
+    return Discovery(
+        tuple(
+            FoundCluster(
+                name,
+                tuple(nodes.get(name, ())),
+                departed=departed[name],
+                fargate=fargate[name],
+                not_on_ec2=not_on_ec2[name],
+                other_tags=other_tags[name],
+            )
+            for name in sorted({*nodes, *other_tags, *(wanted.names or ())})
+        ),
+        (
+            *_on_those_counted_once(twice),
+            *_on_those_known_otherwise(renamed),
+            *_on_those_without_instances(sorted(filter(wanted.cluster, fargate.keys() - nodes.keys()))),
+        ),
+    )
+
+
+def _node(instance: Instance, placed: Placed, bandwidths: Mapping[str, ByteRate]) -> Node:
+    return Node(
+        placed.cluster,
+        instance.instance_id,
+        placed.node_name,
+        instance.launched_at,
+        instance.instance_type or None,
+        bandwidths.get(instance.instance_type),
+    )
+
+
+def _on_those_counted_once(twice: Sequence[str]) -> Iterator[str]:
+    if twice:
+        have = "An instance has" if len(twice) == 1 else f"{len(twice)} instances have"
+        yield f"{have} more than one series or cluster and counts once: {twice[0]}."
+
+
+def _on_those_known_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    for (tag, cluster), count in sorted(renamed.items()):
+        if count == 1:
+            yield (
+                f"1 instance tagged as a worker of {tag} reports to Container Insights as cluster {cluster}, "
+                "and counts as a node of that."
+            )
+        else:
+            yield (
+                f"{count} instances tagged as workers of {tag} report to Container Insights as cluster "
+                f"{cluster}, and count as nodes of that."
+            )
+
+
+def _on_those_without_instances(clusters: Iterable[str]) -> Iterator[str]:
+    for cluster in clusters:
+        yield f"{cluster} has nodes on Fargate only, and these have no instance to compare with."
+
+
+def by_instance(series: Iterable[Series]) -> dict[str, list[Series]]:
+    series_of: dict[str, list[Series]] = defaultdict(list)
+    for one in series:
+        if one.is_on_ec2:
+            series_of[one.instance_id].append(one)
+    return series_of

@@ -1,0 +1,60 @@
+"""How the terminal shows names, rates and ratios. Everything from outside is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import Window
+from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.verdict import Judgement
+from enigap.core.text import printable
+
+STYLES = {False: "bold red", None: "yellow", True: "green"}
+MARKS = {False: "unexplained", None: "unknown", True: "explained"}
+
+
+def span_of(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
+
+
+def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:
+    """How many nodes are unexplained, unknown and explained."""
+    counts = {
+        explained: sum(v for r in reports for k, v in r.verdicts.items() if k.explained is explained)
+        for explained in MARKS
+    }
+    # With a finding the nodes may have no verdicts.
+    return counts | {None: sum(r.node_count for r in reports) - counts[False] - counts[True]}
+
+
+def short_name(node: Node) -> str:
+    """The node's name without its domain; empty where Container Insights never gave it one."""
+    return (node.node_name or "").split(".")[0]
+
+
+def node_label(judgement: Judgement) -> str:
+    name, instance_id = printable(short_name(judgement.node)), printable(judgement.node.instance_id)
+    return f"{name} ({instance_id})" if name else instance_id
+
+
+def one_line(name: str) -> Text:
+    """A name in a column that may be narrower than the name."""
+    return Text(printable(name), no_wrap=True, overflow="ellipsis")
+
+
+def rate(value: ByteRate | None) -> str:
+    """A rate, or a dash for one that cannot be known."""
+    return str(value) if value is not None else "-"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio with the digits that matter, or a dash."""
+    if value is None:
+        return "-"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"

@@ -1,0 +1,104 @@
+"""Reading and judging what the arguments of a command name: shared by `check`, `report` and others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from enigap.aws.clients import Aws
+from enigap.aws.discovery import discover
+from enigap.aws.placement import Discovery, FoundCluster, Wanted
+from enigap.cli.arguments import (
+    UsageError,
+    settings_from,
+    window_at,
+)
+from enigap.cli.progress import Say, progress
+from enigap.core.counting.rules import EvidencePolicy
+from enigap.core.counting.window import Window
+from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.verdict import Verdict
+from enigap.core.text import count
+from enigap.settings import Settings
+from enigap.wiring import assess_found
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is to see of an account's clusters."""
+
+    region: str
+    settings: Settings
+    window: Window
+    reports: Sequence[ClusterReport]
+    notes: Sequence[str]
+
+
+def look(
+    *,
+    cluster: Sequence[str] | None,
+    region: str | None,
+    profile: str | None,
+    at: str | None,
+    evidence: EvidencePolicy | None,
+    settings_file: Path | None,
+) -> Look:
+    """Read and judge what the arguments name. Raises UsageError, SettingsError and AwsProblem."""
+    settings = settings_from(settings_file, profile, region)
+    settings = replace(
+        settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
+    )
+    window = window_at(at, datetime.now(UTC), settings.rules())
+    aws = Aws(profile=profile, region=region)
+    with progress() as say:
+        found = found_clusters(aws, settings, say)
+        reports = [_report(aws, settings, one, window, say) for one in found.clusters]
+    return Look(aws.region, settings, window, reports, found.notes)
+
+
+def exit_status(reports: Sequence[ClusterReport]) -> int:
+    """1 for anything unexplained; else 2 for what could not be told, or nothing to tell of; else 0."""
+    verdicts = {verdict for report in reports for verdict in report.verdicts}
+    if any(verdict.explained is False for verdict in verdicts):
+        return 1
+    judged = any(report.nodes_judged for report in reports)
+    if not judged or Verdict.UNREADABLE in verdicts or any(report.finding for report in reports):
+        return 2
+    return 0
+
+
+def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
+    """The clusters that the settings name, or all. Raises UsageError where there is none, and AwsProblem."""
+    say(f"looking for clusters in {aws.region}")
+    wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
+    found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+    if empty := [name for name in settings.clusters if not _is_found(name, found)]:
+        names = ", ".join(map(repr, empty))
+        raise UsageError(
+            f"There is no cluster {names} in {aws.region}: no running instance is a node of it by its series "
+            "in Container Insights or, without one, by its tags; check the name, the region and the account."
+        )
+    if not found.clusters:
+        raise UsageError(
+            f"There is no cluster in {aws.region}: no running instance carries a cluster's tag, and "
+            "Container Insights has no series of one; check the region and the account."
+        )
+    return found
+
+
+def _is_found(name: str, found: Discovery) -> bool:
+    asked = Wanted(clusters=(name,))
+    return any(asked.cluster(cluster.name) and _has_traces(cluster) for cluster in found.clusters)
+
+
+def _has_traces(cluster: FoundCluster) -> bool:
+    return bool(
+        cluster.nodes or cluster.departed or cluster.fargate or cluster.not_on_ec2 or cluster.other_tags
+    )
+
+
+def _report(aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say) -> ClusterReport:
+    say(f"reading {count(len(cluster.nodes), 'node')} of {cluster.name}")
+    return assess_found(aws, settings, cluster, window)

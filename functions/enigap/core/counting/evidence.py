@@ -1,0 +1,298 @@
+"""What the devices of one node carried, from the agent's per-device events, and how surely.
+
+The agent writes one `NodeNet` event per device and sample to the cluster's performance log group. An event
+carries its exact time, so it needs no allowance for the age of counters: it covers the span since the event
+before it, and only the two that straddle the edges of what is judged are shared by an unknown amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from enigap.core.counting.devices import Classifier, DeviceKind
+from enigap.core.counting.reading import Run, runs_of, usable_number
+from enigap.core.counting.units import NOTHING, ByteRate, RateSpan
+from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, Window, floor_to
+
+LONGEST_INTERVAL: Final = timedelta(seconds=90)
+"""Events of one device further apart than this have a missing one between them (real intervals are 40..80
+s)."""
+
+AMBIGUOUS_INTERVAL: Final = timedelta(seconds=40)
+"""Events closer than this come from a 30 s interval or from two agents; then one may cover a whole minute all
+the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSample:
+    """One device in one event. Rates in bytes per second; None where the event has no rate (a counter was
+    reset)."""
+
+    at: datetime
+    device: str
+    rx_bytes_per_second: float | None
+    tx_bytes_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvents:
+    """All events of one node that were found, in any order, duplicates included."""
+
+    samples: tuple[DeviceSample, ...]
+    foreign: int = 0
+    """Events in the node's stream that carry another instance id or cluster: streams are named after the
+    node's IP, and IPs are reused."""
+    malformed: int = 0
+    """Events that could not be read."""
+
+    def within(self, start: datetime, end: datetime) -> tuple[DeviceSample, ...]:
+        """The samples taken in [start, end)."""
+        return tuple(sample for sample in self.samples if start <= sample.at < end)
+
+
+class NoEvidence(StrEnum):
+    """Why there are no events for a node."""
+
+    NOT_ASKED = "not_asked"
+    LOG_GROUP_MISSING = "log_group_missing"
+    STREAM_MISSING = "stream_missing"
+    DENIED = "denied"
+    BUDGET_SPENT = "budget_spent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingEvidence:
+    """Nothing to look at, and why. `detail` completes the sentence for people."""
+
+    why: NoEvidence
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRates:
+    """What one device carried over the judged periods."""
+
+    device: str
+    kind: DeviceKind
+    rx: RateSpan
+    tx: RateSpan
+
+    @property
+    def total(self) -> RateSpan:
+        return self.rx + self.tx
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Device by device, over the periods in which every physical device reported throughout."""
+
+    periods: tuple[datetime, ...]
+    devices: tuple[DeviceRates, ...]
+    """Largest first."""
+
+    def of_kind(self, *kinds: DeviceKind) -> tuple[DeviceRates, ...]:
+        return tuple(device for device in self.devices if device.kind in kinds)
+
+    @property
+    def physical_rx(self) -> RateSpan:
+        return sum((device.rx for device in self.of_kind(DeviceKind.PHYSICAL)), NOTHING)
+
+    @property
+    def physical_tx(self) -> RateSpan:
+        return sum((device.tx for device in self.of_kind(DeviceKind.PHYSICAL)), NOTHING)
+
+    @property
+    def virtual(self) -> RateSpan:
+        """Every device that is not physical, of unknown kind included."""
+        return sum(
+            (device.total for device in self.devices if device.kind is not DeviceKind.PHYSICAL), NOTHING
+        )
+
+    @property
+    def counted_again(self) -> RateSpan:
+        return sum((device.total for device in self.of_kind(DeviceKind.COUNTED_AGAIN)), NOTHING)
+
+    @property
+    def total(self) -> RateSpan:
+        return sum((device.total for device in self.devices), NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """There are events, but they prove nothing; `why` completes "its devices prove nothing: ..."."""
+
+    why: str
+    devices: tuple[DeviceRates, ...] = ()
+    """What was seen all the same, for showing. Never for judging."""
+
+
+def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classifier) -> Evidence | Unusable:
+    """The devices' rates over those of `periods` that the physical devices cover, if two of them are.
+
+    `periods` are the starts of complete periods of one window, in time order. Whether the devices add up to
+    the node's total is for the caller to compare (`verdict`).
+    """
+    by_device = _by_device(events.samples)
+    if not by_device:
+        return Unusable(_nothing_usable(events))
+    physical = {name for name in by_device if classifier.kind(name) is DeviceKind.PHYSICAL}
+    if not physical:
+        rates = _rates(by_device, periods, classifier)
+        return Unusable(f"none of its devices ({_names(by_device)}) has the name of an ENI's", rates)
+    covered = tuple(start for start in periods if all(_covers(by_device[name], start) for name in physical))
+    if len(covered) < 2:
+        gappy = sorted(n for n in physical if not all(_covers(by_device[n], start) for start in periods))
+        rates = _rates(by_device, periods, classifier)
+        return Unusable(f"{', '.join(gappy)} did not report in every minute", rates)
+    return Evidence(covered, _rates(by_device, covered, classifier))
+
+
+def greatest_rate(events: DeviceEvents, start: datetime, end: datetime) -> tuple[str, ByteRate]:
+    """The device with the greatest rate of one direction in any event of [start, end), and that rate."""
+    found = ("", ByteRate(0.0))
+    for sample in events.samples:
+        if start <= sample.at < end:
+            for value in (sample.rx_bytes_per_second, sample.tx_bytes_per_second):
+                rate = ByteRate(usable_number(value) or 0.0)
+                found = (sample.device, rate) if rate > found[1] else found
+    return found
+
+
+def sums_by_minute(events: DeviceEvents) -> dict[datetime, float]:
+    """All devices' bytes per second added up, for each minute in which events lie.
+
+    A device with several events in a minute (a 30 s interval, two agents) counts with their average, as
+    CloudWatch's Average does. A minute in which any device has an event without a rate is left out.
+    """
+    rates: dict[datetime, dict[str, list[float]]] = {}
+    holes: set[datetime] = set()
+    seen: set[tuple[str, datetime]] = set()
+    for sample in events.samples:
+        minute = floor_to(sample.at, MINUTE)
+        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
+        if rx is None or tx is None:
+            holes.add(minute)
+        elif (sample.device, sample.at) not in seen:
+            seen.add((sample.device, sample.at))
+            rates.setdefault(minute, {}).setdefault(sample.device, []).append(rx + tx)
+    return {
+        minute: sum(sum(several) / len(several) for several in devices.values())
+        for minute, devices in rates.items()
+        if minute not in holes
+    }
+
+
+def glance(events: DeviceEvents, window: Window, classifier: Classifier) -> Unusable:
+    """What the devices did in the window, for people to see where nothing could be compared."""
+    periods = tuple(window.start + number * PERIOD for number in range(PERIODS_PER_WINDOW))
+    rates = _rates(_by_device(events.samples), periods, classifier)
+    return Unusable("the window was not compared" if rates else _nothing_usable(events), rates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """One sample with the span it covers. `earliest` is where it may begin at the earliest."""
+
+    earliest: datetime
+    start: datetime
+    end: datetime
+    rx: float
+    tx: float
+    is_known: bool
+    """Whether the event before it is there to say since when."""
+
+
+def _by_device(samples: Iterable[DeviceSample]) -> dict[str, list[_Covered]]:
+    """The usable samples of each device in time order, each exact repeat once, with the span each covers."""
+    grouped: dict[str, dict[datetime, tuple[float, float]]] = {}
+    for sample in samples:
+        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
+        if sample.device and rx is not None and tx is not None:
+            grouped.setdefault(sample.device, {}).setdefault(sample.at, (rx, tx))
+    return {device: _spans(rates) for device, rates in grouped.items()}
+
+
+def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
+    spans: list[_Covered] = []
+    for at in sorted(rates):
+        before = spans[-1].end if spans else at - MINUTE
+        interval = at - before
+        # After a gap nobody knows what the rate is over: as a rule the last minute, once a counter started
+        # anew.
+        start = at - MINUTE if interval > LONGEST_INTERVAL else before
+        earliest = min(start, at - MINUTE) if interval < AMBIGUOUS_INTERVAL else before
+        is_known = bool(spans) and interval <= LONGEST_INTERVAL
+        spans.append(_Covered(earliest, start, at, *rates[at], is_known=is_known))
+    return spans
+
+
+def _covers(spans: Sequence[_Covered], period: datetime) -> bool:
+    """Whether a device reported all through the period, without a missing event."""
+    touching = [s for s in spans if s.end > period and s.start < period + PERIOD]
+    return (
+        bool(touching)
+        and touching[0].start <= period
+        and touching[-1].end >= period + PERIOD
+        and all(after.start == before.end for before, after in pairwise(touching))
+        and all(s.is_known for s in touching)
+    )
+
+
+def _rates(
+    by_device: Mapping[str, Sequence[_Covered]], periods: Sequence[datetime], classifier: Classifier
+) -> tuple[DeviceRates, ...]:
+    if not periods:
+        return ()
+    runs = runs_of(tuple(periods))
+    over = len(periods) * PERIOD
+    rates = [
+        DeviceRates(name, classifier.kind(name), *_device_rates(spans, runs, over))
+        for name, spans in by_device.items()
+    ]
+    return tuple(sorted(rates, key=lambda rate: (-rate.total.middle.bytes_per_second, rate.device)))
+
+
+def _device_rates(
+    spans: Sequence[_Covered], runs: Sequence[Run], over: timedelta
+) -> tuple[RateSpan, RateSpan]:
+    rx, tx = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+    for span in spans:
+        whole = (span.end - span.start).total_seconds()
+        for run in runs:
+            inside = (min(span.end, run.end) - max(span.start, run.start)).total_seconds()
+            # A sample that ends inside may still hold bytes from inside only, or from before only.
+            if min(span.end, run.end) <= max(span.earliest, run.start):
+                continue
+            within = span.earliest >= run.start and span.end <= run.end
+            for sums, rate in ((rx, span.rx), (tx, span.tx)):
+                sums[0] += rate * whole if within else 0.0
+                sums[1] += rate * max(0.0, inside)
+                sums[2] += rate * whole
+    return _span_of(rx, over), _span_of(tx, over)
+
+
+def _span_of(sums: Sequence[float], over: timedelta) -> RateSpan:
+    low, middle, high = (ByteRate.from_total(total, over) for total in sums)
+    return RateSpan(low, middle, high)
+
+
+def _names(devices: Iterable[str], most: int = 4) -> str:
+    names = sorted(devices)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _nothing_usable(events: DeviceEvents) -> str:
+    if events.foreign:
+        return f"all {events.foreign} events in its log stream belong to another node"
+    if events.malformed:
+        return f"none of its {events.malformed} events could be read"
+    if events.samples:
+        return "its events name no device with byte rates"
+    return "it wrote no device events in this window"

@@ -1,0 +1,64 @@
+"""The three metrics that are read, and what their numbers mean.
+
+| reading | metric | statistic | unit of a datapoint |
+|---|---|---|---|
+| OS | ContainerInsights `node_network_total_bytes` | Average over 60 s | Bytes/Second |
+| ENI in | AWS/EC2 `NetworkIn` | Sum over 300 s | Bytes per period |
+| ENI out | AWS/EC2 `NetworkOut` | Sum over 300 s | Bytes per period |
+| ENI samples | AWS/EC2 `NetworkIn` | SampleCount over 300 s | Count: 5 once a period is complete |
+
+Average, never Sum, for the OS: an agent that reports every 30 seconds, or two agents on one node, double the
+sum and leave the average right. Sum, never Average, for the ENIs: EC2's Average is per one-minute sample.
+Sum and SampleCount of one metric in one call are billed as one metric (up to five statistics are).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, unique
+from typing import Final
+
+OS_NAMESPACE: Final = "ContainerInsights"
+OS_METRIC: Final = "node_network_total_bytes"
+ENI_NAMESPACE: Final = "AWS/EC2"
+
+CLUSTER_DIMENSION: Final = "ClusterName"
+INSTANCE_DIMENSION: Final = "InstanceId"
+NODE_DIMENSION: Final = "NodeName"
+
+COMPLETE_SAMPLE_COUNT: Final = 5
+"""SampleCount of a settled five-minute EC2 datapoint, with basic and with detailed monitoring alike.
+
+On Nitro a datapoint is published after its first minute and grows: its count runs from 1 to 5
+(CloudWatch user guide, ec2-metricscollected, edition of 2018)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One statistic of one metric."""
+
+    namespace: str
+    metric: str
+    statistic: str
+    period: timedelta
+    dimensions: tuple[str, ...]
+
+
+@unique
+class Quantity(Enum):
+    """What is asked about a node; the value says where it is read."""
+
+    OS = Meter(
+        OS_NAMESPACE,
+        OS_METRIC,
+        "Average",
+        timedelta(minutes=1),
+        # Exactly these three: CloudWatch knows no series by InstanceId alone.
+        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
+    )
+    ENI_IN = Meter(ENI_NAMESPACE, "NetworkIn", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))
+    ENI_IN_SAMPLES = Meter(
+        ENI_NAMESPACE, "NetworkIn", "SampleCount", timedelta(minutes=5), (INSTANCE_DIMENSION,)
+    )
+    ENI_OUT = Meter(ENI_NAMESPACE, "NetworkOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))

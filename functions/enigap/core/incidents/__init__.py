@@ -1,0 +1,1 @@
+"""What persists over windows: incidents, the decision what to say about them, and the state between runs."""

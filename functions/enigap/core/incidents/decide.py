@@ -1,0 +1,359 @@
+"""What persists, and what is said about it: incidents open, remind and resolve, once and with a named reason.
+
+`decide` is a pure function of the cluster's state, this run's report, the policy and the silences. It can be
+asked again with the same arguments and answers the same; what it wants said is put into the new state's
+outbox, so that one compare-and-swap writes both or neither.
+
+How long a node has been unexplained is read from the report, which holds the last windows, not remembered:
+a run that was skipped or repeated changes nothing. Silence never resolves: a node must be *explained* for
+`resolve_windows` windows, or gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from enigap.core.counting.window import GRID
+from enigap.core.documents import node_document
+from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
+from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
+from enigap.core.judging.verdict import Verdict
+
+WORST_NODES: Final = 10
+"""How many nodes of an incident are told about one by one; the rest is a count."""
+
+MOST_MEMBERS: Final = 1400
+"""How many nodes of one cluster-wide incident are remembered. With four such incidents the state stays
+well under 100 KB; a larger incident resolves by counting instead (see `_still_in`)."""
+
+
+def decide(
+    state: ClusterState, report: ClusterReport, policy: Policy, silences: Sequence[Silence], now: datetime
+) -> ClusterState:
+    """The state after this run, with what is to be said in its outbox.
+
+    Raises ValueError if the state has already seen this window or a later one: the caller only flushes then.
+    """
+    if state.done is not None and report.window <= state.done:
+        raise ValueError(
+            f"window {report.window.end.isoformat()} is not newer than {state.done.end.isoformat()}"
+        )
+    unreadable = _is(report, FindingKind.UNREADABLE)
+    seen = replace(
+        state,
+        done=report.window,
+        # Nodes that could not even be listed have not gone away.
+        nodes=report.node_count or (state.nodes if unreadable else 0),
+        nodes_judged=report.nodes_judged,
+        seen_collecting=state.seen_collecting or _collects(report),
+        unreadable_runs=state.unreadable_runs + 1 if unreadable else 0,
+    )
+    desk = _Desk(seen, report, policy, silences, now)
+    if report.finding is None:
+        desk.follow_up_nodes()
+        desk.open_nodes()
+    desk.follow_up_findings()
+    desk.open_findings()
+    unsaid = _as_it_stands(merge([*state.outbox, *desk.news]), desk.incidents)
+    return replace(
+        seen,
+        incidents=tuple(desk.incidents),
+        outbox=_endings_together(unsaid, desk.incidents, policy.collapse_above),
+    )
+
+
+def merge(news: Iterable[News]) -> tuple[News, ...]:
+    """One entry for each incident: what has not been said yet is said once.
+
+    An incident that opened and resolved unsaid is still told, as resolved: nothing is lost.
+    """
+    latest: dict[str, News] = {}
+    for item in news:
+        before = latest.pop(item.incident.id, None)
+        if before and before.news is NewsKind.OPENED and item.news is NewsKind.REMINDER:
+            latest[item.incident.id] = replace(item, news=NewsKind.OPENED, why=before.why)
+        else:
+            latest[item.incident.id] = item
+    return tuple(latest.values())
+
+
+def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterator[News]:
+    """What is open is told as it is by now; what a cluster-wide incident took in is told with that."""
+    by_id = {incident.id: incident for incident in incidents}
+    for item in news:
+        if item.news is NewsKind.RESOLVED:
+            yield item
+        elif item.incident.id in by_id:
+            yield replace(item, incident=by_id[item.incident.id])
+
+
+def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most: int) -> tuple[News, ...]:
+    """Endings that pile up while nothing can be said are told as one, so that the outbox stays small."""
+    unsaid = list(news)
+    open_ids = {incident.id for incident in incidents}
+    endings: dict[str, list[News]] = {}
+    for item in unsaid:
+        if item.news is NewsKind.RESOLVED:
+            endings.setdefault(item.incident.verdict, []).append(item)
+    for verdict, over in endings.items():
+        cluster = over[0].incident.id.rsplit("/", 2)[0]
+        wide_id = f"{cluster}/*/{verdict}"
+        if len(over) > most and wide_id not in open_ids:
+            unsaid = [item for item in unsaid if item not in over] + [_joined(over, wide_id)]
+    return tuple(unsaid)
+
+
+def _joined(endings: Sequence[News], wide_id: str) -> News:
+    newest = endings[-1]
+    told = [ending.incident.told_at for ending in endings if ending.incident.told_at is not None]
+    incident = replace(
+        newest.incident,
+        id=wide_id,
+        cause=None,
+        since=min(ending.incident.since for ending in endings),
+        node_count=sum(ending.incident.node_count for ending in endings),
+        nodes=tuple(node for ending in reversed(endings) for node in ending.incident.nodes)[:WORST_NODES],
+        told_at=max(told, default=None),
+    )
+    all_gone = all(ending.why is NewsReason.NODE_GONE for ending in endings)
+    return replace(
+        newest, incident=incident, why=NewsReason.NODE_GONE if all_gone else NewsReason.EXPLAINED_AGAIN
+    )
+
+
+def member_key(instance_id: str) -> str:
+    """Eight characters that stand for an instance id.
+
+    They are 48 bits: that any two of 100,000 nodes share one, and the first is overlooked, happens once in
+    50,000 such clusters.
+    """
+    return base64.urlsafe_b64encode(hashlib.sha256(instance_id.encode()).digest()[:6]).decode()
+
+
+class _Desk:
+    """Where one run's report meets the open incidents."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        report: ClusterReport,
+        policy: Policy,
+        silences: Sequence[Silence],
+        now: datetime,
+    ) -> None:
+        self.state, self.report, self.policy = state, report, policy
+        self.silences, self.now = silences, now
+        self.nodes = {member_key(r.newest.node.instance_id): r for r in report.nodes}
+        self.incidents: list[Incident] = []
+        self.news: list[News] = []
+
+    # --- nodes
+
+    def follow_up_nodes(self) -> None:
+        """Each open incident of nodes: resolved, reminded of, or kept as it is."""
+        for incident in self.state.incidents:
+            if incident.verdict in set(FindingKind):
+                continue
+            left = self._still_in(incident)
+            if left:
+                self._keep(self._updated(incident, left))
+            else:
+                known = incident.members if incident.members is not None else self.nodes
+                gone = not any(key in self.nodes for key in known)
+                self._resolve(incident, NewsReason.NODE_GONE if gone else NewsReason.EXPLAINED_AGAIN)
+
+    def _still_in(self, incident: Incident) -> list[str]:
+        """The keys of its nodes that are neither gone nor explained for long enough."""
+        if incident.members is not None:
+            return [
+                key
+                for key in incident.members
+                if key in self.nodes and not self.nodes[key].explained_throughout(self.policy.resolve_windows)
+            ]
+        # Too many nodes to remember: it stays open while any node is unexplained, or more than a hundredth
+        # of the cluster is unknown, which could be the same nodes.
+        unexplained = [
+            k for k, r in self.nodes.items() if False in _explained(r, self.policy.resolve_windows)
+        ]
+        unknown = [k for k, r in self.nodes.items() if None in _explained(r, self.policy.resolve_windows)]
+        return unexplained or (unknown if len(unknown) > len(self.nodes) / 100 else [])
+
+    def open_nodes(self) -> None:
+        """Nodes unexplained for long enough and not yet part of an incident; many of a kind become one."""
+        known = {key for incident in self.incidents for key in incident.members or ()}
+        wide = {i.verdict for i in self.incidents if i.is_cluster_wide and i.verdict not in set(FindingKind)}
+        confirmed: dict[Verdict, list[str]] = {}
+        for key, report in self.nodes.items():
+            if key not in known and report.unexplained_throughout(self.policy.confirm_windows):
+                confirmed.setdefault(report.newest.verdict, []).append(key)
+        if self._is_known_not_to_collect:
+            confirmed.pop(Verdict.OS_SILENT, None)  # it was told of, as one finding
+        for verdict, keys in confirmed.items():
+            single = [i for i in self.incidents if i.verdict == verdict and not i.is_cluster_wide]
+            if verdict.value in wide:
+                self._join(verdict, keys)
+            elif len(single) + len(keys) > self.policy.collapse_above:
+                self._collapse(verdict, single, keys)
+            else:
+                for key in keys:
+                    self._open(self._incident_of(verdict, [key], self.nodes[key].newest.node.instance_id))
+
+    def _join(self, verdict: Verdict, keys: list[str]) -> None:
+        """More nodes for an incident that everybody knows of: its count grows, and nobody is told twice."""
+        for number, incident in enumerate(self.incidents):
+            if incident.is_cluster_wide and incident.verdict == verdict and incident.members is not None:
+                self.incidents[number] = self._updated(incident, [*incident.members, *keys])
+
+    def _collapse(self, verdict: Verdict, single: list[Incident], keys: list[str]) -> None:
+        """One incident for the cluster takes the place of one for each node."""
+        members = [key for incident in single for key in incident.members or ()] + keys
+        wide = self._incident_of(verdict, members, "*")
+        # What is still to be said of one of them will not be: the incident of the cluster is told instead.
+        unsaid = {item.incident.id for item in self.state.outbox if item.news is NewsKind.OPENED}
+        told = [i.told_at for i in single if i.told_at is not None and i.id not in unsaid]
+        wide = replace(
+            wide,
+            since=min([wide.since, *(incident.since for incident in single)]),
+            told_at=max(told, default=None),  # who heard of one of them hears how it ends, muted or not
+        )
+        self.incidents = [incident for incident in self.incidents if incident not in single]
+        self._open(wide)
+
+    def _incident_of(self, verdict: Verdict, keys: list[str], target: str) -> Incident:
+        reports = self._worst_first(keys)
+        windows = max(report.unexplained_windows for report in reports)
+        causes = {report.newest.cause for report in reports}
+        cause = causes.pop() if len(causes) == 1 else None
+        return Incident(
+            id=f"{self.report.cluster}/{target}/{verdict.value}",
+            verdict=verdict.value,
+            cause=cause.value if cause else None,
+            since=self.report.window.end - windows * GRID,
+            node_count=len(reports),
+            nodes=tuple(node_document(report.newest) for report in reports[:WORST_NODES]),
+            members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
+        )
+
+    def _updated(self, incident: Incident, keys: list[str]) -> Incident:
+        """The incident as it stands now; nodes that cannot be judged leave the figures last seen."""
+        unexplained = [r for r in self._worst_first(keys) if r.newest.explained is False]
+        nodes = tuple(node_document(r.newest) for r in unexplained[:WORST_NODES]) or incident.nodes
+        members = tuple(keys) if incident.members is not None and len(keys) <= MOST_MEMBERS else None
+        return replace(incident, node_count=len(keys), nodes=nodes, members=members)
+
+    def _worst_first(self, keys: Iterable[str]) -> list[NodeReport]:
+        chosen = tuple(self.nodes[key] for key in keys)
+        return replace(self.report, nodes=chosen).worst_first()
+
+    # --- the cluster as a whole
+
+    def follow_up_findings(self) -> None:
+        """Findings about the whole cluster, and, while there is one, what is known of its nodes."""
+        for incident in self.state.incidents:
+            if incident.verdict not in set(FindingKind):
+                if self.report.finding is not None:
+                    self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
+            elif self._persists(FindingKind(incident.verdict)):
+                self._keep(self._with_reason(incident))
+            elif self._is_gone:
+                self._resolve(incident, NewsReason.NODE_GONE)
+            elif incident.verdict == FindingKind.UNREADABLE:
+                self._resolve(incident, NewsReason.READABLE_AGAIN)
+            else:
+                self._resolve(incident, NewsReason.COLLECTED_AGAIN)
+
+    def _persists(self, kind: FindingKind) -> bool:
+        if self.report.finding is not None:
+            # What cannot be read may still not be collected; what was read and not collected is readable.
+            return self.report.finding.kind is kind or kind is FindingKind.NOT_COLLECTED
+        return kind is FindingKind.NOT_COLLECTED and not _collects(self.report) and not self._is_gone
+
+    @property
+    def _is_known_not_to_collect(self) -> bool:
+        """Whether that it publishes nothing is open, and is so still, though some nodes are unreadable."""
+        kind = FindingKind.NOT_COLLECTED
+        return self._persists(kind) and any(incident.verdict == kind for incident in self.state.incidents)
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the cluster has no node left."""
+        return self.report.node_count == 0
+
+    def _with_reason(self, incident: Incident) -> Incident:
+        finding = self.report.finding
+        if finding is None or finding.kind != incident.verdict:
+            return incident
+        return replace(incident, reason=finding.reason, node_count=self.state.nodes)
+
+    def open_findings(self) -> None:
+        finding = self.report.finding
+        if finding is None or any(incident.verdict == finding.kind for incident in self.incidents):
+            return
+        if finding.kind is FindingKind.UNREADABLE:
+            wanted = self.state.unreadable_runs >= self.policy.confirm_windows
+        else:
+            wanted = self.state.seen_collecting or self.report.cluster in self.policy.named_clusters
+        if wanted:
+            self._open(
+                Incident(
+                    id=f"{self.report.cluster}/*/{finding.kind.value}",
+                    verdict=finding.kind.value,
+                    cause=None,
+                    since=self.report.window.end - self.policy.confirm_windows * GRID,
+                    node_count=self.state.nodes,
+                    nodes=(),
+                    members=None,
+                    reason=finding.reason,
+                )
+            )
+
+    # --- saying it
+
+    def _open(self, incident: Incident) -> None:
+        if self._is_silenced(incident):
+            self.incidents.append(incident)
+        else:
+            self._say(NewsKind.OPENED, NewsReason.CONFIRMED, incident)
+
+    def _keep(self, incident: Incident) -> None:
+        if self._is_silenced(incident):
+            self.incidents.append(incident)
+        elif incident.told_at is None:
+            self._say(NewsKind.OPENED, NewsReason.SILENCE_EXPIRED, incident)
+        elif self.report.window.end - incident.told_at >= self.policy.remind_after:
+            self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
+        else:
+            self.incidents.append(incident)
+
+    def _say(self, kind: NewsKind, why: NewsReason, incident: Incident) -> None:
+        told = replace(incident, told_at=self.report.window.end)
+        self.incidents.append(told)
+        self.news.append(News(kind, why, told, self.report.window))
+
+    def _resolve(self, incident: Incident, why: NewsReason) -> None:
+        # Told people hear how it ended, muted or not; about what nobody was told there is nothing to end.
+        if incident.told_at is not None:
+            over = replace(incident, members=None)
+            self.news.append(News(NewsKind.RESOLVED, why, over, self.report.window))
+
+    def _is_silenced(self, incident: Incident) -> bool:
+        return any(silence.covers(incident.id, self.now) for silence in self.silences)
+
+
+def _explained(report: NodeReport, windows: int) -> set[bool | None]:
+    return {verdict.explained for verdict in report.verdicts[:windows]}
+
+
+def _is(report: ClusterReport, kind: FindingKind) -> bool:
+    return report.finding is not None and report.finding.kind is kind
+
+
+def _collects(report: ClusterReport) -> bool:
+    """Whether any node was judged with an OS datapoint."""
+    blind = {Verdict.OS_SILENT, Verdict.UNREADABLE, Verdict.WARMING_UP, Verdict.PARTIAL}
+    return report.finding is None and any(r.newest.verdict not in blind for r in report.nodes)

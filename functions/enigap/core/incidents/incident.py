@@ -1,0 +1,125 @@
+"""The words of incidents: what is open, what is said about it, who muted it, and the policy for both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from enigap.core.counting.window import Window
+from enigap.core.documents import Document
+
+
+class NewsKind(StrEnum):
+    """What has happened to an incident."""
+
+    OPENED = "opened"
+    REMINDER = "reminder"
+    RESOLVED = "resolved"
+
+
+class NewsReason(StrEnum):
+    """Why something is said, or why not. It appears unchanged in the log line and in the message."""
+
+    CONFIRMED = "confirmed"
+    """Unexplained for as many windows as it takes."""
+    SILENCE_EXPIRED = "silence_expired"
+    """It opened while it was muted, and still is open now that it is not."""
+    REMIND_INTERVAL = "remind_interval"
+    """Open and unchanged for as long as the reminder interval."""
+    EXPLAINED_AGAIN = "explained_again"
+    """Every node of it was explained for as many windows as it takes."""
+    NODE_GONE = "node_gone"
+    """Every node of it has been terminated, or is no longer a node of this cluster."""
+    COLLECTED_AGAIN = "collected_again"
+    """The cluster publishes the metric again."""
+    READABLE_AGAIN = "readable_again"
+    """CloudWatch answers again."""
+    TEST = "test"
+    """Somebody asked for a test message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An unexplained verdict, or a cluster-wide finding, that persists."""
+
+    id: str
+    """`CLUSTER/INSTANCE/VERDICT`, or `CLUSTER/*/VERDICT` for more nodes than are told about one by one."""
+    verdict: str
+    cause: str | None
+    since: datetime
+    """The start of the first window known to be unexplained."""
+    node_count: int
+    nodes: tuple[Document, ...]
+    """The worst nodes as they were last seen, in the documents' form."""
+    members: tuple[str, ...] | None
+    """Keys (`member_key`) of all its nodes; None when they were too many to remember, or it has none."""
+    told_at: datetime | None = None
+    """The end of the window whose run last said something about it; None while it is muted."""
+    reason: str | None = None
+    """Of a finding: what is wrong and what to do, as it was last found. Nodes have reasons of their own."""
+
+    @property
+    def is_cluster_wide(self) -> bool:
+        return self.id.split("/")[-2] == "*"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to say. Structured, so that what was not sent can be merged and is rendered when it is."""
+
+    news: NewsKind
+    why: NewsReason
+    incident: Incident
+    window: Window
+    """The window of the run that wants it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An incident that somebody muted. `target` is an incident id, or a pattern of one (`prod/*`)."""
+
+    target: str
+    until: datetime
+    why: str
+
+    def covers(self, incident_id: str, now: datetime) -> bool:
+        return now < self.until and (
+            incident_id == self.target
+            or incident_id.startswith(f"{self.target}/")
+            or fnmatchcase(incident_id, self.target)
+            or self.target in incident_id.split("/")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """Everything remembered about one cluster between runs."""
+
+    cluster: str
+    done: Window | None = None
+    """The newest window that was judged."""
+    nodes: int = 0
+    """How many nodes the cluster had then."""
+    nodes_judged: int = 0
+    """How many of them could be judged."""
+    seen_collecting: bool = False
+    unreadable_runs: int = 0
+    """How many runs in a row CloudWatch answered for no node."""
+    incidents: tuple[Incident, ...] = ()
+    outbox: tuple[News, ...] = ()
+    """What has been decided and not yet been handed to SNS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decide what is said."""
+
+    confirm_windows: int = 2
+    resolve_windows: int = 2
+    remind_after: timedelta = timedelta(hours=24)
+    collapse_above: int = 25
+    named_clusters: Collection[str] = field(default_factory=tuple)
+    """Clusters the settings name without a wildcard: worth a finding though they never collected."""

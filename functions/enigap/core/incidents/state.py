@@ -1,0 +1,230 @@
+"""The cluster's state as it is written down: one small JSON document with a version.
+
+Fields that a later version adds are ignored; a later *version* is refused, so that an older function never
+writes over what it does not understand.
+
+It stays small whatever happens, so that no outage can make it too large to be written: devices are never in
+it, and figures only while there is room.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from enigap.core.counting.window import Window
+from enigap.core.documents import Document
+from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason
+from enigap.core.instants import instant, timestamp
+
+SCHEMA: Final = "enigap.state/1"
+
+MOST_BYTES: Final = 100_000
+"""From this size on figures are left out. Where an item is kept takes four times that."""
+
+MOST_COUNTED: Final = 1_000_000_000
+"""No count of nodes or runs is larger."""
+
+
+class StateUnreadableError(ValueError):
+    """The document is no state this version can read. The message says what to do."""
+
+
+class ConflictError(Exception):
+    """Somebody else wrote in between. Nothing was lost: whoever meets this reads again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A cluster's state and the revision it was read at: None where nothing is written down yet."""
+
+    state: ClusterState
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the planner needs to know of a cluster that was seen before."""
+
+    cluster: str
+    done_or_since: datetime
+    """The end of its newest judged window, or else of the first that was planned."""
+    is_alive: bool
+    """Whether it was never judged, or when it was had nodes, open incidents or something left to say."""
+
+
+def to_json(state: ClusterState) -> str:
+    """The state in its shortest form: ASCII, and for any cluster well under what an item may take."""
+    whole = _to_json(state, _with_figures)
+    return whole if len(whole) <= MOST_BYTES else _to_json(state, _without_figures)
+
+
+def _to_json(state: ClusterState, of_node: Callable[[Document], Document]) -> str:
+    is_open = {_about(incident) for incident in state.incidents}
+    document = {
+        "schema": SCHEMA,
+        "cluster": state.cluster,
+        "done": timestamp(state.done.end) if state.done else None,
+        "nodes": state.nodes,
+        "nodes_judged": state.nodes_judged,
+        "seen_collecting": state.seen_collecting,
+        "unreadable_runs": state.unreadable_runs,
+        "incidents": [_incident_document(incident, of_node) for incident in state.incidents],
+        "outbox": [_news_document(news, is_open, of_node) for news in state.outbox],
+    }
+    return json.dumps(document, separators=(",", ":"), sort_keys=True)
+
+
+def from_json(text: str) -> ClusterState:
+    """The state back. Raises StateUnreadableError for anything that is not one."""
+    try:
+        document = json.loads(text)
+        schema = document["schema"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StateUnreadableError(
+            f"The cluster's state is no state of enigap ({type(error).__name__}): "
+            "delete its item in the state table."
+        ) from error
+    if schema != SCHEMA:
+        raise StateUnreadableError(
+            f"The cluster's state has schema {_shown(schema)} and this version reads {SCHEMA!r}: "
+            "deploy the version that wrote it, or delete its item in the state table."
+        )
+    try:
+        cluster = _text(document["cluster"])
+        incidents = tuple(_incident(cluster, item) for item in document["incidents"])
+        is_open = {_about(incident): incident for incident in incidents}
+        return ClusterState(
+            cluster=cluster,
+            done=_window(document["done"]) if document["done"] is not None else None,
+            nodes=_count(document.get("nodes", 0)),
+            nodes_judged=_count(document.get("nodes_judged", 0)),
+            seen_collecting=bool(document.get("seen_collecting", False)),
+            unreadable_runs=_count(document.get("unreadable_runs", 0)),
+            incidents=incidents,
+            outbox=tuple(_news(cluster, item, is_open) for item in document["outbox"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise StateUnreadableError(
+            f"The cluster's state is damaged ({type(error).__name__}: {str(error)[:80]}): "
+            "delete its item in the state table."
+        ) from error
+
+
+def _window(text: Any) -> Window:
+    return Window(instant(text))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_COUNTED:
+        raise TypeError(f"expected a count, found {type(value).__name__}")
+    return value
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _shown(schema: object) -> str:
+    return repr(schema[:40]) if isinstance(schema, str) else f"of type {type(schema).__name__}"
+
+
+_NO_FIGURES: Final[Document] = {
+    "explained": None,
+    "os_bytes_per_second": None,
+    "eni_bytes_per_second": None,
+    "eni_in_bytes_per_second": None,
+    "eni_out_bytes_per_second": None,
+    "os_to_eni_ratio": None,
+    "unexplained_bytes_per_second": None,
+    "node_local_at_least_bytes_per_second": None,
+    "reason": "There was no room to remember its figures.",
+    "cause": None,
+    "evidence": None,
+}
+"""A node's document but for its names and verdict. What is the same as here is not written down."""
+
+
+def _with_figures(node: Document) -> Document:
+    """Without its devices: they are for the first message and for `explain`."""
+    return {
+        field: value
+        for field, value in node.items()
+        if field != "evidence" and not (field in _NO_FIGURES and value == _NO_FIGURES[field])
+    }
+
+
+def _without_figures(node: Document) -> Document:
+    return {field: value for field, value in node.items() if field not in _NO_FIGURES}
+
+
+def _about(incident: Incident) -> str:
+    """The part of its id that is not the cluster's name, which may be long and is the same for all."""
+    return "/".join(incident.id.rsplit("/", 2)[1:])
+
+
+def _incident_document(incident: Incident, of_node: Callable[[Document], Document]) -> Document:
+    return {
+        "about": _about(incident),
+        "cause": incident.cause,
+        "since": timestamp(incident.since),
+        "node_count": incident.node_count,
+        "nodes": [of_node(node) for node in incident.nodes],
+        "members": "".join(incident.members) if incident.members is not None else None,
+        "told_at": timestamp(incident.told_at) if incident.told_at else None,
+        "reason": incident.reason,
+    }
+
+
+def _incident(cluster: str, document: Any) -> Incident:
+    members = _optional_text(document["members"])
+    target, verdict = _text(document["about"]).split("/")
+    return Incident(
+        id=f"{cluster}/{target}/{verdict}",
+        verdict=verdict,
+        cause=_optional_text(document["cause"]),
+        since=instant(document["since"]),
+        node_count=_count(document["node_count"]),
+        nodes=tuple(_node(node) for node in document["nodes"]),
+        members=None if members is None else tuple(members[i : i + 8] for i in range(0, len(members), 8)),
+        told_at=None if document["told_at"] is None else instant(document["told_at"]),
+        reason=_optional_text(document.get("reason")),
+    )
+
+
+def _node(document: Any) -> Document:
+    _text(document["instance_id"])
+    _text(document["verdict"])
+    _optional_text(document["node_name"])
+    return {**_NO_FIGURES, **document}
+
+
+def _news_document(news: News, is_open: Collection[str], of_node: Callable[[Document], Document]) -> Document:
+    """News of an incident that is open names it; that one is over carries it whole."""
+    incident = news.incident
+    names_it = news.news is not NewsKind.RESOLVED and _about(incident) in is_open
+    return {
+        "news": news.news.value,
+        "why": news.why.value,
+        "window_end": timestamp(news.window.end),
+        "incident": _about(incident) if names_it else _incident_document(incident, of_node),
+    }
+
+
+def _news(cluster: str, document: Any, is_open: Mapping[str, Incident]) -> News:
+    of = document["incident"]
+    return News(
+        NewsKind(document["news"]),
+        NewsReason(document["why"]),
+        is_open[of] if isinstance(of, str) else _incident(cluster, of),
+        _window(document["window_end"]),
+    )

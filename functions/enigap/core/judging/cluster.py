@@ -1,0 +1,104 @@
+"""One cluster, whole, over the windows of one fetch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.counting.window import Window
+from enigap.core.judging.verdict import Judgement, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """One node: the newest window with its figures, the ones before it by their verdicts, newest first."""
+
+    newest: Judgement
+    earlier: tuple[Verdict, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return (self.newest.verdict, *self.earlier)
+
+    def unexplained_throughout(self, windows: int) -> bool:
+        """Whether each of the last so many windows was unexplained."""
+        return len(self.verdicts) >= windows and all(v.explained is False for v in self.verdicts[:windows])
+
+    def explained_throughout(self, windows: int) -> bool:
+        """Whether each of the last so many windows was explained. An unknown one is not."""
+        return len(self.verdicts) >= windows and all(v.explained is True for v in self.verdicts[:windows])
+
+    @property
+    def unexplained_windows(self) -> int:
+        """For how many windows in a row, up to the newest, the node has been unexplained."""
+        return next(
+            (n for n, verdict in enumerate(self.verdicts) if verdict.explained is not False),
+            len(self.verdicts),
+        )
+
+
+class FindingKind(StrEnum):
+    """What is wrong with a cluster as a whole."""
+
+    NOT_COLLECTED = "not_collected"
+    """No node of it has a datapoint of node_network_total_bytes in the whole fetch."""
+    UNREADABLE = "unreadable"
+    """CloudWatch answered for none of its nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cluster as a whole, instead of one verdict for each of its nodes."""
+
+    kind: FindingKind
+    reason: str
+    """One plain sentence that ends with what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """What one run found out about one cluster. With a finding, `nodes` may be empty."""
+
+    cluster: str
+    window: Window
+    nodes: tuple[NodeReport, ...] = ()
+    finding: Finding | None = None
+    node_count: int = 0
+    """How many nodes the cluster has, whether or not `nodes` lists them."""
+    billed_metrics: int = 0
+    """What reading them is billed for: three metrics for each node with a series, two for one without."""
+
+    @property
+    def nodes_judged(self) -> int:
+        """How many had enough readings for a verdict; that no evidence could settle it is one."""
+        return sum(n.newest.explained is not None for n in self.nodes) + self.count(Verdict.UNVERIFIED)
+
+    def count(self, *verdicts: Verdict) -> int:
+        return sum(report.newest.verdict in verdicts for report in self.nodes)
+
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many nodes came to each verdict, in the table's order, zeros left out."""
+        counted = Counter(report.newest.verdict for report in self.nodes)
+        return {verdict: counted[verdict] for verdict in Verdict if counted[verdict]}
+
+    def worst_first(self) -> list[NodeReport]:
+        """Unexplained first, then unknown, then explained; within each the largest amount first."""
+        return sorted(self.nodes, key=_badness)
+
+
+def _badness(report: NodeReport) -> tuple[int, float, str]:
+    judgement = report.newest
+    rank = {False: 0, None: 1, True: 2}[judgement.explained]
+    return rank, -surplus(judgement).bytes_per_second, judgement.node.instance_id
+
+
+def surplus(judgement: Judgement) -> ByteRate:
+    """How much is at stake: what is unexplained, else the gap, else what one side alone reports."""
+    if judgement.unexplained is not None and judgement.unexplained > ZERO:
+        return judgement.unexplained
+    if judgement.os is not None and judgement.eni is not None:
+        return max(judgement.os - judgement.eni, judgement.eni - judgement.os)
+    return judgement.os or judgement.eni or ZERO

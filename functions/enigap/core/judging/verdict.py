@@ -1,0 +1,145 @@
+"""The words: every verdict a node's window can come to, the likely causes, and a judgement that carries its
+reason.
+
+How a judgement is reached is in `judge`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from enigap.core.counting.evidence import Evidence, Unusable
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.counting.window import Window
+
+
+class Verdict(StrEnum):
+    """In the order of the table: the first that matches is the verdict."""
+
+    UNREADABLE = "unreadable"
+    WARMING_UP = "warming_up"
+    IMPLAUSIBLE = "implausible"
+    OS_SILENT = "os_silent"
+    ENI_SILENT = "eni_silent"
+    PARTIAL = "partial"
+    IDLE = "idle"
+    OS_DEFICIT = "os_deficit"
+    OS_EXCESS = "os_excess"
+    AGREE = "agree"
+    POD_EDGE = "pod_edge"
+    NODE_LOCAL = "node_local"
+    UNVERIFIED = "unverified"
+
+    @property
+    def explained(self) -> bool | None:
+        """Whether counting explains the gap; None: unknown."""
+        return VERDICT_TABLE[self].explained
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A row of the verdict table, as the documents show it."""
+
+    explained: bool | None
+    means: str
+
+
+VERDICT_TABLE: Final = {
+    Verdict.UNREADABLE: VerdictRow(
+        explained=None,
+        means="CloudWatch failed for this node: throttled, partial data, an internal error, or access denied",
+    ),
+    Verdict.WARMING_UP: VerdictRow(
+        explained=None,
+        means="the instance was launched during the window and has not reported enough of it yet",
+    ),
+    Verdict.IMPLAUSIBLE: VerdictRow(
+        explained=False,
+        means="a rate no machine can have: a wrapped counter, or more than twice the instance's bandwidth",
+    ),
+    Verdict.OS_SILENT: VerdictRow(
+        explained=False,
+        means="EC2 reports and Container Insights does not: the agent is down or blind on this node",
+    ),
+    Verdict.ENI_SILENT: VerdictRow(explained=None, means="Container Insights reports and EC2 does not"),
+    Verdict.PARTIAL: VerdictRow(
+        explained=None, means="fewer than two of the window's three periods are complete on both sides"
+    ),
+    Verdict.IDLE: VerdictRow(explained=True, means="both sides are under the floor (50 kB/s)"),
+    Verdict.OS_DEFICIT: VerdictRow(
+        explained=False,
+        means="the OS counted less than the network interfaces carried, which counting never does",
+    ),
+    Verdict.OS_EXCESS: VerdictRow(
+        explained=False, means="the physical devices counted more than the network interfaces carried"
+    ),
+    Verdict.AGREE: VerdictRow(explained=True, means="both sides are the same within the tolerance (8 %)"),
+    Verdict.POD_EDGE: VerdictRow(
+        explained=True,
+        means="pod traffic is counted again at the pods' devices, and once more on overlay devices",
+    ),
+    Verdict.NODE_LOCAL: VerdictRow(
+        explained=True,
+        means="the surplus is on virtual devices and the physical ones agree: traffic inside the node",
+    ),
+    Verdict.UNVERIFIED: VerdictRow(
+        explained=None,
+        means="beyond what off-node traffic explains, with no usable device evidence for or against a fault",
+    ),
+}
+
+
+class Cause(StrEnum):
+    """What an unexplained gap most likely is. A hint for people, never part of the judgement (`causes`)."""
+
+    AGENT_DOWN = "agent_down"
+    REUSED_NAME = "reused_name"
+    COUNTER_RESET = "counter_reset"
+    WRAPPED_COUNTER = "wrapped_counter"
+    MOVED_DEVICE = "moved_device"
+    WRONG_NAMESPACE = "wrong_namespace"
+    BLIND_AGENT = "blind_agent"
+    RECEIVE_DROPS = "receive_drops"
+    TRANSMIT_DROPS = "transmit_drops"
+    UNIT_ERROR = "unit_error"
+    EC2_SIDE = "ec2_side"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One node's window. What cannot be known is None."""
+
+    node: Node
+    window: Window
+    verdict: Verdict
+    reason: str
+    """One plain sentence."""
+    os: ByteRate | None = None
+    eni: ByteRate | None = None
+    eni_in: ByteRate | None = None
+    eni_out: ByteRate | None = None
+    unexplained: ByteRate | None = None
+    """At least this much; zero where everything is explained."""
+    node_local_at_least: ByteRate | None = None
+    evidence: Evidence | Unusable | None = None
+    cause: Cause | None = None
+
+    @property
+    def explained(self) -> bool | None:
+        return self.verdict.explained
+
+    @property
+    def ratio(self) -> float | None:
+        """O / E; None where E is zero or either is unknown."""
+        if self.os is None or self.eni is None or self.eni <= ZERO:
+            return None
+        return self.os / self.eni
+
+
+def wants_evidence(judgement: Judgement) -> bool:
+    """Whether the devices could change or explain this verdict: it is unexplained, or it could not be
+    told."""
+    return judgement.explained is False or judgement.verdict is Verdict.UNVERIFIED

@@ -1,0 +1,295 @@
+"""The event: the one JSON object that every channel's words are made from, written here and read here.
+
+Written from news, read into values that the renderings can rely on: whatever is not of that form is refused
+at the door (`NotAnEventError`), and what a later version adds is ignored.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from enigap.core.counting.units import ZERO, ByteRate
+from enigap.core.documents import Document, window_document
+from enigap.core.incidents.incident import News, NewsKind, NewsReason
+from enigap.core.instants import instant, timestamp
+from enigap.core.judging.cluster import FindingKind
+from enigap.core.judging.verdict import Verdict
+from enigap.core.messages.words import summary
+
+NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
+
+
+class NotAnEventError(ValueError):
+    """The document is no event of a schema this version knows."""
+
+
+# --- written
+
+
+def notification(
+    news: Sequence[News],
+    *,
+    account: str,
+    region: str,
+    cluster: str,
+    dashboard_url: str,
+    settle: timedelta,
+    runbook_url: str | None = None,
+) -> Document:
+    """The event for one cluster's news, at least one; worst first. Its window is the newest of the news."""
+    window = max(item.window for item in news)
+    document: Document = {
+        "schema": NOTIFICATION_SCHEMA,
+        "account": account,
+        "region": region,
+        "cluster": cluster,
+        "window": window_document(window),
+        # What `--at` takes to see the same window again.
+        "settled_at": timestamp(window.end + settle),
+        "dashboard_url": dashboard_url,
+        "incidents": sorted((_incident_document(item) for item in news), key=badness),
+    }
+    if runbook_url:
+        document["runbook_url"] = runbook_url
+    if all(item.why is NewsReason.TEST for item in news):
+        document["test"] = True
+    return document
+
+
+def _incident_document(news: News) -> Document:
+    incident = news.incident
+    return {
+        "id": incident.id,
+        "news": news.news.value,
+        "why": news.why.value,
+        "verdict": incident.verdict,
+        "cause": incident.cause,
+        "since": timestamp(incident.since),
+        "node_count": incident.node_count,
+        "summary": summary(news),
+        "nodes": list(incident.nodes),
+    }
+
+
+_URGENCY: Final = {NewsKind.OPENED: 0, NewsKind.REMINDER: 1, NewsKind.RESOLVED: 2}
+_WORST_FIRST: Final = (
+    FindingKind.NOT_COLLECTED,
+    Verdict.OS_DEFICIT,
+    Verdict.OS_EXCESS,
+    Verdict.IMPLAUSIBLE,
+    Verdict.OS_SILENT,
+    FindingKind.UNREADABLE,
+)
+"""What nobody sees any more, then what is wrong by a known amount, then what may be over in a minute."""
+
+
+def verdict_rank(verdict: str) -> int:
+    """Where a verdict stands among the others, the worst at 0."""
+    return next((rank for rank, each in enumerate(_WORST_FIRST) if each == verdict), len(_WORST_FIRST))
+
+
+def badness(incident: Document) -> tuple[int, int, int, float, str]:
+    """Sorts incident documents worst first: new ones, then by verdict, nodes and bytes."""
+    unexplained = [node.get("unexplained_bytes_per_second") or 0.0 for node in incident["nodes"]]
+    return (
+        _URGENCY[NewsKind(incident["news"])],
+        verdict_rank(incident["verdict"]),
+        -incident["node_count"],
+        -max(unexplained, default=0.0),
+        incident["id"],
+    )
+
+
+# --- read
+
+
+@dataclass(frozen=True, slots=True)
+class ToldNode:
+    """A node of an incident and its three numbers; None: unknown."""
+
+    instance_id: str
+    node_name: str | None
+    os: ByteRate | None
+    eni: ByteRate | None
+    unexplained: ByteRate | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldIncident:
+    """An incident as the event tells of it."""
+
+    id: str
+    news: NewsKind
+    verdict: str
+    cause: str | None
+    node_count: int
+    summary: str
+    nodes: tuple[ToldNode, ...]
+
+    @property
+    def is_about_nodes(self) -> bool:
+        """Whether it is about some of the cluster's nodes, and not about the cluster as a whole."""
+        return self.verdict not in set(FindingKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many incidents of one kind there are, and how many nodes they are about."""
+
+    news: NewsKind
+    verdict: str
+    incidents: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that has been read."""
+
+    account: str
+    region: str
+    cluster: str
+    start: datetime
+    end: datetime
+    settled_at: datetime
+    dashboard_url: str
+    """At the time of the window. Empty where there is no dashboard."""
+    runbook_url: str | None
+    is_test: bool
+    incidents: tuple[ToldIncident, ...]
+    """Worst first."""
+    left_out: tuple[Tally, ...]
+    """What had no room in the event."""
+
+
+def read(document: Any) -> Event:
+    """The event that a JSON value is. Raises NotAnEventError."""
+    try:
+        return _event(document)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise NotAnEventError(f"no event that this version knows: {type(error).__name__}") from error
+
+
+def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:
+    """Incidents counted by news and verdict, worst first; what was left out of the event is added."""
+    number: Counter[tuple[NewsKind, str]] = Counter()
+    nodes: Counter[tuple[NewsKind, str]] = Counter()
+    for incident in incidents:
+        number[incident.news, incident.verdict] += 1
+        nodes[incident.news, incident.verdict] += incident.node_count
+    for tally in left_out:
+        number[tally.news, tally.verdict] += tally.incidents
+        nodes[tally.news, tally.verdict] += tally.nodes
+    keys = sorted(number, key=lambda key: (_URGENCY[key[0]], verdict_rank(key[1]), key[1]))
+    return tuple(Tally(*key, number[key], nodes[key]) for key in keys)
+
+
+def tally_document(tally: Tally) -> Document:
+    return {
+        "news": tally.news.value,
+        "verdict": tally.verdict,
+        "incidents": tally.incidents,
+        "nodes": tally.nodes,
+    }
+
+
+def _event(document: Any) -> Event:
+    if document["schema"] != NOTIFICATION_SCHEMA:
+        raise ValueError("another schema")
+    start, end = (instant(document["window"][edge]).astimezone(UTC) for edge in ("start", "end"))
+    settled_at = document.get("settled_at")
+    return Event(
+        account=_text(document["account"]),
+        region=_text(document["region"]),
+        cluster=_text(document["cluster"]),
+        start=start,
+        end=end,
+        settled_at=instant(settled_at) if settled_at is not None else end + timedelta(minutes=10),
+        dashboard_url=_dashboard_at(_text(document["dashboard_url"]), start, end),
+        runbook_url=_text_or_none(document.get("runbook_url")),
+        is_test=_is_test(document),
+        incidents=tuple(_incident(item) for item in sorted(document["incidents"], key=badness)),
+        left_out=tuple(_tally(item) for item in document.get("left_out", ())),
+    )
+
+
+def _is_test(document: Mapping[str, Any]) -> bool:
+    """Whether it says so, and no incident says otherwise: a test tells of none."""
+    return document.get("test") is True and all(
+        incident.get("why") == NewsReason.TEST for incident in document["incidents"]
+    )
+
+
+def _incident(document: Mapping[str, Any]) -> ToldIncident:
+    return ToldIncident(
+        id=_text(document["id"]),
+        news=NewsKind(document["news"]),
+        verdict=_text(document["verdict"]),
+        cause=_text_or_none(document["cause"]),
+        node_count=_whole(document["node_count"]),
+        summary=_text(document["summary"]),
+        nodes=tuple(_node(node) for node in document["nodes"]),
+    )
+
+
+def _node(document: Mapping[str, Any]) -> ToldNode:
+    return ToldNode(
+        instance_id=_text(document["instance_id"]),
+        node_name=_text_or_none(document["node_name"]),
+        os=_rate(document["os_bytes_per_second"]),
+        eni=_rate(document["eni_bytes_per_second"]),
+        unexplained=_rate(document["unexplained_bytes_per_second"]),
+    )
+
+
+def _tally(document: Mapping[str, Any]) -> Tally:
+    news, verdict = NewsKind(document["news"]), _text(document["verdict"])
+    return Tally(news, verdict, _whole(document["incidents"]), _whole(document["nodes"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"expected a count, found {type(value).__name__}")
+    return value
+
+
+def _rate(value: Any) -> ByteRate | None:
+    if value is None:
+        return None
+    rate = ByteRate(float(value))
+    return rate if math.isfinite(rate.bytes_per_second) and rate >= ZERO else None
+
+
+# --- the link
+
+_DASHBOARD: Final = re.compile(r"[^#]+#dashboards(:name=[^;?&]+|/dashboard/[^;?&]+)")
+
+
+def _dashboard_at(url: str, start: datetime, end: datetime) -> str:
+    """The dashboard from some hours before a window to one after it.
+
+    The console keeps a dashboard's range in the address: `#dashboards:name=NAME;start=..;end=..`, and since
+    its redesign `#dashboards/dashboard/NAME?start=..&end=..`. An address of another form stays as it is.
+    """
+    match = _DASHBOARD.fullmatch(url)
+    if match is None:
+        return url
+    start, end = start - timedelta(hours=3), end + timedelta(hours=1)
+    first, between = (";", ";") if match[1].startswith(":") else ("?", "&")
+    return f"{url}{first}start={start:%Y-%m-%dT%H:%M:00.000Z}{between}end={end:%Y-%m-%dT%H:%M:00.000Z}"

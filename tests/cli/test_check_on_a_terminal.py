@@ -1,0 +1,126 @@
+"""What a terminal shows of large clusters and odd figures."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from enigap.cli.check import show
+from enigap.cli.figures import ratio
+from enigap.core.counting.node import Node
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import Window
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
+from enigap.core.judging.verdict import VERDICT_TABLE, Judgement, Verdict
+
+WINDOW = Window(datetime(2026, 1, 1, 14, 30, tzinfo=UTC))
+LONGEST_RATE = ByteRate(999_000_000_000)
+LONGEST_EXPLAINED = max((v for v in Verdict if v.explained), key=len)
+
+
+def judgement(number: int, verdict: Verdict, **more: object) -> Judgement:
+    node = Node("prod", f"i-{number:017x}", f"ip-10-255-255-{number}.eu-west-1.compute.internal")
+    figures = {"os": ByteRate(2e6), "eni": ByteRate(1e6)}
+    return Judgement(node, WINDOW, verdict, "It is as it is.", **(figures | more))  # type: ignore[arg-type]
+
+
+def report(*judgements: Judgement, cluster: str = "prod", **more: object) -> ClusterReport:
+    nodes = tuple(map(NodeReport, judgements))
+    return ClusterReport(cluster, WINDOW, nodes, node_count=len(nodes), **more)  # type: ignore[arg-type]
+
+
+def shown(*reports: ClusterReport, everything: bool = False, width: int = 80) -> list[str]:
+    paper = io.StringIO()
+    console = Console(file=paper, width=width, highlight=False)
+    show(console, "eu-west-1", reports, again=("--at", "2026-01-01T14:40:00Z"), everything=everything)
+    return paper.getvalue().splitlines()
+
+
+def test_a_table_row_at_its_longest_is_whole_in_80_columns() -> None:
+    row = judgement(255, LONGEST_EXPLAINED, os=LONGEST_RATE, eni=ByteRate(123_000))
+    ratio = f"{999_000_000_000 / 123_000:,.0f}"
+    assert any(
+        line.split()
+        == f"{LONGEST_EXPLAINED} ip-10-255-255-255 {row.node.instance_id} 999 GB/s 123 kB/s {ratio}".split()
+        for line in shown(report(row))
+    )
+
+
+def test_a_long_name_gives_way_to_everything_else() -> None:
+    row = judgement(1, Verdict.AGREE)
+    long = replace(row, node=replace(row.node, node_name="x" * 200))
+    (line,) = (line for line in shown(report(long)) if "…" in line)
+    assert line.split()[0] == "agree"
+    assert line.split()[2:] == f"{row.node.instance_id} 2 MB/s 1 MB/s 2.00".split()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "count", "more"),
+    [
+        (Verdict.OS_SILENT, 1_312, "... and 1,262 more unexplained; --all lists them"),
+        (Verdict.PARTIAL, 21, "... and 1 more unknown; --all lists them"),
+        (Verdict.AGREE, 500, "... and 480 more explained; --all lists them"),
+    ],
+)
+def test_the_rest_of_a_long_list_is_counted_exactly(verdict: Verdict, count: int, more: str) -> None:
+    cluster = report(*(judgement(number, verdict) for number in range(count)))
+    assert more in shown(cluster)
+    everything = shown(cluster, everything=True)
+    assert more not in everything
+    assert sum("i-" in line for line in everything if "Next:" not in line) == count
+
+
+def test_short_lists_are_whole() -> None:
+    lines = shown(report(*(judgement(number, Verdict.OS_DEFICIT) for number in range(50))))
+    assert not [line for line in lines if "more" in line]
+
+
+def test_each_explained_verdict_is_explained_once() -> None:
+    cluster = report(*(judgement(n, v) for n, v in enumerate((Verdict.AGREE, Verdict.AGREE, Verdict.IDLE))))
+    text = " ".join(shown(cluster))
+    for verdict in (Verdict.AGREE, Verdict.IDLE):
+        assert text.count(VERDICT_TABLE[verdict].means) == 1
+    assert VERDICT_TABLE[Verdict.POD_EDGE].means not in text
+
+
+def test_the_next_step_is_the_unexplained_node_with_the_most_at_stake() -> None:
+    little = judgement(1, Verdict.OS_DEFICIT, unexplained=ByteRate(1e6))
+    most = judgement(2, Verdict.OS_DEFICIT, unexplained=ByteRate(9e6))
+    unknown = judgement(3, Verdict.PARTIAL, os=ByteRate(1e12), eni=ByteRate(1))
+    *_, last = shown(report(judgement(4, Verdict.AGREE), unknown), report(little), report(most))
+    assert last == f"Next: enigap explain {most.node.instance_id} --at 2026-01-01T14:40:00Z"
+
+
+def test_the_next_step_can_be_pasted_into_a_shell() -> None:
+    hostile = judgement(1, Verdict.OS_DEFICIT)
+    hostile = replace(hostile, node=replace(hostile.node, instance_id="i-1; rm -rf ~\x1b[31m"))
+    *_, last = shown(report(hostile))
+    assert last == r"Next: enigap explain 'i-1; rm -rf ~\x1b[31m' --at 2026-01-01T14:40:00Z"
+
+
+def test_a_cluster_without_nodes_says_so() -> None:
+    assert "No running nodes." in shown(ClusterReport("prod", WINDOW))
+
+
+def test_a_finding_is_said_instead_of_the_nodes() -> None:
+    finding = Finding(FindingKind.NOT_COLLECTED, "No node of prod has published anything.")
+    lines = shown(ClusterReport("prod", WINDOW, finding=finding, node_count=1_000))
+    assert "not_collected: No node of prod has published anything." in lines
+    assert any(line.startswith("1,000 nodes: 0 unexplained, 1,000 unknown, 0 explained.") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.0, "0.00"),
+        (2.0000006, "2.00"),
+        (99.994, "99.99"),
+        (191.2, "191"),
+        (1_524_843.4, "1,524,843"),
+    ],
+)
+def test_a_ratio_has_the_digits_that_matter(value: float | None, text: str) -> None:
+    assert ratio(value) == text

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enigap.assessment import billed_metrics as billed_by_a_run
+from enigap.cli.cost import (
+    ALARM,
+    PRICES,
+    Fleet,
+    billed_metrics,
+    custom_metrics,
+    levers,
+    monthly_bill,
+    published_metrics,
+    total,
+)
+from enigap.core.counting.node import Node
+from enigap.core.published import Publish
+
+fleets = st.builds(
+    Fleet,
+    nodes=st.integers(1, 200_000),
+    clusters=st.integers(1, 50),
+    schedule_minutes=st.sampled_from([15, 30, 60]),
+    publish=st.sampled_from(Publish),
+    flagged_nodes=st.integers(0, 1000),
+)
+
+
+def line(fleet: Fleet, what: str) -> float:
+    return next(line.dollars for line in monthly_bill(fleet) if line.what == what)
+
+
+@pytest.mark.parametrize(("nodes", "dollars"), [(10, 0.86), (100, 8.64), (1_000, 86.40), (10_000, 864.00)])
+def test_reading_every_fifteen_minutes_costs_nine_cents_a_node(nodes: int, dollars: float) -> None:
+    assert line(Fleet(nodes), "metrics read") == pytest.approx(dollars, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "dollars"),
+    [(0, 0), (10, 3), (10_000, 3_000), (20_000, 4_000), (250_000, 27_000), (1_100_000, 66_500)],
+)
+def test_custom_metrics_get_cheaper_by_the_tier(metrics: int, dollars: float) -> None:
+    assert custom_metrics(metrics) == pytest.approx(dollars)
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_what_a_run_says_it_was_billed_for_is_the_formula_of_the_estimate(with_series: list[bool]) -> None:
+    nodes = [Node("prod", f"i-{n}", f"ip-{n}" if named else None) for n, named in enumerate(with_series)]
+    assert billed_by_a_run(nodes) == billed_metrics(with_series.count(True), with_series.count(False))
+
+
+@given(fleets)
+def test_no_line_is_negative_and_the_bill_is_their_sum(fleet: Fleet) -> None:
+    lines = monthly_bill(fleet)
+    assert all(line.dollars >= 0 for line in lines)
+    assert total(lines) == sum(line.dollars for line in lines)
+
+
+@given(fleets)
+def test_a_lever_saves_and_says_what_it_hides(fleet: Fleet) -> None:
+    for lever in levers(fleet):
+        assert 0 < lever.dollars_saved <= total(monthly_bill(fleet))
+        assert lever.hides
+
+
+def test_a_fleet_that_pulls_every_lever_can_only_leave_nodes_out() -> None:
+    left = levers(Fleet(100, schedule_minutes=60, publish=Publish.CLUSTER))
+    assert [lever.setting for lever in left] == ["node_tags: half the nodes"]
+    assert levers(Fleet(1, schedule_minutes=60, publish=Publish.CLUSTER)) == ()
+
+
+def test_metrics_of_the_nodes_outweigh_all_others_in_a_large_fleet() -> None:
+    assert published_metrics(Fleet(10_000)) > 20_000
+    assert published_metrics(Fleet(10_000, publish=Publish.FLAGGED, flagged_nodes=7)) < 100
+
+
+def test_every_price_says_what_it_is_for_and_where_it_is_from() -> None:
+    assert all(price.per and price.source and price.dollars > 0 for price in PRICES)
+    assert ALARM in PRICES
+
+
+def test_logs_are_scanned_where_suspects_are_too_many_to_be_read_one_by_one() -> None:
+    assert line(Fleet(10_000, flagged_nodes=200, evidence_max_nodes=1_000), "logs scanned") == 0
+    each_run = 1_000 * 44 * 300_000 / 1e9 * 0.005  # nodes, minutes, bytes a minute, dollars a GB
+    many = Fleet(10_000, flagged_nodes=5_000, evidence_max_nodes=1_000)
+    assert line(many, "logs scanned") == pytest.approx(2_880 * each_run)
+    assert line(Fleet(10_000, clusters=50, flagged_nodes=5_000), "logs scanned") == 0

@@ -1,0 +1,112 @@
+"""Real device names, and what each one's bytes mean for the counting model."""
+
+import pytest
+
+from enigap.core.counting.devices import Classifier, DeviceKind
+
+PHYSICAL, POD = DeviceKind.PHYSICAL, DeviceKind.POD
+COUNTED_AGAIN, UNKNOWN = DeviceKind.COUNTED_AGAIN, DeviceKind.UNKNOWN
+
+DEVICES = [
+    # The ENIs of an instance
+    ("eth0", PHYSICAL, "Amazon Linux 2, Bottlerocket"),
+    ("eth13", PHYSICAL, "a fourteenth ENI"),
+    ("ens5", PHYSICAL, "Amazon Linux 2023, Ubuntu on Nitro"),
+    ("ens3", PHYSICAL, "Ubuntu on Xen"),
+    ("enp0s6", PHYSICAL, "Graviton"),
+    ("enp39s0", PHYSICAL, "a second network card"),
+    ("enp3s0f1", PHYSICAL, "a card with several functions"),
+    ("enX0", PHYSICAL, "Amazon Linux 2023 on Xen"),
+    ("eno1", PHYSICAL, "on board, bare metal"),
+    ("em1", PHYSICAL, "bare metal, older naming"),
+    # The node's end of a pod's device
+    ("eni1a2b3c4d5e6", POD, "Amazon VPC CNI: no ENI, whatever it is called"),
+    ("eni972f6bfa9a0", POD, "the same, from the CloudWatch user guide"),
+    ("vlanb616de1d8d1", POD, "Amazon VPC CNI, security groups for pods"),
+    ("cali0123456789a", POD, "Calico"),
+    ("lxc0a1b2c3d4e5f", POD, "Cilium"),
+    ("lxc_health", POD, "Cilium's own endpoint"),
+    ("veth3cafbbcc", POD, "bridge plugins; cAdvisor leaves it out"),
+    # Bridges and gateways of such
+    ("cni0", POD, "flannel's bridge"),
+    ("cbr0", POD, "kubenet"),
+    ("docker0", POD, "Docker; cAdvisor leaves it out"),
+    ("br-5f2e1d0c9b8a", POD, "a Docker network"),
+    ("kube-bridge", POD, "kube-router"),
+    ("cilium_host", POD, "Cilium"),
+    ("cilium_net", POD, "Cilium"),
+    ("antrea-gw0", POD, "Antrea"),
+    ("ovn-k8s-mp0", POD, "OVN-Kubernetes"),
+    ("weave", POD, "Weave Net"),
+    # Addresses that are hardly ever used
+    ("dummy0", POD, "hardly a byte"),
+    ("pod-id-link0", POD, "EKS Pod Identity agent"),
+    ("nodelocaldns", POD, "the node's DNS cache"),
+    ("kube-ipvs0", POD, "service addresses"),
+    ("lo", POD, "loopback; cAdvisor leaves it out"),
+    # What leaves the node crosses these once more
+    ("vlan.eth.1", COUNTED_AGAIN, "branch ENI of a pod with security groups of its own"),
+    ("vlan.eth.12", COUNTED_AGAIN, "a twelfth one"),
+    ("flannel.1", COUNTED_AGAIN, "flannel VXLAN"),
+    ("flannel-v6.1", COUNTED_AGAIN, "flannel VXLAN, IPv6"),
+    ("flannel-wg", COUNTED_AGAIN, "flannel WireGuard"),
+    ("vxlan.calico", COUNTED_AGAIN, "Calico VXLAN"),
+    ("wireguard.cali", COUNTED_AGAIN, "Calico WireGuard"),
+    ("tunl0", COUNTED_AGAIN, "Calico IP-in-IP"),
+    ("cilium_vxlan", COUNTED_AGAIN, "Cilium VXLAN"),
+    ("cilium_geneve", COUNTED_AGAIN, "Cilium Geneve"),
+    ("cilium_wg0", COUNTED_AGAIN, "Cilium WireGuard"),
+    ("genev_sys_6081", COUNTED_AGAIN, "Antrea, OVN-Kubernetes"),
+    ("wg0", COUNTED_AGAIN, "WireGuard"),
+    ("tun0", COUNTED_AGAIN, "a VPN"),
+    ("gre0", COUNTED_AGAIN, "GRE"),
+    ("bwp0a1b2c3d4e5", COUNTED_AGAIN, "bandwidth plugin"),
+    ("ifb0", COUNTED_AGAIN, "traffic shaping"),
+    # Names no verdict may hang on
+    ("", UNKNOWN, "an event without a device: /proc could not be read"),
+    ("eni", UNKNOWN, "not a whole name"),
+    ("eni1a2b3c4d5e6f", UNKNOWN, "one digit too many"),
+    ("eni1a2b3c4d5eg", UNKNOWN, "not hexadecimal"),
+    ("eth0.100", UNKNOWN, "a VLAN on an ENI"),
+    ("eth0:1", UNKNOWN, "an alias"),
+    ("myeth0", UNKNOWN, "ends like one"),
+    ("ens5 ", UNKNOWN, "a blank"),
+    ("ens5\n", UNKNOWN, "a line end"),
+    ("bond0", UNKNOWN, "physical or again? nobody knows"),
+    ("Ethernet 2", UNKNOWN, "Windows"),
+    ("vEthernet (nat)", UNKNOWN, "Windows, Hyper-V"),
+    ("sw0p1", UNKNOWN, "somebody's own naming"),
+]
+
+
+@pytest.mark.parametrize(
+    ("device", "kind"), [pytest.param(name, kind, id=f"{name!r}: {what}") for name, kind, what in DEVICES]
+)
+def test_a_devices_name_tells_its_kind(device: str, kind: DeviceKind) -> None:
+    assert Classifier().kind(device) is kind
+
+
+def test_a_users_physical_pattern_replaces_the_default_one() -> None:
+    classifier = Classifier(physical=r"net\d+")
+    assert classifier.kind("net0") is PHYSICAL
+    assert classifier.kind("eth0") is UNKNOWN
+
+
+def test_a_users_pattern_wins_over_the_known_classes() -> None:
+    assert Classifier(physical=r"wg\d+").kind("wg0") is PHYSICAL
+    assert Classifier(counted_again=(r"cni\d+",)).kind("cni0") is COUNTED_AGAIN
+
+
+def test_a_users_pattern_must_match_the_whole_name() -> None:
+    assert Classifier(physical="eth").kind("eth0") is UNKNOWN
+    assert Classifier(pod=("my-pod",)).kind("my-pod-2") is UNKNOWN
+
+
+def test_a_pattern_of_alternatives_stays_within_itself() -> None:
+    classifier = Classifier(physical=r"net0|net1", pod=("a|b", "c"))
+    assert [classifier.kind(name) for name in ("net1", "b", "c", "net")] == [PHYSICAL, POD, POD, UNKNOWN]
+
+
+def test_no_patterns_match_nothing() -> None:
+    assert Classifier(pod=(), counted_again=()).kind("") is UNKNOWN
+    assert Classifier(pod=(), counted_again=()).kind("eni1a2b3c4d5e6") is UNKNOWN
