@@ -56,7 +56,7 @@ def inline_commands() -> list[str]:
 
 
 def test_what_follows_from_the_code_is_as_the_code_has_it() -> None:
-    assert rewritten(README) == README, "run .venv/bin/python scripts/readme.py"
+    assert rewritten(README) == README, "run .venv/bin/python -m scripts.readme"
 
 
 @pytest.mark.parametrize("name", sorted(BLOCKS))
