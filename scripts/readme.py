@@ -23,6 +23,7 @@ from enigap.aws.iam import policy_document
 from enigap.cli.check import show
 from enigap.cli.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
 from enigap.cli.cost import levers as levers_of
+from enigap.cli.estimate import FLAGGED_SHARE
 from enigap.cli.main import app
 from enigap.core.counting.evidence import DeviceEvents
 from enigap.core.counting.node import Node
@@ -32,9 +33,9 @@ from enigap.core.counting.traffic import Traffic
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.instants import timestamp
-from enigap.core.judging.verdict import VERDICT_TABLE
+from enigap.core.judging.verdict import VERDICT_TABLE, meaning
 from enigap.core.published import Metric, Publish, Scope
-from enigap.settings import rows
+from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,7 +76,8 @@ def counting() -> str:
 def verdicts() -> str:
     """What a node's window can come to, first match first."""
     explained = {True: "yes", False: "**no**", None: "unknown"}
-    lines = ((f"`{verdict}`", explained[row.explained], row.means) for verdict, row in VERDICT_TABLE.items())
+    rules = Rules()
+    lines = ((f"`{each}`", explained[each.explained], meaning(each, rules)) for each in VERDICT_TABLE)
     return _table(("verdict", "explained", "when"), lines)
 
 
@@ -106,10 +108,12 @@ def check() -> str:
         _WINDOW,
         rules,
         Sources(Recorded(), Recorded()),
+        evidence=Settings().evidence,
+        evidence_max_nodes=Settings().evidence_max_nodes,
     )
     paper = io.StringIO()
     screen = Console(file=paper, width=80, highlight=False, markup=False, emoji=False)
-    show(screen, "eu-west-1", [report], again=("--at", timestamp(_WINDOW.end + rules.settle)))
+    show(screen, "eu-west-1", [report], rules, again=("--at", timestamp(_WINDOW.end + rules.settle)))
     text = "\n".join(line.rstrip() for line in paper.getvalue().splitlines())
     return _fenced("text", text)
 
@@ -171,7 +175,7 @@ def cost() -> str:
     """Dollars a month by the number of nodes and by whose metrics are published."""
 
     def bill(nodes: int, publish: Publish) -> dict[str, Line]:
-        fleet = Fleet(nodes, publish=publish, flagged_nodes=round(0.02 * nodes))
+        fleet = Fleet(nodes, publish=publish, flagged_nodes=round(FLAGGED_SHARE * nodes))
         return {line.what: line for line in monthly_bill(fleet)}
 
     lines = []
@@ -192,7 +196,7 @@ def cost() -> str:
 
 def levers() -> str:
     """What makes the bill of a thousand nodes smaller, and what it hides."""
-    fleet = Fleet(1_000, flagged_nodes=20)
+    fleet = Fleet(1_000, flagged_nodes=round(FLAGGED_SHARE * 1_000))
     bill = _dollars(total(monthly_bill(fleet)))
     heads = ("lever", f"saves a month at 1,000 nodes, of {bill}", "at the price of")
     return _table(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigap.assessment import Sources, assess, billed_metrics, examine
+from enigap.assessment import Sources, Totals, assess, billed_metrics, examine
 from enigap.core.counting.evidence import DeviceEvents, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
@@ -74,6 +74,7 @@ def assessed(
     devices: FakeDevices | None = None,
     *,
     nodes: Iterable[Node] | None = None,
+    totals: Totals | None = None,
     evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
     evidence_max_nodes: int = 200,
 ) -> ClusterReport:
@@ -82,7 +83,7 @@ def assessed(
         list(nodes or map(a_node, readings)),
         WINDOW,
         RULES,
-        Sources(FakeTotals(readings), devices or FakeDevices()),
+        Sources(totals or FakeTotals(readings), devices or FakeDevices()),
         evidence=evidence,
         evidence_max_nodes=evidence_max_nodes,
     )
@@ -128,7 +129,7 @@ def test_the_windows_before_are_reported_newest_first() -> None:
 
 def test_totals_are_read_in_one_go() -> None:
     totals = FakeTotals({"i-a": AGREES, "i-b": AGREES})
-    assess("prod", [a_node("i-a"), a_node("i-b")], WINDOW, RULES, Sources(totals, FakeDevices()))
+    assessed({"i-a": AGREES, "i-b": AGREES}, totals=totals)
     assert totals.asked == [("i-a", "i-b")]
 
 
@@ -267,7 +268,7 @@ class StreamedTotals:
 def test_readings_are_kept_of_no_more_nodes_than_evidence_is_read_for(readings: Readings, most: int) -> None:
     totals = StreamedTotals(readings)
     nodes = [a_node(f"i-{number}") for number in range(200)]
-    report = assess("prod", nodes, WINDOW, RULES, Sources(totals, FakeDevices()), evidence_max_nodes=5)
+    report = assessed({}, nodes=nodes, totals=totals, evidence_max_nodes=5)
     assert len(report.nodes) == 200
     assert totals.most <= most
 
@@ -339,7 +340,7 @@ def test_a_cluster_of_which_nothing_could_be_read_says_so_and_why() -> None:
 
 
 def test_a_cluster_without_nodes_has_no_finding() -> None:
-    report = assess("prod", [], WINDOW, RULES, Sources(FakeTotals({}), FakeDevices()))
+    report = assessed({})
     assert (report.nodes, report.finding, report.node_count, report.billed_metrics) == ((), None, 0, 0)
 
 

@@ -95,7 +95,16 @@ def test_the_recorded_fault_is_told_after_two_windows_and_its_end_after_two_clea
 
     def judge_recordings(cluster: str, at: Window) -> ClusterReport:
         node = Node(cluster, "i-1", "ip-1")
-        return assess(cluster, [node], at, pipeline.settings.rules(), Sources(source, source))
+        settings = pipeline.settings
+        return assess(
+            cluster,
+            [node],
+            at,
+            settings.rules(),
+            Sources(source, source),
+            evidence=settings.evidence,
+            evidence_max_nodes=settings.evidence_max_nodes,
+        )
 
     pipeline.assess = judge_recordings
     said = [len(pipeline.run(window(n)).news) for n in range(7)]

@@ -53,8 +53,8 @@ def assess(
     rules: Rules,
     sources: Sources,
     *,
-    evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
-    evidence_max_nodes: int = 200,
+    evidence: EvidencePolicy,
+    evidence_max_nodes: int,
 ) -> ClusterReport:
     """The report on one cluster: every node judged over the newest window and the ones before it."""
     span = FetchSpan.of(window, rules.windows_fetched)

@@ -16,9 +16,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
-from enigap.core.counting.devices import COUNTED_AGAIN_PATTERNS, PHYSICAL_PATTERN, POD_PATTERNS, Classifier
+from enigap.core.counting.devices import COUNTED_AGAIN_PATTERNS, POD_PATTERNS, Classifier
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
+from enigap.core.incidents.incident import Policy
 from enigap.core.published import Publish
 
 VARIABLE: Final = "ENIGAP_SETTINGS"
@@ -26,6 +27,10 @@ VARIABLE: Final = "ENIGAP_SETTINGS"
 
 MAX_VARIABLE_BYTES: Final = 3_000
 """Lambda takes 4 KB of environment altogether; the rest is for the names of queue, table and topic."""
+
+
+SCHEDULES: Final = (15, 30, 60)
+"""Minutes. What `schedule_minutes` takes."""
 
 
 class SettingsError(ValueError):
@@ -255,6 +260,11 @@ _NAMESPACE: Final = _text(
 _LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
 
 
+# The rules and the policy own the defaults of the settings that they are made of.
+_RULES: Final = Rules()
+_POLICY: Final = Policy()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What enigap does, and for whom. Beside each type: the values it takes, and what it means."""
@@ -278,31 +288,33 @@ class Settings:
         _optional(_SLACK),
         "The Slack channel, by incoming webhook or through Amazon Q Developer in chat applications.",
     ] = None
-    schedule_minutes: Annotated[int, _one_of((15, 30, 60)), "How often clusters are judged."] = 15
+    schedule_minutes: Annotated[int, _one_of(SCHEDULES), "How often clusters are judged."] = 15
     settle_minutes: Annotated[
         int, _whole_number(5, 60), "How long after its end a window is judged; EC2's datapoints arrive late."
-    ] = 10
+    ] = _RULES.settle // timedelta(minutes=1)
     confirm_windows: Annotated[
         int, _whole_number(1, 8), "Windows of 15 minutes a node is unexplained before anybody is told."
-    ] = 2
+    ] = _POLICY.confirm_windows
     resolve_windows: Annotated[
         int, _whole_number(1, 8), "Windows of 15 minutes a node is explained before its incident is over."
-    ] = 2
+    ] = _POLICY.resolve_windows
     remind_hours: Annotated[int, _whole_number(1, 720), "How often an open incident is brought up again."] = (
-        24
+        _POLICY.remind_after // timedelta(hours=1)
     )
     tolerance: Annotated[
         float, _number(0.01, 0.5), "How far apart two equal rates may be measured, as a fraction."
-    ] = 0.08
+    ] = _RULES.tolerance
     floor_bytes_per_second: Annotated[
         float, _number(0, 1e9), "Below this rate a node is idle and nothing is unexplained."
-    ] = 50_000
+    ] = _RULES.floor.bytes_per_second
     max_counts_per_byte: Annotated[
         int,
         _whole_number(1, 3),
         "Devices a byte that leaves the node crosses: 2 with the VPC CNI, 3 with overlays, 1 with macvlan.",
-    ] = 2
-    physical_devices: Annotated[str, _physical_pattern(), "Devices that are ENIs."] = PHYSICAL_PATTERN
+    ] = _RULES.max_counts_per_byte
+    physical_devices: Annotated[str, _physical_pattern(), "Devices that are ENIs."] = (
+        _RULES.classifier.physical
+    )
     virtual_devices: Annotated[
         VirtualDevices,
         _shape(VirtualDevices, whole=False, pod=_DEVICES, counted_again=_DEVICES),
@@ -324,7 +336,7 @@ class Settings:
     ] = False
     collapse_above: Annotated[
         int, _whole_number(1, 100), "A finding on more nodes than this is one incident of the whole cluster."
-    ] = 25
+    ] = _POLICY.collapse_above
     metric_namespace: Annotated[str, _NAMESPACE, "The namespace of the published metrics."] = "EniGap"
     runbook_url: Annotated[str | None, _optional(_LINK), "Your runbook; every message links to it."] = None
 

@@ -10,12 +10,14 @@ from rich.console import Console
 from enigap.cli.check import show
 from enigap.cli.figures import ratio
 from enigap.core.counting.node import Node
+from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
-from enigap.core.judging.verdict import VERDICT_TABLE, Judgement, Verdict
+from enigap.core.judging.verdict import Judgement, Verdict, meaning
 
 WINDOW = Window(datetime(2026, 1, 1, 14, 30, tzinfo=UTC))
+RULES = Rules()
 LONGEST_RATE = ByteRate(999_000_000_000)
 LONGEST_EXPLAINED = max((v for v in Verdict if v.explained), key=len)
 
@@ -31,10 +33,12 @@ def report(*judgements: Judgement, cluster: str = "prod", **more: object) -> Clu
     return ClusterReport(cluster, WINDOW, nodes, node_count=len(nodes), **more)  # type: ignore[arg-type]
 
 
-def shown(*reports: ClusterReport, everything: bool = False, width: int = 80) -> list[str]:
+def shown(
+    *reports: ClusterReport, rules: Rules = RULES, everything: bool = False, width: int = 80
+) -> list[str]:
     paper = io.StringIO()
     console = Console(file=paper, width=width, highlight=False)
-    show(console, "eu-west-1", reports, again=("--at", "2026-01-01T14:40:00Z"), everything=everything)
+    show(console, "eu-west-1", reports, rules, again=("--at", "2026-01-01T14:40:00Z"), everything=everything)
     return paper.getvalue().splitlines()
 
 
@@ -81,8 +85,22 @@ def test_each_explained_verdict_is_explained_once() -> None:
     cluster = report(*(judgement(n, v) for n, v in enumerate((Verdict.AGREE, Verdict.AGREE, Verdict.IDLE))))
     text = " ".join(shown(cluster))
     for verdict in (Verdict.AGREE, Verdict.IDLE):
-        assert text.count(VERDICT_TABLE[verdict].means) == 1
-    assert VERDICT_TABLE[Verdict.POD_EDGE].means not in text
+        assert text.count(meaning(verdict, RULES)) == 1
+    assert meaning(Verdict.POD_EDGE, RULES) not in text
+
+
+@pytest.mark.parametrize(
+    ("rules", "floor", "tolerance"),
+    [
+        (Rules(tolerance=0.3, floor=ByteRate(1e6)), "(1 MB/s)", "(30 %)"),
+        (Rules(tolerance=0.125, floor=ByteRate(0)), "(0 B/s)", "(12.5 %)"),
+        (Rules(), "(50 kB/s)", "(8 %)"),
+    ],
+)
+def test_the_legend_has_the_figures_in_force(rules: Rules, floor: str, tolerance: str) -> None:
+    text = " ".join(shown(report(judgement(1, Verdict.IDLE), judgement(2, Verdict.AGREE)), rules=rules))
+    assert f"under the floor {floor}" in text
+    assert f"within the tolerance {tolerance}" in text
 
 
 def test_the_next_step_is_the_unexplained_node_with_the_most_at_stake() -> None:

@@ -1,5 +1,7 @@
 """`enigap report`: one page that says what `check` says, and needs nothing else."""
 
+import json
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.cli.page import page
+from enigap.core.counting.rules import Rules
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
-from enigap.core.judging.verdict import VERDICT_TABLE, Verdict
+from enigap.core.judging.verdict import Verdict, meaning
 from tests.cli.accounts import AT, EVIL, EVIL_DEVICE, Account
 from tests.cli.conftest import Enigap
 from tests.fakes.pipeline_ports import report_of, window
 
+RULES = Rules()
 WRITTEN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 MARKUP = "<script>alert(1)</script>"
 
@@ -89,11 +93,16 @@ NAMES = st.text(max_size=30) | st.sampled_from(
 @given(cluster=NAMES, node=NAMES, note=NAMES, region=NAMES)
 def test_no_name_becomes_markup(cluster: str, node: str, note: str, region: str) -> None:
     plain = page(
-        "eu-west-1", [report_of(window(0), {"i-1": [Verdict.OS_DEFICIT]})], written=WRITTEN, notes=["n"]
+        "eu-west-1",
+        [report_of(window(0), {"i-1": [Verdict.OS_DEFICIT]})],
+        RULES,
+        written=WRITTEN,
+        notes=["n"],
     )
     text = page(
         region,
         [report_of(window(0), {node or "i": [Verdict.OS_DEFICIT]}, cluster=cluster)],
+        RULES,
         written=WRITTEN,
         notes=[note],
     )
@@ -102,27 +111,44 @@ def test_no_name_becomes_markup(cluster: str, node: str, note: str, region: str)
     assert (
         "49"
         not in Reader(
-            page("r", [report_of(window(0), {"{{ 7 * 7 }}": [Verdict.IDLE]})], written=WRITTEN)
+            page("r", [report_of(window(0), {"{{ 7 * 7 }}": [Verdict.IDLE]})], RULES, written=WRITTEN)
         ).words
     )
 
 
 def test_the_verdicts_on_it_are_explained_and_no_others() -> None:
     reports = [report_of(window(0), {"i-1": [Verdict.AGREE], "i-2": [Verdict.OS_SILENT]})]
-    said = Reader(page("eu-west-1", reports, written=WRITTEN)).text
-    for verdict, row in VERDICT_TABLE.items():
-        assert (" ".join(row.means.split()) in said) is (verdict in {Verdict.AGREE, Verdict.OS_SILENT})
+    said = Reader(page("eu-west-1", reports, RULES, written=WRITTEN)).text
+    for verdict in Verdict:
+        assert (" ".join(meaning(verdict, RULES).split()) in said) is (
+            verdict in {Verdict.AGREE, Verdict.OS_SILENT}
+        )
+
+
+def test_check_and_report_show_the_figures_of_the_settings(enigap: Enigap, tmp_path: Path) -> None:
+    settings = {"tolerance": 0.3, "floor_bytes_per_second": 1e6}
+    page_file, settings_file = tmp_path / "report.html", tmp_path / "cdk.json"
+    settings_file.write_text(json.dumps({"context": {"enigap": settings}}))
+    arguments = ("--at", AT, "--settings", str(settings_file))
+    enigap("report", "--output", str(page_file), *arguments)
+    checked = " ".join(enigap("check", *arguments).stdout.split())
+    for said in (checked, Reader(page_file.read_text(encoding="utf-8")).text):
+        assert "under the floor (1 MB/s)" in said
+        assert "within the tolerance (30 %)" in said
+        assert not re.search("8 ?%|50 kB/s", said)
 
 
 def test_the_worst_node_comes_first() -> None:
     verdicts = {"i-1": [Verdict.AGREE], "i-2": [Verdict.UNVERIFIED], "i-3": [Verdict.OS_DEFICIT]}
-    words = Reader(page("eu-west-1", [report_of(window(0), verdicts)], written=WRITTEN)).words
+    words = Reader(page("eu-west-1", [report_of(window(0), verdicts)], RULES, written=WRITTEN)).words
     assert words.index("i-3") < words.index("i-2") < words.index("i-1")
 
 
 def test_a_cluster_that_could_not_be_read_has_its_reason_and_no_table() -> None:
     finding = Finding(FindingKind.UNREADABLE, "No node of prod could be read: AWS was busy; wait.")
-    reader = Reader(page("eu-west-1", [ClusterReport("prod", window(0), finding=finding)], written=WRITTEN))
+    reader = Reader(
+        page("eu-west-1", [ClusterReport("prod", window(0), finding=finding)], RULES, written=WRITTEN)
+    )
     assert "unreadable : No node of prod could be read: AWS was busy; wait." in reader.text
     assert "table" not in reader.tags
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.core.messages.test_laws import check_slack
 
 from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
 from enigap.aws.state_table import StateTable
@@ -32,6 +31,7 @@ from enigap.core.published import Publish, data_of_run
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import Asked
 from enigap.slack_webhook import Answer, Channel, deliver_all
+from tests.core.messages.test_laws import check_slack
 from tests.fakes.news import HOSTILE_NAMES, any_event, node
 from tests.fakes.readings import WINDOW
 from tests.fakes.spoilt import ANYTHING, NAMES, spoilt

@@ -46,7 +46,7 @@ Clusters = Annotated[
 ]
 Evidence = Annotated[
     EvidencePolicy | None,
-    typer.Option(help="Whose devices are read from the log group. [default: suspects]"),
+    typer.Option(help=f"Whose devices are read from the log group. [default: {Settings().evidence}]"),
 ]
 At = Annotated[
     str | None,

@@ -36,10 +36,11 @@ from enigap.cli.figures import (
 )
 from enigap.cli.look import exit_status, look
 from enigap.cli.screen import Screen, write
+from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport, surplus
-from enigap.core.judging.verdict import VERDICT_TABLE, Judgement
+from enigap.core.judging.verdict import Judgement, meaning
 from enigap.core.text import count, printable
 
 
@@ -75,6 +76,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             Screen(),
             looked.region,
             looked.reports,
+            looked.settings.rules(),
             again=options(
                 {
                     "--region": region,
@@ -99,6 +101,7 @@ def show(
     console: Console,
     region: str,
     reports: Sequence[ClusterReport],
+    rules: Rules,
     *,
     again: Sequence[str],
     notes: Sequence[str] = (),
@@ -106,14 +109,14 @@ def show(
 ) -> None:
     """Every cluster, worst nodes first, then the sum of it and what to do next.
 
-    `again` are the options by which `enigap explain` sees the same.
+    `rules` are those the reports were judged by, `again` the options by which `enigap explain` sees the same.
     """
     window = reports[0].window
     console.print(Text.assemble((printable(region), "bold"), f", {span_of(window)}"))
     for report in reports:
         console.print()
         console.print(Text(printable(report.cluster), "bold"))
-        for part in _cluster(report, everything=everything, width=console.width):
+        for part in _cluster(report, rules, everything=everything, width=console.width):
             console.print(part)
     console.print()
     for note in notes:
@@ -134,7 +137,9 @@ def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
     return None
 
 
-def _cluster(report: ClusterReport, *, everything: bool, width: int) -> Iterator[RenderableType]:
+def _cluster(
+    report: ClusterReport, rules: Rules, *, everything: bool, width: int
+) -> Iterator[RenderableType]:
     if report.finding is not None:
         kind = report.finding.kind.value
         yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
@@ -157,7 +162,7 @@ def _cluster(report: ClusterReport, *, everything: bool, width: int) -> Iterator
             yield Text(f"... and {more:,} more {MARKS[explained]}; --all lists them", "dim")
     if any(judgement.explained for judgement in judgements):
         yield ""
-        yield _legend(report)
+        yield _legend(report, rules)
 
 
 def _block(judgement: Judgement) -> RenderableType:
@@ -199,9 +204,9 @@ def _table(judgements: Sequence[Judgement]) -> Table:
     return table
 
 
-def _legend(report: ClusterReport) -> Text:
+def _legend(report: ClusterReport, rules: Rules) -> Text:
     """What the explained verdicts of this cluster mean; the others say why at length."""
-    rows = (f"{v.value}: {VERDICT_TABLE[v].means}" for v in report.verdicts if v.explained)
+    rows = (f"{v.value}: {meaning(v, rules)}" for v in report.verdicts if v.explained)
     return Text("\n".join(rows), "dim")
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from enigap.core.evidence_plan import monthly_gigabytes
 from enigap.core.published import Publish, Scope, of
+from enigap.settings import Settings
 
 HOURS_PER_MONTH: Final = 30 * 24
 MINUTES_PER_MONTH: Final = HOURS_PER_MONTH * 60
@@ -94,12 +95,12 @@ class Fleet:
 
     nodes: int
     clusters: int = 1
-    schedule_minutes: int = 15
-    publish: Publish = Publish.ALL
+    schedule_minutes: int = Settings().schedule_minutes
+    publish: Publish = Settings().publish
     flagged_nodes: int = 0
     """How many nodes have an open question at any time: what `publish = flagged` publishes, and whose devices
     are read."""
-    evidence_max_nodes: int = 200
+    evidence_max_nodes: int = Settings().evidence_max_nodes
     alarms: int = 12
     emails_per_month: int = 30
 

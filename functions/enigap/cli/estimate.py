@@ -14,12 +14,12 @@ from rich.table import Table
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.cli.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
 from enigap.core.published import Publish
-from enigap.core.text import count
-from enigap.settings import Settings
+from enigap.core.text import count, percent
+from enigap.settings import SCHEDULES, Settings
 
 SCHEMA = "enigap.estimate/1"
 FLAGGED_SHARE = 0.02
-SCHEDULES = (15, 30, 60)
+_DEFAULTS = Settings()
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -27,19 +27,24 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="Nodes of all clusters together.")
     ],
     clusters: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Clusters they are in.")] = 1,
-    publish: Annotated[Publish, typer.Option(help="Which nodes get metrics of their own.")] = Publish.ALL,
+    publish: Annotated[Publish, typer.Option(help="Which nodes get metrics of their own.")] = (
+        _DEFAULTS.publish
+    ),
     schedule_minutes: Annotated[
         int, typer.Option(metavar="MINUTES", help="How often clusters are judged: 15, 30 or 60.")
-    ] = 15,
+    ] = _DEFAULTS.schedule_minutes,
     flagged: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Nodes flagged at any time. [default: 2 % of them]")
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help=f"Nodes flagged at any time. [default: {percent(FLAGGED_SHARE)} of them]"
+        ),
     ] = None,
     evidence_max_nodes: Annotated[
         int,
         typer.Option(
             min=1, max=10_000, metavar="N", help="Nodes of a cluster whose devices one run reads at most."
         ),
-    ] = Settings().evidence_max_nodes,
+    ] = _DEFAULTS.evidence_max_nodes,
     output: Output = Format.TABLE,
 ) -> int:
     """What watching so many nodes costs a month at list prices, and what each lever saves."""

@@ -17,9 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from enigap.cli.explain import KINDS
 from enigap.cli.figures import MARKS, counts_of, rate, ratio, short_name, span_of
 from enigap.core.counting.evidence import DeviceRates
+from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.judging.verdict import VERDICT_TABLE, Judgement
+from enigap.core.judging.verdict import VERDICT_TABLE, Judgement, meaning
 from enigap.core.published import Metric, cluster_values
 from enigap.core.text import printable
 
@@ -36,9 +37,14 @@ _PAGES: Final = Environment(
 
 
 def page(
-    region: str, reports: Sequence[ClusterReport], *, written: datetime, notes: Sequence[str] = ()
+    region: str,
+    reports: Sequence[ClusterReport],
+    rules: Rules,
+    *,
+    written: datetime,
+    notes: Sequence[str] = (),
 ) -> str:
-    """The page about these reports, of one window."""
+    """The page about these reports, of one window and judged by these rules."""
     verdicts = {verdict for report in reports for verdict in report.verdicts}
     return _PAGES.get_template("page.html.jinja").render(
         region=printable(region),
@@ -48,8 +54,8 @@ def page(
         sums=[(MARKS[e], _STYLES[e], f"{count:,}") for e, count in counts_of(reports).items()],
         clusters=[_cluster(report) for report in reports],
         meanings=[
-            (verdict.value, _STYLES[verdict.explained], row.means)
-            for verdict, row in VERDICT_TABLE.items()
+            (verdict.value, _STYLES[verdict.explained], meaning(verdict, rules))
+            for verdict in VERDICT_TABLE
             if verdict in verdicts
         ],
         notes=[printable(note, most=500) for note in notes],

@@ -44,7 +44,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         evidence=evidence,
         settings_file=settings_file,
     )
-    _write(output, page(looked.region, looked.reports, written=datetime.now(UTC), notes=looked.notes))
+    rules, written = looked.settings.rules(), datetime.now(UTC)
+    _write(output, page(looked.region, looked.reports, rules, written=written, notes=looked.notes))
     Screen().print(f"Wrote {printable(str(output), most=1000)}.", soft_wrap=True)
     return exit_status(looked.reports)
 

@@ -26,6 +26,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def percent(fraction: float) -> str:
+    """`8 %`, `12.5 %`."""
+    return f"{100 * fraction:.3g} %"
+
+
 def duration(time: timedelta) -> str:
     """To the minute: `45 min`, `26 h 15 min`, `3 days 2 h`."""
     hours, minutes = divmod(max(0, time // timedelta(minutes=1)), 60)

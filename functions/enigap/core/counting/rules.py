@@ -21,7 +21,7 @@ class Rules:
     tolerance: float = 0.08
     """Relative. Offloads count one header per super-packet: a host that sends with TSO at MTU 1500 shows O/E
     = 0.958 against the wire (recording k2), at MTU 9001 0.994."""
-    floor: ByteRate = ByteRate(50_000.0)
+    floor: ByteRate = ByteRate(50_000)
     """Below it a node is idle and an unexplained amount is zero (recording f2: a ratio of 2.01 made of 25
     kB)."""
     max_counts_per_byte: int = 2

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import Window
 from enigap.core.documents import Document
 
@@ -117,8 +118,8 @@ class ClusterState:
 class Policy:
     """The settings that decide what is said."""
 
-    confirm_windows: int = 2
-    resolve_windows: int = 2
+    confirm_windows: int = Rules().confirm_windows
+    resolve_windows: int = Rules().resolve_windows
     remind_after: timedelta = timedelta(hours=24)
     collapse_above: int = 25
     named_clusters: Collection[str] = field(default_factory=tuple)

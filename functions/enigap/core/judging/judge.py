@@ -47,6 +47,7 @@ from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import RECEIVED, SENT, Side, Signs, likely_cause
 from enigap.core.judging.verdict import Judgement, Verdict
+from enigap.core.text import percent
 
 ENOUGH_PERIODS: Final = 2
 """Of a window's three periods, how many must be complete on both sides."""
@@ -426,7 +427,7 @@ def _agree(case: _Case) -> Judgement | None:
     os, eni = case.both.os.middle, case.both.eni
     if abs((os - eni).bytes_per_second) > (case.rules.tolerance * eni).bytes_per_second:
         return None
-    within = f"{case.rules.tolerance:.0%}"
+    within = percent(case.rules.tolerance)
     return case.compared(
         Verdict.AGREE,
         f"The OS counted {os} and the network interfaces carried {eni}: the same within {within}.",

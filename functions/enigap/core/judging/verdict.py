@@ -12,8 +12,10 @@ from typing import Final
 
 from enigap.core.counting.evidence import Evidence, Unusable
 from enigap.core.counting.node import Node
+from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import Window
+from enigap.core.text import percent
 
 
 class Verdict(StrEnum):
@@ -45,6 +47,7 @@ class VerdictRow:
 
     explained: bool | None
     means: str
+    """A template: {floor} and {tolerance} stand for the rules in force, which `meaning` fills in."""
 
 
 VERDICT_TABLE: Final = {
@@ -68,7 +71,7 @@ VERDICT_TABLE: Final = {
     Verdict.PARTIAL: VerdictRow(
         explained=None, means="fewer than two of the window's three periods are complete on both sides"
     ),
-    Verdict.IDLE: VerdictRow(explained=True, means="both sides are under the floor (50 kB/s)"),
+    Verdict.IDLE: VerdictRow(explained=True, means="both sides are under the floor ({floor})"),
     Verdict.OS_DEFICIT: VerdictRow(
         explained=False,
         means="the OS counted less than the network interfaces carried, which counting never does",
@@ -76,7 +79,9 @@ VERDICT_TABLE: Final = {
     Verdict.OS_EXCESS: VerdictRow(
         explained=False, means="the physical devices counted more than the network interfaces carried"
     ),
-    Verdict.AGREE: VerdictRow(explained=True, means="both sides are the same within the tolerance (8 %)"),
+    Verdict.AGREE: VerdictRow(
+        explained=True, means="both sides are the same within the tolerance ({tolerance})"
+    ),
     Verdict.POD_EDGE: VerdictRow(
         explained=True,
         means="pod traffic is counted again at the pods' devices, and once more on overlay devices",
@@ -90,6 +95,11 @@ VERDICT_TABLE: Final = {
         means="beyond what off-node traffic explains, with no usable device evidence for or against a fault",
     ),
 }
+
+
+def meaning(verdict: Verdict, rules: Rules) -> str:
+    """When a node's window comes to this verdict, with the figures of the rules it was judged by."""
+    return VERDICT_TABLE[verdict].means.format(floor=rules.floor, tolerance=percent(rules.tolerance))
 
 
 class Cause(StrEnum):

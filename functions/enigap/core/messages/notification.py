@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.documents import Document, window_document
 from enigap.core.incidents.incident import News, NewsKind, NewsReason
@@ -210,7 +211,7 @@ def _event(document: Any) -> Event:
         cluster=_text(document["cluster"]),
         start=start,
         end=end,
-        settled_at=instant(settled_at) if settled_at is not None else end + timedelta(minutes=10),
+        settled_at=instant(settled_at) if settled_at is not None else end + Rules().settle,
         dashboard_url=_dashboard_at(_text(document["dashboard_url"]), start, end),
         runbook_url=_text_or_none(document.get("runbook_url")),
         is_test=_is_test(document),
