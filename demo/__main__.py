@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3.session
 import botocore.session
 from rich.console import RenderableType
 from rich.table import Table
@@ -197,12 +198,13 @@ def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
 def _clients(aws: EmbeddedAws) -> Clients:
     """Clients for setting the scene; the commands make their own."""
     # No profile, not even one that AWS_PROFILE names.
-    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    without_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    session = boto3.session.Session(botocore_session=without_profile)
     made: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in made:
-            made[service] = session.create_client(service, **aws.client_arguments())
+            made[service] = session.client(service, **aws.client_arguments())
         return made[service]
 
     return client

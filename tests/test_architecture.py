@@ -15,7 +15,6 @@ DESK_ONLY = ("cli",)
 OUTSIDE = {"bench", "demo", "infra", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",
-    "boto3",  # botocore does all that is needed, and starts faster
     "cdk_nag",
     "constructs",
     "hypothesis",

@@ -142,13 +142,14 @@ def test_the_sdk_knows_every_service_that_is_asked_for(built: Path) -> None:
     asked = services_asked_for()
     assert asked == asset.SERVICES
     code = f"""
-import botocore.session
-session = botocore.session.Session()
-clients = [session.create_client(name, region_name="eu-west-1") for name in {sorted(asked)}]
+import boto3.session
+session = boto3.session.Session()
+clients = [session.client(name, region_name="eu-west-1") for name in {sorted(asked)}]
 print(len(clients))
 """
     assert run_in(built, code) == str(len(asked))
 
 
 def test_the_sdk_in_it_is_the_one_that_is_loaded(built: Path) -> None:
+    assert run_in(built, "import boto3; print(boto3.__file__)").startswith(str(built))
     assert run_in(built, "import botocore; print(botocore.__file__)").startswith(str(built))

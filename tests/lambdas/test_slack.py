@@ -351,7 +351,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
     function.secret.cache_clear()
     runtime.aws.cache_clear()
     yield fake
-    client: Any = function.secret().client
+    client: Any = runtime.aws().client("secretsmanager")
     client.close()
     runtime.aws.cache_clear()
     function.pool().clear()

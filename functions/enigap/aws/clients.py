@@ -1,7 +1,7 @@
 """The one place where clients are made: profile, region, AWS_ENDPOINT_URL and the rest work as everywhere.
 
-It uses botocore itself: boto3 adds nothing to clients but 30 ms to a cold start. Three tunings keep large
-clusters cheap; each belongs to one client, and the adapters work with any other client as well:
+Three tunings keep large clusters cheap; each belongs to one client, and the adapters work with any other
+client of boto3 as well:
 
 * a GetMetricData request is written as the JSON it already is. botocore would go through its 500 queries
   member by member (77 to 51 µs per node, reading the answer included);
@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import botocore.session
+import boto3.session
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
@@ -56,9 +56,8 @@ class Aws:
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
-            self._session = botocore.session.Session(profile=profile)
-            self._session.get_scoped_config()  # raises where there is no such profile
-            self.region = str(region or self._session.get_config_variable("region") or "")
+            self._session = boto3.session.Session(profile_name=profile, region_name=region)
+            self.region = str(self._session.region_name or "")
         if not self.region:
             raise AwsProblem(
                 ProblemKind.REGION,
@@ -75,9 +74,7 @@ class Aws:
     def _make(self, service: str) -> Any:
         try:
             with calling(service):
-                client = self._session.create_client(
-                    service, region_name=self.region, config=self._config(service)
-                )
+                client: Any = self._session.client(service, config=self._config(service))
         except ValueError as error:  # botocore's word for an endpoint that is no URL
             raise AwsProblem(
                 ProblemKind.UNREACHABLE,

@@ -1,17 +1,11 @@
-"""The text of a secret in Secrets Manager.
-
-Powertools' Parameters keeps it for some minutes, so that a burst of messages asks for it once.
-"""
+"""The text of a secret in Secrets Manager, kept for some minutes: a burst of messages asks for it once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
-from enigap.aws.errors import AwsProblem, ProblemKind, problem_of, region_of
+from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
 
 ACTIONS: Final = (Statement(("secretsmanager:GetSecretValue",)),)
@@ -26,20 +20,22 @@ class SecretsManager(Protocol):
 
 
 class Secret:
-    """One secret, by name or ARN."""
+    """One secret, by name or ARN. `clock` tells seconds."""
 
-    def __init__(self, client: SecretsManager, name: str) -> None:
-        self.client, self.name = client, name
-        self._provider = SecretsProvider(boto3_client=client)
+    def __init__(self, client: SecretsManager, name: str, clock: Callable[[], float]) -> None:
+        self._client, self._name, self._clock = client, name, clock
+        self._text, self._read_at = "", float("-inf")
 
     def text(self, *, fresh: bool = False) -> str:
         """The secret's text, at most five minutes old; as it is now if `fresh`. Raises AwsProblem."""
-        try:
-            value = self._provider.get(self.name, max_age=MAX_AGE_SECONDS, force_fetch=fresh)
-        except GetParameterError as error:
-            # What Powertools wraps is the SDK's own error. Not chained: it may carry what must not be shown.
-            cause = error.__context__ if isinstance(error.__context__, Exception) else error
-            raise problem_of(cause, "secretsmanager:GetSecretValue", region_of(self.client)) from None
-        if not isinstance(value, str):
-            raise AwsProblem(ProblemKind.REFUSED, f"The secret {self.name} is binary", "store it as text")
-        return value
+        now = self._clock()
+        if fresh or now - self._read_at >= MAX_AGE_SECONDS:
+            self._text, self._read_at = self._read(), now
+        return self._text
+
+    def _read(self) -> str:
+        with calling("secretsmanager:GetSecretValue", self._client):
+            answer = self._client.get_secret_value(SecretId=self._name)
+        if "SecretString" not in answer:
+            raise AwsProblem(ProblemKind.REFUSED, f"The secret {self._name} is binary", "store it as text")
+        return str(answer["SecretString"])

@@ -59,7 +59,8 @@ def stored_address(*, fresh: bool) -> str:
 
 @cache
 def secret() -> Secret:
-    return Secret(runtime.aws().client("secretsmanager"), os.environ[environment.SLACK_SECRET])
+    # Not the monotonic clock, which may stand still while Lambda has the function frozen.
+    return Secret(runtime.aws().client("secretsmanager"), os.environ[environment.SLACK_SECRET], time.time)
 
 
 @cache
