@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Empty, Queue
+from queue import Queue
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
@@ -55,13 +55,3 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self._server.server_port}"
-
-
-def everything_in(box: Queue[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What has arrived so far, without waiting for more."""
-    arrived = []
-    while True:
-        try:
-            arrived.append(box.get_nowait())
-        except Empty:
-            return arrived

@@ -8,8 +8,8 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from enigap.lambdas import environment as variables
-from enigap.lambdas.environment import RECONCILERS_AT_ONCE
 from enigap.settings import Settings
+from enigap.wiring import RECONCILERS_AT_ONCE
 from infra import permissions
 from infra.function import Function
 from infra.queue import FunctionQueue

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.rules import EvidencePolicy, Rules
-from enigap.core.published import DEFAULT_NAMESPACE, Publish
+from enigap.core.published import Publish
 from enigap.settings import (
     MAX_VARIABLE_BYTES,
     VARIABLE,
@@ -280,7 +280,3 @@ def test_the_table_has_every_setting_with_a_default_that_is_allowed() -> None:
         assert Settings.from_mapping({row.key: json.loads(row.default)}) == Settings()
         assert row.meaning.endswith(".")
         assert row.takes
-
-
-def test_the_default_namespace_is_the_one_that_is_published_to() -> None:
-    assert Settings().metric_namespace == DEFAULT_NAMESPACE

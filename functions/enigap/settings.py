@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
 from enigap.core.counting.devices import COUNTED_AGAIN_PATTERNS, POD_PATTERNS, Classifier
@@ -21,6 +20,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.incident import Policy
 from enigap.core.published import Publish
+from enigap.core.text import matches
 
 VARIABLE: Final = "ENIGAP_SETTINGS"
 """The environment variable that carries the settings, as JSON, into the deployed functions."""
@@ -416,7 +416,7 @@ class Settings:
 
     def watches(self, cluster: str) -> bool:
         """Whether the cluster of this name is one of `clusters`."""
-        return not self.clusters or any(fnmatchcase(cluster, pattern) for pattern in self.clusters)
+        return matches(cluster, self.clusters)
 
     @property
     def named_clusters(self) -> tuple[str, ...]:

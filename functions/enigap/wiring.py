@@ -31,6 +31,11 @@ READ_ACTIONS: Final = (
 """What looking takes: `check` and `explain` need this, and the reconciler among other things."""
 
 
+RECONCILERS_AT_ONCE: Final = 2
+"""How many clusters are judged side by side; they share the account's quota of datapoints. Two is the minimum
+that Lambda takes."""
+
+
 def sources(
     aws: Aws,
     settings: Settings,

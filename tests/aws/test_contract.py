@@ -148,7 +148,8 @@ def publish(backend: Backend, node: Node) -> Readings:
 
 
 def read(backend: Backend, *nodes: Node) -> dict[str, Readings | Unreadable]:
-    return CloudWatchTotals(backend.cloudwatch, queries_per_call=8).read(nodes, SPAN)
+    totals = CloudWatchTotals(backend.cloudwatch, queries_per_call=8).totals(nodes, SPAN)
+    return {node.instance_id: readings for node, readings in totals}
 
 
 def test_the_figures_that_were_published_are_read_and_told_apart(backend: Backend) -> None:

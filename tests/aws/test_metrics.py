@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,8 +37,14 @@ def reader(fake: StrictCloudWatch, **more: Any) -> CloudWatchTotals:
     return CloudWatchTotals(plain_client(fake), pace=no_pace(), **more)
 
 
+def by_instance(
+    totals: CloudWatchTotals, of: Iterable[Node], span: FetchSpan = SPAN
+) -> dict[str, Readings | Unreadable]:
+    return {each.instance_id: readings for each, readings in totals.totals(of, span)}
+
+
 def read(fake: StrictCloudWatch, of: list[Node], **more: Any) -> dict[str, Readings | Unreadable]:
-    return reader(fake, **more).read(of, SPAN)
+    return by_instance(reader(fake, **more), of)
 
 
 def expected(of: Node) -> Readings:
@@ -66,7 +72,7 @@ def why(answer: Readings | Unreadable) -> str:
 def test_every_node_gets_its_own_figures(make_client: Callable[[StrictCloudWatch], Any]) -> None:
     asked = [*nodes(3), node(7, series=False)]
     fake = world(asked)
-    answers = CloudWatchTotals(make_client(fake)).read(asked, SPAN)
+    answers = by_instance(CloudWatchTotals(make_client(fake)), asked)
     assert answers == {each.instance_id: expected(each) for each in asked}
 
 
@@ -74,7 +80,7 @@ def test_the_deployed_client_asks_exactly_as_boto3_does() -> None:
     asked = [*nodes(3), node(7, series=False)]
     fake = world(asked)
     for client in (plain_client(fake), tuned_client(fake)):
-        CloudWatchTotals(client).read(asked, SPAN)
+        by_instance(CloudWatchTotals(client), asked)
     by_boto3, as_deployed = (request.parameters for request in fake.requests)
     assert as_deployed == by_boto3
     assert as_deployed["StartTime"] == SPAN.start.timestamp()
@@ -111,13 +117,12 @@ def test_500_nodes_take_exactly_4_calls_and_1500_billed_metrics() -> None:
     fake.add_source(fleet)
     asked = [Node("prod", fleet.instance_id(n), fleet.node_name(n)) for n in range(500)]
     totals = CloudWatchTotals(tuned_client(fake), pace=no_pace())
-    answers = totals.read(asked, SPAN)
+    answers = by_instance(totals, asked)
     assert all(isinstance(answer, Readings) for answer in answers.values())
     assert len(answers) == 500
     assert fake.counters.calls == {"GetMetricData": 4}
     assert fake.counters.billed_metrics == 1500
-    assert (totals.usage.calls, totals.usage.billed_metrics) == (4, 1500)
-    assert totals.usage.estimated_datapoints == fake.counters.estimated_datapoints == 500 * PER_NODE
+    assert fake.counters.estimated_datapoints == 500 * PER_NODE
 
 
 @given(
@@ -132,11 +137,9 @@ def test_any_packing_gives_the_same_readings_and_is_billed_the_same(
     totals = reader(fake, queries_per_call=queries_per_call, parallelism=2)
     in_order = list(totals.totals(asked, SPAN))
     assert in_order == [(each, expected(each)) for each in asked]
-    assert fake.counters.billed_metrics == totals.usage.billed_metrics
     assert fake.counters.billed_metrics == sum(3 if series else 2 for series in with_series)
-    assert fake.counters.calls["GetMetricData"] == totals.usage.calls
     if all(with_series) and queries_per_call % 4 == 0:
-        assert totals.usage.calls == -(-4 * len(asked) // queries_per_call)
+        assert fake.counters.calls["GetMetricData"] == -(-4 * len(asked) // queries_per_call)
 
 
 @pytest.mark.parametrize("queries_per_call", [3, QUERIES_PER_CALL + 1])
@@ -201,7 +204,7 @@ def all_four(**instead: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def answer_to(*pages: Any) -> Readings | Unreadable:
-    return CloudWatchTotals(PagedCloudWatch(*pages)).read([node(1)], SPAN)[node(1).instance_id]
+    return by_instance(CloudWatchTotals(PagedCloudWatch(*pages)), [node(1)])[node(1).instance_id]
 
 
 def os_of(answer: Readings | Unreadable) -> dict[int, float]:
@@ -215,7 +218,7 @@ def test_pages_are_put_together_and_partial_data_on_the_way_is_nothing_to_worry_
         {"MetricDataResults": [result("q0", {1: 1.0}, "PartialData")]},
         {"MetricDataResults": [result("q0", {0: 0.0}), result("q2", {0: 5.0}), result("q3", {0: 9.0})]},
     )
-    answer = CloudWatchTotals(cloudwatch).read([node(1)], SPAN)[node(1).instance_id]
+    answer = by_instance(CloudWatchTotals(cloudwatch), [node(1)])[node(1).instance_id]
     assert os_of(answer) == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0}
     first, *later = ({k: v for k, v in r.items() if k != "NextToken"} for r in cloudwatch.requests)
     assert later == [first, first], "a token is good for the request it was issued for, and no other"
@@ -228,13 +231,13 @@ def test_paging_works_against_the_wire_and_bills_every_page() -> None:
     fake.add_source(fleet := Fleet(125, until=span.end, minutes=span.minutes))
     asked = [Node("prod", fleet.instance_id(n), fleet.node_name(n)) for n in range(125)]
     totals = CloudWatchTotals(tuned_client(fake), pace=no_pace())
-    answers = totals.read(asked, span)
+    answers = by_instance(totals, asked, span)
     assert len(answers) == 125
     for answer in answers.values():
         assert isinstance(answer, Readings)
         assert None not in answer.os_bytes_per_second + answer.network_in_bytes + answer.network_in_samples
-    assert fake.counters.calls["GetMetricData"] == totals.usage.calls == 3
-    assert fake.counters.billed_metrics == totals.usage.billed_metrics == 3 * 375
+    assert fake.counters.calls["GetMetricData"] == 3
+    assert fake.counters.billed_metrics == 3 * 375
 
 
 def test_a_page_that_never_comes_leaves_unreadable_what_was_not_complete_and_nothing_else() -> None:
@@ -244,7 +247,7 @@ def test_a_page_that_never_comes_leaves_unreadable_what_was_not_complete_and_not
         result("q4", {34: 1.0}, "PartialData"),
     ]
     throttled = throttling()
-    answers = CloudWatchTotals(PagedCloudWatch({"MetricDataResults": first}, throttled)).read(of, SPAN)
+    answers = by_instance(CloudWatchTotals(PagedCloudWatch({"MetricDataResults": first}, throttled)), of)
     assert os_of(answers[of[0].instance_id]) == {0: 1.0}
     assert why(answers[of[1].instance_id]) == "AWS throttled cloudwatch:GetMetricData"
 
@@ -256,7 +259,7 @@ def test_a_service_that_pages_in_circles_is_not_followed() -> None:
             return {"MetricDataResults": [result("q0", {0: 1.0}, "PartialData")], "NextToken": "again"}
 
     circle = Circle()
-    answer = CloudWatchTotals(circle).read([node(1)], SPAN)[node(1).instance_id]
+    answer = by_instance(CloudWatchTotals(circle), [node(1)])[node(1).instance_id]
     assert "same page" in why(answer)
     assert len(circle.requests) == 2
 
@@ -293,12 +296,12 @@ def test_an_internal_error_is_asked_about_once_more_and_only_it() -> None:
     fake = world(nodes(3))
     fake.faults.internal_error(matching(name="NetworkIn", InstanceId=node(1).instance_id), times=1)
     totals = reader(fake)
-    answers = totals.read(nodes(3), SPAN)
+    answers = by_instance(totals, nodes(3))
     assert answers == {each.instance_id: expected(each) for each in nodes(3)}
     again = fake.requests[-1].parameters["MetricDataQueries"]
     assert [query["MetricStat"]["Stat"] for query in again] == ["Sum", "SampleCount"]
-    assert fake.counters.calls["GetMetricData"] == totals.usage.calls == 2
-    assert fake.counters.billed_metrics == totals.usage.billed_metrics == 9 + 1
+    assert fake.counters.calls["GetMetricData"] == 2
+    assert fake.counters.billed_metrics == 9 + 1
 
 
 def test_an_internal_error_whose_second_asking_fails_says_why() -> None:
@@ -383,7 +386,7 @@ def test_answers_to_questions_nobody_asked_are_ignored() -> None:
                 return {"MetricDataResults": [*all_four(q1=failed), result("q99", {0: 1.0})]}
             return {"MetricDataResults": [result("q0", {5: 99.0}), result("q1", {0: 4.0})]}
 
-    answer = CloudWatchTotals(Talkative()).read([node(1)], SPAN)[node(1).instance_id]
+    answer = by_instance(CloudWatchTotals(Talkative()), [node(1)])[node(1).instance_id]
     assert os_of(answer) == {0: 1.0}
     assert isinstance(answer, Readings)
     assert answer.network_in_bytes[0] == 4.0
@@ -481,7 +484,7 @@ def test_calls_are_spaced_out_to_stay_within_the_datapoint_quota() -> None:
     asked = nodes(10)
     fake = world(asked)
     pace = Pace(PER_NODE, clock=clock, sleep=clock.sleep)  # a node a second
-    CloudWatchTotals(plain_client(fake), queries_per_call=8, parallelism=1, pace=pace).read(asked, SPAN)
+    by_instance(CloudWatchTotals(plain_client(fake), queries_per_call=8, parallelism=1, pace=pace), asked)
     assert clock.seconds == pytest.approx(100 + 4 * 2), "five calls of two nodes: four waits of two seconds"
 
 
@@ -505,7 +508,7 @@ def test_at_no_time_do_more_datapoints_go_out_than_the_quota_and_one_call(
 
 def test_a_long_fetch_asks_for_aligned_times() -> None:
     fake = world(nodes(1))
-    reader(fake).read(nodes(1), SPAN)
+    by_instance(reader(fake), nodes(1))
     asked = fake.requests[-1].parameters
     for instant in (asked["StartTime"], asked["EndTime"]):
         assert instant % PERIOD.total_seconds() == 0
@@ -522,7 +525,7 @@ def test_nodes_come_back_in_the_order_given() -> None:
 
 def test_an_eni_metric_is_asked_for_by_instance_alone() -> None:
     fake = world(nodes(1))
-    reader(fake).read(nodes(1), SPAN)
+    by_instance(reader(fake), nodes(1))
     asked = fake.requests[-1].parameters["MetricDataQueries"]
     by_name = {q["MetricStat"]["Metric"]["MetricName"]: q["MetricStat"] for q in asked}
     assert by_name["NetworkOut"]["Metric"]["Dimensions"] == [

@@ -2,19 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigap.assessment import billed_metrics as billed_by_a_run
+from enigap.cli import cost
 from enigap.cli.cost import (
     ALARM,
-    PRICES,
+    CUSTOM_METRIC_TIERS,
     Fleet,
-    billed_metrics,
+    Price,
     custom_metrics,
     levers,
     monthly_bill,
     published_metrics,
     total,
 )
-from enigap.core.counting.node import Node
 from enigap.core.published import Publish
 
 fleets = st.builds(
@@ -44,12 +43,6 @@ def test_custom_metrics_get_cheaper_by_the_tier(metrics: int, dollars: float) ->
     assert custom_metrics(metrics) == pytest.approx(dollars)
 
 
-@given(st.lists(st.booleans(), max_size=50))
-def test_what_a_run_says_it_was_billed_for_is_the_formula_of_the_estimate(with_series: list[bool]) -> None:
-    nodes = [Node("prod", f"i-{n}", f"ip-{n}" if named else None) for n, named in enumerate(with_series)]
-    assert billed_by_a_run(nodes) == billed_metrics(with_series.count(True), with_series.count(False))
-
-
 @given(fleets)
 def test_no_line_is_negative_and_the_bill_is_their_sum(fleet: Fleet) -> None:
     lines = monthly_bill(fleet)
@@ -76,8 +69,10 @@ def test_metrics_of_the_nodes_outweigh_all_others_in_a_large_fleet() -> None:
 
 
 def test_every_price_says_what_it_is_for_and_where_it_is_from() -> None:
-    assert all(price.per and price.source and price.dollars > 0 for price in PRICES)
-    assert ALARM in PRICES
+    prices = [each for each in vars(cost).values() if isinstance(each, Price)]
+    prices += [price for _, price in CUSTOM_METRIC_TIERS]
+    assert ALARM in prices
+    assert all(price.per and price.source and price.dollars > 0 for price in prices)
 
 
 def test_logs_are_scanned_where_suspects_are_too_many_to_be_read_one_by_one() -> None:

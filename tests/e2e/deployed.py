@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from demo.embedded_aws import ACCOUNT, EmbeddedAws
 from demo.play import Client, Role, Scene, eni_data, launch, play
-from demo.receiver import Receiver, everything_in
+from demo.receiver import Receiver
 from demo.recorded import RecordedNode, recorded_nodes
 from enigap.aws.deployment import Deployment
 from enigap.core.counting.meters import Quantity
@@ -235,7 +235,8 @@ class Deployed:
 
     def slack(self, about: str) -> list[str]:
         """What Slack got so far about a cluster, or anything else that a message begins with; as text."""
-        for message in everything_in(self.receiver.slack):
+        while not self.receiver.slack.empty():
+            message = self.receiver.slack.get_nowait()
             self._slack.append("\n".join(_texts(message)))
         beginning = re.compile(rf"(enigap: )?(TEST: )?{re.escape(about)}\b")
         return [text for text in self._slack if beginning.match(text)]

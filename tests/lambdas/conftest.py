@@ -19,6 +19,7 @@ from enigap.core.counting.window import Window
 from enigap.core.work import WorkItem
 from enigap.lambdas import environment as variables
 from enigap.lambdas import plan, reconcile, runtime
+from enigap.settings import VARIABLE
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, attach, metric, query
 
 SETTLE = timedelta(minutes=10)
@@ -134,7 +135,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
             BillingMode="PAY_PER_REQUEST",
         )
         for name, value in {
-            variables.SETTINGS: "{}",
+            VARIABLE: "{}",
             variables.STATE_TABLE: "state",
             variables.WORK_QUEUE_URL: queue_url,
             variables.TOPIC_ARN: topic_arn,

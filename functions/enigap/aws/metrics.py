@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
@@ -67,19 +66,8 @@ class Pace:
             self._sleep(begin - now)
 
 
-@dataclass(slots=True)
-class Usage:
-    """What reading has cost so far. Only answered calls bill metrics and count datapoints."""
-
-    calls: int = 0
-    """Calls made, without those the SDK repeated by itself."""
-    billed_metrics: int = 0
-    """Metrics named in answered calls, each once a call whatever its statistics."""
-    estimated_datapoints: int = 0
-
-
 class CloudWatchTotals:
-    """Reads nodes' totals, several calls at a time. `usage` grows as it reads.
+    """Reads nodes' totals, several calls at a time.
 
     `out_of_time` is asked before each call; from when it says yes nothing more is fetched. Memory is that
     of a few calls' answers, however many nodes there are.
@@ -96,13 +84,11 @@ class CloudWatchTotals:
     ) -> None:
         if not 4 <= queries_per_call <= QUERIES_PER_CALL:
             raise ValueError(f"a call takes 4 to {QUERIES_PER_CALL} queries, not {queries_per_call}")
-        self.usage = Usage()
         self._cloudwatch = cloudwatch
         self._parallelism = parallelism
         self._queries_per_call = queries_per_call
         self._pace = pace or Pace()
         self._out_of_time = out_of_time
-        self._lock = Lock()
 
     def totals(
         self, nodes: Iterable[Node], span: FetchSpan
@@ -124,10 +110,6 @@ class CloudWatchTotals:
                         raise
                     readings = [Unreadable(problem.what)] * len(batch)
                 yield from zip(batch, readings, strict=True)
-
-    def read(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, Readings | Unreadable]:
-        """`totals` by instance id, all at once."""
-        return {node.instance_id: readings for node, readings in self.totals(nodes, span)}
 
     def _in_turn(
         self, pool: ThreadPoolExecutor, nodes: Iterable[Node], span: FetchSpan
@@ -204,16 +186,9 @@ class CloudWatchTotals:
                 "Time ran out before CloudWatch could be asked",
                 "allow more time, or look at fewer clusters at once",
             )
-        datapoints = sum(query.datapoints for query in queries.values())
-        self._pace.wait(datapoints)
-        with self._lock:
-            self.usage.calls += 1
+        self._pace.wait(sum(query.datapoints for query in queries.values()))
         with calling("cloudwatch:GetMetricData", self._cloudwatch):
-            page = self._cloudwatch.get_metric_data(**request)
-        with self._lock:
-            self.usage.billed_metrics += len({(q.position, q.reading.value.metric) for q in queries.values()})
-            self.usage.estimated_datapoints += datapoints
-        return page
+            return self._cloudwatch.get_metric_data(**request)
 
 
 # --- queries ---

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
+from enigap.core.text import matches
 
 # The value is the cluster's name. The first is EKS's own on managed node groups, the others are those of
 # Auto Mode and of Karpenter.
@@ -113,7 +114,7 @@ class Wanted:
 
     def cluster(self, name: str) -> bool:
         """Whether this cluster is asked for."""
-        return not self.clusters or any(name == p or fnmatchcase(name, p) for p in self.clusters)
+        return matches(name, self.clusters)
 
     def tags(self, tags: Mapping[str, str]) -> bool:
         """Whether a node with these tags is asked for."""

@@ -16,6 +16,7 @@ from datetime import date
 from math import ceil
 from typing import Final
 
+from enigap.assessment import METRICS_PER_NODE
 from enigap.core.evidence_plan import monthly_gigabytes
 from enigap.core.published import Publish, Scope, of
 from enigap.settings import Settings
@@ -58,19 +59,6 @@ DASHBOARD: Final = Price(
 FUNCTION_SECOND: Final = Price(0.0000133334, "GB-second of a function on arm64", _RECALLED)
 EMAIL: Final = Price(2.00 / 100_000, "email", "awsnegotiations.com, May 2026")
 
-PRICES: Final = (
-    GET_METRIC_DATA,
-    *(price for _, price in CUSTOM_METRIC_TIERS),
-    API_REQUEST,
-    LOGS_SCANNED,
-    ALARM,
-    LOGS_INGESTED,
-    KEY,
-    DASHBOARD,
-    FUNCTION_SECOND,
-    EMAIL,
-)
-
 FREE_REQUESTS: Final = 1_000_000
 DATA_PER_REQUEST: Final = 1_000
 SERIES_PER_LISTING: Final = 500
@@ -82,11 +70,6 @@ FUNCTION_SECONDS_PER_NODE: Final = 0.0015
 """Measured client time per node is 0.5 ms of one core (see bench/); a gigabyte buys about half a core, and as
 much again is waiting."""
 LOG_BYTES_PER_RUN: Final = 2_000
-
-
-def billed_metrics(nodes_with_series: int, nodes_without: int = 0) -> int:
-    """What one run over these nodes is billed for."""
-    return 3 * nodes_with_series + 2 * nodes_without
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +109,7 @@ class Line:
 
 def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     """The lines of a month, the dearest kinds of cost first."""
-    read = billed_metrics(fleet.nodes) * fleet.runs_per_month
+    read = METRICS_PER_NODE * fleet.nodes * fleet.runs_per_month
     metrics = published_metrics(fleet)
     requests = fleet.runs_per_month * (
         _at_least_one(fleet.clusters, data_per_run(fleet) / DATA_PER_REQUEST)

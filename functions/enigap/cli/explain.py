@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -136,9 +135,8 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     console.print()
     console.print(_devices(judgement))
     if words:
-        next_step = words.next_step.replace("{cluster}", shlex.quote(printable(judgement.node.cluster)))
         console.print()
-        console.print(Text(f"Next: {next_step}", "bold"))
+        console.print(Text(f"Next: {words.next_step}", "bold"))
 
 
 def _sides(judgement: Judgement) -> Table:

@@ -25,8 +25,6 @@ from enigap.core.counting.units import ByteRate
 from enigap.core.judging.cluster import ClusterReport, FindingKind
 from enigap.core.judging.verdict import Judgement, Verdict
 
-DEFAULT_NAMESPACE: Final = "EniGap"
-
 
 class Publish(StrEnum):
     """Which nodes get metrics of their own; clusters always do."""

@@ -1,8 +1,10 @@
-"""Text from outside (names, tags, error messages), made safe to show on one line."""
+"""Text from outside (names, tags, error messages), made safe to show on one line; numbers in words."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Final
 
 LONGEST_SHOWN: Final = 200
@@ -19,6 +21,11 @@ def _visible(character: str) -> str:
     # Not printable: controls and newlines, format characters (text can be made to read backwards with them),
     # surrogates, private use, unassigned, and every space but the ordinary one.
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def matches(name: str, patterns: Collection[str]) -> bool:
+    """Whether it is one of these names, or matches one with * and ?; every name does where there are none."""
+    return not patterns or name in patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def count(number: int, noun: str) -> str:

@@ -1,11 +1,10 @@
-"""The environment variables of the deployed functions: the deployment sets them, the handlers read them."""
+"""The environment variables of the deployed functions: the deployment sets them, the handlers read them.
+
+The settings have one of their own (`enigap.settings.VARIABLE`).
+"""
 
 from typing import Final
 
-from enigap import settings
-
-SETTINGS: Final = settings.VARIABLE
-"""All functions: the settings that are not at their defaults, as JSON."""
 WORK_QUEUE_URL: Final = "ENIGAP_WORK_QUEUE_URL"
 """plan: the FIFO queue that takes one work item per cluster and window."""
 STATE_TABLE: Final = "ENIGAP_STATE_TABLE"
@@ -20,7 +19,3 @@ SLACK_SECRET: Final = "ENIGAP_SLACK_SECRET"  # noqa: S105 - a secret's name, not
 POWERTOOLS_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
 POWERTOOLS_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"
 POWERTOOLS_LOG_LEVEL: Final = "POWERTOOLS_LOG_LEVEL"
-
-RECONCILERS_AT_ONCE: Final = 2
-"""How many clusters are judged side by side; they share the account's quota of datapoints. Two is the least
-that Lambda can be held to."""

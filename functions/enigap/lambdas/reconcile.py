@@ -28,7 +28,7 @@ from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
 from enigap.pipeline import Done, Outcome, reconcile
 from enigap.settings import Settings
-from enigap.wiring import assess_cluster, rehearse_reading
+from enigap.wiring import RECONCILERS_AT_ONCE, assess_cluster, rehearse_reading
 
 RESERVE_SECONDS: Final = 60
 """From when so much time is left nothing more is read: what was read is published, written down and said."""
@@ -94,7 +94,7 @@ class _Run:
                 window,
                 self.out_of_time,
                 seconds_left=self.seconds_left,
-                readers=variables.RECONCILERS_AT_ONCE,
+                readers=RECONCILERS_AT_ONCE,
             )
 
         event_of = partial(
