@@ -19,9 +19,6 @@ from enigap.lambdas import self_test
 from enigap.settings import Settings
 from enigap.wiring import READ_ACTIONS
 
-TOPIC_KEY = Statement(("kms:Decrypt", "kms:GenerateDataKey"))
-"""Whoever publishes to an encrypted topic encrypts; that it is encrypted is the deployment's affair."""
-
 
 def of_plan(settings: Settings) -> tuple[Statement, ...]:
     return (
@@ -37,7 +34,7 @@ def of_reconcile(settings: Settings) -> tuple[Statement, ...]:
         *READ_ACTIONS,
         *state_table.RECONCILE_ACTIONS,
         *topic.ACTIONS,
-        TOPIC_KEY,
+        *topic.KEY_ACTIONS,
         *publisher.actions(settings.metric_namespace),
     )
 

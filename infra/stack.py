@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack, Tags
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from enigap.aws.deployment import SLACK_QUEUE_OUTPUT
 from enigap.settings import Settings
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard, dashboard_url
@@ -107,3 +108,10 @@ class EnigapStack(Stack):
             ("DashboardUrl", dashboard_url(self), "The dashboard, in CloudWatch's console"),
         ):
             CfnOutput(self, name, value=value, description=description)
+        if told.slack:
+            CfnOutput(
+                self,
+                SLACK_QUEUE_OUTPUT,
+                value=told.slack.messages.queue.queue_arn,
+                description="The queue of messages for Slack",
+            )

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from enigap.aws.deployment import Deployment, Subscription, environment, find, subscriptions
+from enigap.aws.deployment import (
+    SLACK_QUEUE_OUTPUT,
+    Deployment,
+    Subscription,
+    environment,
+    find,
+    subscriptions,
+)
 from enigap.aws.errors import AwsProblem, ProblemKind
 
 OUTPUTS = {
@@ -77,6 +84,13 @@ class Sns:
 
 
 # --- the stack
+
+
+def test_a_stack_with_a_webhook_says_which_queue_is_slacks() -> None:
+    queue = "arn:aws:sqs:eu-west-1:123456789012:slack"
+    outputs = {**OUTPUTS, SLACK_QUEUE_OUTPUT: queue}
+    assert find(CloudFormation({"enigap": outputs}), "eu-west-1").slack_queue_arn == queue
+    assert find(CloudFormation({"enigap": OUTPUTS}), "eu-west-1").slack_queue_arn is None
 
 
 @pytest.mark.parametrize("name", ["enigap", "enigap-eu-west-1"], ids=["first region", "further region"])

@@ -10,6 +10,7 @@ import pytest
 from demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import AT, CLUSTERS, Account, clients_of, user_with
 from tests.cli.conftest import Enigap
+from tests.cli.test_operators import REGION, Deployed
 
 NUMBERS = itertools.count()
 WITHOUT_IT_NOTHING = ("ec2:DescribeInstances", "cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
@@ -42,7 +43,7 @@ def as_user(strict_aws: EmbeddedAws, enigap: Enigap) -> Any:
         name = f"user{next(NUMBERS)}"
         where = {"AWS_ENDPOINT_URL": strict_aws.endpoint_url}
         as_embedded = json.loads(json.dumps(policy).replace("/performance:*", "/performance*"))
-        return enigap(*arguments, "--at", AT, env=where | user_with(strict_aws, name, as_embedded))
+        return enigap(*arguments, env=where | user_with(strict_aws, name, as_embedded))
 
     return run
 
@@ -71,13 +72,13 @@ def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
 
 
 def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:
-    ran = as_user(policy, "check", "--cluster", "calm", "--format", "json")
+    ran = as_user(policy, "check", "--cluster", "calm", "--at", AT, "--format", "json")
     assert (ran.status, ran.stderr) == (0, "")
     assert ran.document["verdicts"] == {"idle": 1, "agree": 1, "pod_edge": 1, "node_local": 2}
 
 
 def test_it_is_enough_for_explain(as_user: Any, policy: dict[str, Any]) -> None:
-    ran = as_user(policy, "explain", "g1-moved-device", "--format", "json")
+    ran = as_user(policy, "explain", "g1-moved-device", "--at", AT, "--format", "json")
     assert (ran.status, ran.stderr) == (1, "")
     assert ran.document["node"]["evidence"]["usable"] is True
 
@@ -92,7 +93,7 @@ def test_it_is_enough_for_explain(as_user: Any, policy: dict[str, Any]) -> None:
 def test_what_is_denied_is_named(
     as_user: Any, policy: dict[str, Any], action: str, arguments: tuple[str, ...]
 ) -> None:
-    said = as_user(without(policy, action), "check", *arguments).problem
+    said = as_user(without(policy, action), "check", "--at", AT, *arguments).problem
     assert said.startswith(f"AWS denied {action} in eu-west-1")
     assert said.endswith(f": allow {action} in the policy of these credentials.")
 
@@ -100,7 +101,9 @@ def test_what_is_denied_is_named(
 def test_without_the_logs_the_surplus_stays_unverified_and_the_reason_names_the_action(
     as_user: Any, policy: dict[str, Any]
 ) -> None:
-    ran = as_user(without(policy, "logs:FilterLogEvents"), "check", "--cluster", "calm", "--format", "json")
+    ran = as_user(
+        without(policy, "logs:FilterLogEvents"), "check", "--cluster", "calm", "--at", AT, "--format", "json"
+    )
     assert ran.document["verdicts"] == {"idle": 1, "agree": 1, "pod_edge": 1, "unverified": 2}
     reason = ran.nodes()["article.internal"]["reason"]
     assert "AWS denied logs:FilterLogEvents" in reason
@@ -110,7 +113,7 @@ def test_without_the_logs_the_surplus_stays_unverified_and_the_reason_names_the_
 def test_without_the_instance_types_a_note_says_what_goes_unnoticed(
     as_user: Any, policy: dict[str, Any]
 ) -> None:
-    ran = as_user(without(policy, "ec2:DescribeInstanceTypes"), "check", "--cluster", "calm")
+    ran = as_user(without(policy, "ec2:DescribeInstanceTypes"), "check", "--at", AT, "--cluster", "calm")
     assert ran.status == 0
     text = " ".join(ran.stdout.split())
     assert "Note: AWS denied ec2:DescribeInstanceTypes in eu-west-1" in text
@@ -123,6 +126,74 @@ def test_the_logs_may_be_read_of_container_insights_only(policy: dict[str, Any])
     assert resources == [group, f"{group}:*"]
 
 
-def test_it_can_be_pasted(enigap: Enigap) -> None:
-    text = enigap("policy").stdout
+# --- of those who operate a deployment
+
+OPERATING = (
+    ("status",),
+    ("silence", "prod", "--for", "2h", "--why", "an upgrade"),
+    ("notify", "--test"),
+)
+
+
+@pytest.fixture(scope="module")
+def deployed(strict_aws: EmbeddedAws) -> Deployed:
+    def nothing(*_: str) -> Any:
+        raise AssertionError("the commands run as a user")
+
+    deployed = Deployed(clients_of(strict_aws, REGION), nothing)
+    deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
+    deployed.subscribe("email", "ann@example.com")
+    return deployed
+
+
+@pytest.fixture
+def operators_policy(enigap: Enigap) -> dict[str, Any]:
+    ran = enigap("policy", "--operator")
+    assert (ran.status, ran.stderr) == (0, "")
+    return ran.document
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("arguments", OPERATING, ids=lambda arguments: str(arguments[0]))
+def test_an_operator_needs_no_more_than_the_operators_policy(
+    as_user: Any, operators_policy: dict[str, Any], arguments: tuple[str, ...]
+) -> None:
+    ran = as_user(operators_policy, *arguments, "--region", REGION)
+    assert (ran.status, ran.stderr) == (1 if arguments == ("status",) else 0, "")
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        ("cloudformation:DescribeStacks", OPERATING[0]),
+        ("lambda:GetFunctionConfiguration", OPERATING[0]),
+        ("sns:ListSubscriptionsByTopic", OPERATING[0]),
+        ("dynamodb:Scan", OPERATING[0]),
+        ("dynamodb:GetItem", OPERATING[0]),
+        ("dynamodb:PutItem", OPERATING[1]),
+    ],
+)
+def test_an_operator_needs_no_less(
+    as_user: Any, operators_policy: dict[str, Any], action: str, arguments: tuple[str, ...]
+) -> None:
+    """Publishing and its key are not among them: the embedded AWS lets every user publish."""
+    said = as_user(without(operators_policy, action), *arguments, "--region", REGION).problem
+    assert said.startswith(f"AWS denied {action} in {REGION}")
+
+
+def test_an_operator_may_touch_what_enigap_deployed_and_nothing_else(
+    operators_policy: dict[str, Any],
+) -> None:
+    for statement in operators_policy["Statement"]:
+        if statement["Resource"] == ["*"]:
+            assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+            assert statement["Condition"] == {"StringLike": {"kms:ViaService": "sns.*"}}
+        else:
+            assert all("enigap" in resource for resource in statement["Resource"])
+
+
+@pytest.mark.parametrize("whose", [(), ("--operator",)])
+def test_it_can_be_pasted(enigap: Enigap, whose: tuple[str, ...]) -> None:
+    text = enigap("policy", *whose).stdout
     assert json.dumps(json.loads(text), indent=2) + "\n" == text

@@ -333,16 +333,18 @@ def test_a_test_message_is_marked_as_one_and_opens_nothing(deployed: Deployed) -
 
 
 def test_who_will_not_get_it_is_named() -> None:
-    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=True)) == f"  email  {SHOWN}"
-    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=False)) == (
+    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=True), None) == f"  email  {SHOWN}"
+    assert notify.subscriber(Subscription("email", EVIL, is_confirmed=False), None) == (
         f"  email  {SHOWN}  not confirmed: the link in AWS's email is still to be followed"
     )
 
 
 def test_the_queue_before_slack_is_called_slack() -> None:
-    queue = "arn:aws:sqs:eu-west-1:123456789012:enigap-SlackMessagesQueue5249BA9A-x"
-    said = notify.subscriber(Subscription("sqs", queue, is_confirmed=True))
-    assert said == "  Slack, through the queue enigap-SlackMessagesQueue5249BA9A-x"
+    queue = "arn:aws:sqs:eu-west-1:123456789012:any-name"
+    for_slack = Subscription("sqs", queue, is_confirmed=True)
+    assert notify.subscriber(for_slack, queue) == "  Slack, through the queue any-name"
+    assert notify.subscriber(for_slack, None) == f"  sqs  {queue}"
+    assert notify.subscriber(for_slack, f"{queue}-2") == f"  sqs  {queue}"
 
 
 def test_a_message_to_nobody_is_no_success(deployed: Deployed) -> None:

@@ -156,7 +156,12 @@ def test_the_outputs_are_those_that_are_documented(stack: Stack) -> None:
         "PlanFunctionName",
         "WorkQueueUrl",
         "DashboardUrl",
+        "SlackQueueArn",
     }
+
+
+def test_only_a_webhook_has_a_queue_for_slack(deploy: Callable[..., Stack]) -> None:
+    assert "SlackQueueArn" not in deploy(slack=None).template["Outputs"]
 
 
 LISTED = ("Lambda::Function", "IAM::Role")

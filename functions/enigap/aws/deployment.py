@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
@@ -21,6 +21,9 @@ ACTIONS: Final = (
 # What SNS says instead of a subscription's ARN.
 _PENDING: Final = "PendingConfirmation"
 _UNSUBSCRIBED: Final = "Deleted"  # listed for up to three days more
+
+SLACK_QUEUE_OUTPUT: Final = "SlackQueueArn"
+"""There only where Slack is told by an incoming webhook."""
 
 _OUTPUTS: Final = ("TopicArn", "PipelineTopicArn", "StateTableName", "PlanFunctionName", "DashboardUrl")
 
@@ -54,6 +57,8 @@ class Deployment:
     state_table: str
     plan_function: str
     dashboard_url: str
+    slack_queue_arn: str | None = field(default=None, kw_only=True)
+    """The queue of messages for Slack's incoming webhook, if that is how Slack is told."""
 
     @property
     def account(self) -> str:
@@ -89,7 +94,8 @@ def find(cloudformation: CloudFormation, region: str) -> Deployment:
                 f"The stack {name} in {region} has no output {missing[0]}",
                 "finish its deployment with `cdk deploy`",
             )
-        return Deployment(*(outputs[output] for output in _OUTPUTS))
+        own = (outputs[output] for output in _OUTPUTS)
+        return Deployment(*own, slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT))
     raise AwsProblem(
         ProblemKind.MISSING,
         f"There is no stack {STACK} in {region}",

@@ -1,7 +1,8 @@
 """How an adapter declares what it must be allowed to do.
 
-Each module has a constant `ACTIONS`; the roles of the functions and the policy for people who only look are
-made of these and of nothing else, so neither can lag behind the code.
+Each module has a constant `ACTIONS`; the roles of the functions and the policies for people, those who only
+look and those who operate a deployment, are made of these and of nothing else, so none can lag behind the
+code.
 """
 
 from __future__ import annotations

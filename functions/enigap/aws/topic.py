@@ -18,6 +18,9 @@ from enigap.core.messages import sns_message, subject
 
 ACTIONS: Final = (Statement(("sns:Publish",)),)
 
+KEY_ACTIONS: Final = (Statement(("kms:Decrypt", "kms:GenerateDataKey")),)
+"""What publishing to an encrypted topic takes on top, of its key."""
+
 _LONGEST_ATTRIBUTE: Final = 256
 
 

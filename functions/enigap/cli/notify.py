@@ -53,15 +53,15 @@ def command(
     told = subscriptions(it.aws.client("sns"), it.stack)
     screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
     for each in told:
-        screen.print(subscriber(each), soft_wrap=True)
+        screen.print(subscriber(each, it.stack.slack_queue_arn), soft_wrap=True)
     return 0 if told and all(each.is_confirmed for each in told) else 2
 
 
-def subscriber(subscription: Subscription) -> str:
+def subscriber(subscription: Subscription, slack_queue_arn: str | None) -> str:
     """Who gets messages, or what is still to be done for that."""
     note = "" if subscription.is_confirmed else f"  not confirmed: {subscription.to_confirm}"
     where = printable(subscription.endpoint)
-    if subscription.protocol == "sqs" and "SlackMessages" in where:
+    if subscription.endpoint == slack_queue_arn:
         return f"  Slack, through the queue {where.rsplit(':', 1)[-1]}{note}"
     return f"  {printable(subscription.protocol)}  {where}{note}"
 
