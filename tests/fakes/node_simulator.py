@@ -32,12 +32,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample
 from enigap.core.counting.node import Node
@@ -84,6 +85,7 @@ class Kind(Enum):
     POD_TO_HOST = "N"
     UNSEEN = "carried by an ENI, crosses no device of the node"
     UNCARRIED = "counted by a physical device, carried by no ENI"
+    MISCOUNTED = "other traffic that devices count once more, or, with a share below zero, leave out"
 
 
 # --- Bytes over time ---
@@ -106,7 +108,16 @@ class Impulse:
     total_bytes: int
 
 
-Shape: TypeAlias = tuple[Stretch | Impulse, ...]
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """One constant rate after the other: `rates[i]`, in bytes per second, over [bounds[i], bounds[i + 1])."""
+
+    bounds: tuple[int, ...]
+    """Microseconds since the Unix epoch, ascending, one more than rates."""
+    rates: tuple[int, ...]
+
+
+Shape: TypeAlias = tuple[Stretch | Impulse | Steps, ...]
 """Bytes over time. Shapes add up with `+`."""
 
 
@@ -157,6 +168,19 @@ class Flow:
     """Whether it passes an ENI, and which way: OUT is NetworkOut."""
     eni_bytes_per_byte: float = 1.0
     """Bytes an ENI counts for each byte the devices count: headers and offloads differ by some per cent."""
+    bytes_per_packet: float | None = None
+    """Of the packets that devices count. None: packets are left out of what the node reports."""
+    frames_per_packet: float = 1.0
+    """Frames on the wire for each packet a device counts: more than one with segmentation offload."""
+    frames_at: str | None = None
+    """The device that counts frames all the same, as one that receives does before it merges them."""
+    share: float = 1.0
+    """Of the shape. Below zero it takes away what another flow of the same shape has on the same counters."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """The flow is what its shape has in [since, until)."""
+    dropped_at: str | None = None
+    """The device that counts the frames of this flow as dropped."""
 
 
 def host_off_node(
@@ -226,6 +250,24 @@ class Agent:
     since agent 1.300058.0, 5 before)."""
     wraps: bool = False
     """Agents before 1.300029 subtract unsigned: a counter that fell shows as 2^64 bytes, once."""
+    clock_skew: timedelta = timedelta(0)
+    """How far the node's clock is ahead; it stamps events and datapoints."""
+    since: datetime = _EPOCH
+    until: datetime | None = None
+    """The life of the agent's process. What it reads is never older than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2:
+    """How EC2 counts what the ENIs carry, where that is not documented."""
+
+    offset: timedelta = timedelta(0)
+    """How much later than the minute on the clock each of its minutes begins and ends."""
+    bytes_per_frame: float = 0.0
+    """Counted for each frame on top of the Ethernet frame: -14 where only IP counts, 24 with preamble, frame
+    check sequence and gap."""
+    counts_device_packets: bool = False
+    """NetworkPackets counts what the devices do, before segmentation, and not the frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +302,15 @@ class PeriodCut:
     minutes: int
 
 
-Fault: TypeAlias = AgentDown | DeviceGone | PeriodCut
+@dataclass(frozen=True, slots=True)
+class UnitError:
+    """From an instant on the agent reports bytes times a factor."""
+
+    start: datetime
+    factor: float
+
+
+Fault: TypeAlias = AgentDown | DeviceGone | PeriodCut | UnitError
 
 
 # --- What comes out ---
@@ -281,6 +331,9 @@ class EniPeriod:
     start: datetime
     in_by_minute: tuple[int, ...]
     out_by_minute: tuple[int, ...]
+    packets_in_by_minute: tuple[int, ...] = ()
+    packets_out_by_minute: tuple[int, ...] = ()
+    """Empty where flows have no packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,8 +462,13 @@ class Recording:
         else:
             message["_aws"] = {"Timestamp": milliseconds, "CloudWatchMetrics": metrics if enhanced else []}
         rates = {Way.RX: sample.rx_bytes_per_second, Way.TX: sample.tx_bytes_per_second}
+        packets = {Way.RX: sample.rx_packets_per_second, Way.TX: sample.tx_packets_per_second}
         for way, rate in rates.items():
-            message |= {f"node_interface_network_{way}_{what}": 0 for what in ("dropped", "errors")}
+            dropped = sample.dropped_per_second if way is Way.RX else None
+            message[f"node_interface_network_{way}_dropped"] = dropped or 0
+            message[f"node_interface_network_{way}_errors"] = 0
+            if packets[way] is not None:
+                message[f"node_interface_network_{way}_packets"] = packets[way]
             if rate is not None:
                 message[f"node_interface_network_{way}_bytes"] = rate
         present = [rate for rate in rates.values() if rate is not None]
@@ -435,33 +493,40 @@ class SimulatedNode:
     node: Node = field(
         default_factory=lambda: Node("prod", "i-0123456789abcdef0", "ip-10-0-3-7.ec2.internal")
     )
+    ec2: Ec2 = Ec2()
 
     def play(self, span: FetchSpan) -> Recording:
         """What CloudWatch holds over the span, with the events of some minutes before it."""
         totals: list[TotalSample] = []
         events: list[DeviceSample] = []
         for agent in self.agents:
-            run = _AgentRun(self, agent)
-            for at, total, samples in run.between(self._begin(agent, span), span.end):
-                if total is not None:
-                    totals.append(TotalSample(at, total))
-                events += samples if at >= span.start - _LEAD else ()
+            for sample in _AgentRun(self, agent).between(self._begin(agent, span), span.end):
+                if sample.total is not None:
+                    totals.append(TotalSample(sample.stamp, sample.total))
+                events += sample.devices if sample.stamp >= span.start - _LEAD else ()
         return Recording(self.node, span, tuple(totals), DeviceEvents(tuple(events)), self._periods(span))
 
     # The truth, in bytes over [start, end):
 
     def moved(self, kind: Kind, start: datetime, end: datetime) -> int:
         """By the flows of one kind."""
-        shapes = [(flow.shape, 1.0) for flow in self.flows if flow.kind is kind]
-        return _Tally(shapes).between(start, end)
+        return _Counter(self._term(flow) for flow in self.flows if flow.kind is kind).between(start, end)
 
     def carried(self, direction: Direction, start: datetime, end: datetime) -> int:
-        """By the ENIs."""
+        """By the ENIs: whole Ethernet frames."""
         return self._eni[direction].between(start, end)
+
+    def frames(self, direction: Direction, start: datetime, end: datetime) -> int:
+        """Carried by the ENIs."""
+        return self._eni_frames[direction].between(start, end)
 
     def crossed(self, device: str, way: Way, start: datetime, end: datetime) -> int:
         """Over one device, one way, whether or not its counter survived."""
         return self._counters[Crossing(device, way)].between(start, end)
+
+    def packets(self, device: str, way: Way, start: datetime, end: datetime) -> int:
+        """Over one device, one way, before segmentation."""
+        return self._packet_counters[Crossing(device, way)].between(start, end)
 
     def counted(self, start: datetime, end: datetime) -> int:
         """Over all devices the agent counts, both ways."""
@@ -475,18 +540,72 @@ class SimulatedNode:
         return tuple(name for name in devices if not name.startswith(IGNORED_PREFIXES))
 
     @cached_property
-    def _counters(self) -> Mapping[Crossing, _Tally]:
-        shapes: dict[Crossing, list[tuple[Shape, float]]] = defaultdict(list)
-        for flow in self.flows:
-            for crossing in flow.crosses:
-                shapes[crossing].append((flow.shape, 1.0))
-        crossings = (Crossing(device, way) for device in self.counted_devices for way in Way)
-        return {crossing: _Tally(shapes[crossing]) for crossing in crossings}
+    def has_packets(self) -> bool:
+        """Whether every flow says how its bytes are cut into packets."""
+        return bool(self.flows) and all(flow.bytes_per_packet for flow in self.flows)
 
     @cached_property
-    def _eni(self) -> Mapping[Direction, _Tally]:
+    def _curves(self) -> dict[int, _Curve]:
+        """By the identity of the shape: several flows share one, and the flows keep it alive."""
+        shapes = {id(flow.shape): flow.shape for flow in self.flows}
+        return {key: _Curve(shape) for key, shape in shapes.items()}
+
+    def _term(self, flow: Flow, factor: float = 1.0) -> _Term:
+        """What a counter has of a flow: that many of it for each byte of its shape."""
+        since = None if flow.since is None else _microseconds(flow.since)
+        until = None if flow.until is None else _microseconds(flow.until)
+        return _Term(self._curves[id(flow.shape)], since, until, round(flow.share * factor * _EXACT))
+
+    @cached_property
+    def _counters(self) -> Mapping[Crossing, _Counter]:
+        return self._by_crossing(lambda _: 1.0, lambda flow: flow.eni_bytes_per_byte)
+
+    @cached_property
+    def _packet_counters(self) -> Mapping[Crossing, _Counter]:
+        return self._by_crossing(_packets_per_byte, _frames_per_byte)
+
+    def _by_crossing(
+        self, packets: Callable[[Flow], float], frames: Callable[[Flow], float]
+    ) -> Mapping[Crossing, _Counter]:
+        terms: dict[Crossing, list[_Term]] = defaultdict(list)
+        for flow in self.flows:
+            for crossing in flow.crosses:
+                factor = frames if crossing.device == flow.frames_at else packets
+                terms[crossing].append(self._term(flow, factor(flow)))
+        crossings = (Crossing(device, way) for device in self.counted_devices for way in Way)
+        return {crossing: _Counter(terms[crossing]) for crossing in crossings}
+
+    @cached_property
+    def _dropped(self) -> Mapping[str, _Counter]:
         return {
-            direction: _Tally((f.shape, f.eni_bytes_per_byte) for f in self.flows if f.eni is direction)
+            device: _Counter(
+                self._term(flow, _frames_per_byte(flow)) for flow in self.flows if flow.dropped_at == device
+            )
+            for device in self.counted_devices
+        }
+
+    @cached_property
+    def _eni(self) -> Mapping[Direction, _Counter]:
+        return self._by_direction(lambda flow: flow.eni_bytes_per_byte)
+
+    @cached_property
+    def _eni_frames(self) -> Mapping[Direction, _Counter]:
+        return self._by_direction(_frames_per_byte)
+
+    @cached_property
+    def _ec2_bytes(self) -> Mapping[Direction, _Counter]:
+        extra = self.ec2.bytes_per_frame
+        return self._by_direction(lambda flow: flow.eni_bytes_per_byte + extra * _frames_per_byte(flow))
+
+    @cached_property
+    def _ec2_packets(self) -> Mapping[Direction, _Counter]:
+        if self.ec2.counts_device_packets:
+            return self._by_direction(_packets_per_byte)
+        return self._eni_frames
+
+    def _by_direction(self, factor: Callable[[Flow], float]) -> Mapping[Direction, _Counter]:
+        return {
+            direction: _Counter(self._term(f, factor(f)) for f in self.flows if f.eni is direction)
             for direction in Direction
         }
 
@@ -496,7 +615,7 @@ class SimulatedNode:
         turns = [
             turn
             for fault in self.faults
-            if not isinstance(fault, PeriodCut)
+            if isinstance(fault, AgentDown | DeviceGone)
             for turn in (fault.start, fault.end)
         ]
         near = [turn for turn in turns if span.start - reach <= turn < span.end]
@@ -504,18 +623,50 @@ class SimulatedNode:
 
     def _periods(self, span: FetchSpan) -> tuple[EniPeriod, ...]:
         cuts = {fault.start: fault.minutes for fault in self.faults if isinstance(fault, PeriodCut)}
+        edges = range(_microseconds(span.start), _microseconds(span.end) + 1, 60 * _SECOND)
+        offset = self.ec2.offset // timedelta(microseconds=1)
+        at = [edge + offset for edge in edges]
+        bytes_in, bytes_out = (_growth(self._ec2_bytes[way].at(at)) for way in (IN, OUT))
+        packets_in, packets_out = (
+            _growth(self._ec2_packets[way].at(at)) if self.has_packets else [] for way in (IN, OUT)
+        )
         periods = []
-        for number in range((span.end - span.start) // PERIOD):
+        for number in range(span.periods):
             start = span.start + number * PERIOD
-            minutes = [start + minute * MINUTE for minute in range(cuts.get(start, PERIOD // MINUTE))]
-            periods.append(
-                EniPeriod(
-                    start,
-                    tuple(self.carried(IN, minute, minute + MINUTE) for minute in minutes),
-                    tuple(self.carried(OUT, minute, minute + MINUTE) for minute in minutes),
-                )
-            )
+            first = number * (PERIOD // MINUTE)
+            minutes = slice(first, first + cuts.get(start, PERIOD // MINUTE))
+            series = (bytes_in, bytes_out, packets_in, packets_out)
+            periods.append(EniPeriod(start, *(tuple(values[minutes]) for values in series)))
         return tuple(periods)
+
+
+def _packets_per_byte(flow: Flow) -> float:
+    return 1 / flow.bytes_per_packet if flow.bytes_per_packet else 0.0
+
+
+def _frames_per_byte(flow: Flow) -> float:
+    return flow.frames_per_packet * _packets_per_byte(flow)
+
+
+class AgentSample(NamedTuple):
+    """One tick of an agent."""
+
+    stamp: datetime
+    """By the node's clock."""
+    total: float | None
+    """node_network_total_bytes."""
+    devices: list[DeviceSample]
+
+
+class _Tick(NamedTuple):
+    """Instants in microseconds since the Unix epoch."""
+
+    at: int
+    """When cAdvisor read the counters."""
+    process: int
+    """Which process of the agent asked: one that restarted remembers nothing."""
+    swept_at: int
+    """When what the agent remembers was last searched for what is too old."""
 
 
 class _AgentRun:
@@ -523,115 +674,240 @@ class _AgentRun:
 
     def __init__(self, node: SimulatedNode, agent: Agent) -> None:
         self._node, self._agent = node, agent
-        self._memory: dict[Crossing, tuple[int, int]] = {}
+        self._age = agent.memory // timedelta(microseconds=1)
         self._downs = [fault for fault in node.faults if isinstance(fault, AgentDown)]
         self._gone: dict[str, list[DeviceGone]] = {device: [] for device in node.counted_devices}
         for fault in node.faults:
             if isinstance(fault, DeviceGone) and fault.device in self._gone:
                 self._gone[fault.device].append(fault)
 
-    def between(
-        self, begin: datetime, end: datetime
-    ) -> Iterator[tuple[datetime, float | None, list[DeviceSample]]]:
-        """Every sample whose counters were read in [begin, end): when, the node's total, the devices."""
+    def between(self, begin: datetime, end: datetime) -> Iterator[AgentSample]:
+        """Every sample whose counters were read in [begin, end)."""
+        ticks = list(self._ticks(max(begin, self._agent.since), end))
+        sampled = _Sampled([tick.at for tick in ticks])
+        read = [self._device(device, ticks, sampled) for device in self._node.counted_devices]
+        for number, tick in enumerate(ticks):
+            devices: list[DeviceSample] = []
+            totals: list[float | None] = []
+            stamp = self._stamp(tick)
+            for device, rates in zip(self._node.counted_devices, read, strict=True):
+                if not rates.is_present[number]:
+                    continue
+                rx, tx = rates.rx[number], rates.tx[number]
+                totals.append(rx + tx if rx is not None and tx is not None else None)
+                if not rates.is_new[number]:
+                    devices.append(DeviceSample(stamp, device, rx, tx, *rates.more(number)))
+            # The first device's fields are the node's fields; others add to them where they can.
+            is_there = bool(totals) and totals[0] is not None
+            yield AgentSample(stamp, sum(t for t in totals if t is not None) if is_there else None, devices)
+
+    def _ticks(self, begin: datetime, end: datetime) -> Iterator[_Tick]:
         agent = self._agent
-        number = (begin - _EPOCH) // agent.interval
+        number = max(0, (begin - _EPOCH) // agent.interval)
+        process = 0
         while True:
             asked = _EPOCH + number * agent.interval + agent.asks_at
-            at = asked - agent.counter_ages[number % len(agent.counter_ages)]
+            at = max(asked - agent.counter_ages[number % len(agent.counter_ages)], agent.since)
             number += 1
-            if at >= end:
+            if at >= end or (agent.until is not None and asked >= agent.until):
                 return
             down = [fault for fault in self._downs if fault.start <= asked < fault.end]
-            if any(fault.forgets for fault in down):
-                self._memory.clear()
-            if not down:
-                self._sweep(_microseconds(asked))
-                yield self._sample(at)
+            process += any(fault.forgets for fault in down)
+            if not down and asked >= agent.since:
+                now = _microseconds(asked)
+                yield _Tick(_microseconds(at), process, now - now % self._age)
 
-    def _sample(self, at: datetime) -> tuple[datetime, float | None, list[DeviceSample]]:
+    def _stamp(self, tick: _Tick) -> datetime:
+        at = tick.at + self._agent.clock_skew // timedelta(microseconds=1)
         # Events and datapoints carry milliseconds.
-        stamp = at - timedelta(microseconds=at.microsecond % 1000)
-        events: list[DeviceSample] = []
-        totals: list[float | None] = []
-        for device in self._node.counted_devices:
-            since = self._present_since(device, at)
-            if since is None:
-                continue
-            is_new = Crossing(device, Way.RX) not in self._memory
-            rx, tx = (self._rate(Crossing(device, way), since, at) for way in Way)
-            totals.append(rx + tx if rx is not None and tx is not None else None)
-            if not is_new:
-                events.append(DeviceSample(stamp, device, rx, tx))
-        # The first device's fields are the node's fields; others add to them where they can.
-        if not totals or totals[0] is None:
-            return stamp, None, events
-        return stamp, sum(total for total in totals if total is not None), events
+        return _EPOCH + timedelta(microseconds=at - at % 1000)
 
-    def _present_since(self, device: str, at: datetime) -> datetime | None:
-        """When the device last began to count from zero; None if it is not there."""
-        begun = [_EPOCH]
-        for fault in self._gone[device]:
-            if fault.start <= at < fault.end:
-                return None
-            begun += [fault.end] if fault.end <= at else []
-        return max(begun)
+    def _device(self, device: str, ticks: Sequence[_Tick], sampled: _Sampled) -> _DeviceRates:
+        node = self._node
+        since = self._present_since(device, ticks)
+        rx, tx = (self._rates(node._counters[Crossing(device, way)], ticks, since, sampled) for way in Way)
+        units = [fault for fault in node.faults if isinstance(fault, UnitError)]
+        more: list[list[float | None]] = []
+        if node.has_packets:
+            counters = [node._packet_counters[Crossing(device, way)] for way in Way]
+            more = [
+                self._rates(counter, ticks, since, sampled)[0]
+                for counter in (*counters, node._dropped[device])
+            ]
+        return _DeviceRates(
+            is_present=[instant is not None for instant in since],
+            is_new=rx[1],
+            rx=_in_units(rx[0], ticks, units),
+            tx=_in_units(tx[0], ticks, units),
+            others=more,
+        )
 
-    def _rate(self, counter: Crossing, since: datetime, at: datetime) -> float | None:
-        value = self._node._counters[counter].between(since, at)
-        now = _microseconds(at)
-        if counter not in self._memory:
-            self._memory[counter] = (value, now)
-            return None
-        before, then = self._memory[counter]
-        grown = value - before
-        if grown < 0 and self._agent.wraps:
-            grown += 2**64
-        if grown < 0 or now <= then:
-            return None
-        self._memory[counter] = (value, now)
-        return grown * _SECOND / (now - then)
+    def _present_since(self, device: str, ticks: Sequence[_Tick]) -> list[int | None]:
+        """At each tick, when the device last began to count from zero; None if it is not there."""
+        gone = [(_microseconds(f.start), _microseconds(f.end)) for f in self._gone[device]]
+        since: list[int | None] = []
+        for tick in ticks:
+            if any(start <= tick.at < end for start, end in gone):
+                since.append(None)
+            else:
+                since.append(max((end for _, end in gone if end <= tick.at), default=0))
+        return since
 
-    def _sweep(self, now: int) -> None:
-        age = self._agent.memory // timedelta(microseconds=1)
-        swept_at = now - now % age
-        self._memory = {key: kept for key, kept in self._memory.items() if swept_at - kept[1] < age}
+    def _rates(
+        self, counter: _Counter, ticks: Sequence[_Tick], since: Sequence[int | None], sampled: _Sampled
+    ) -> tuple[list[float | None], list[bool]]:
+        """The rate at each tick, and whether it was the counter's first one."""
+        begun = {instant: counter.before(instant) for instant in set(since) if instant is not None}
+        rates: list[float | None] = []
+        is_new: list[bool] = []
+        kept_process = before = then = -1
+        for tick, value, instant in zip(ticks, counter.sampled(sampled), since, strict=True):
+            rate = None
+            is_known = then >= 0 and tick.process == kept_process and tick.swept_at - then < self._age
+            if instant is not None:
+                grown = (value := value - begun[instant]) - before
+                if is_known and grown < 0 and self._agent.wraps:
+                    grown += 2**64
+                if is_known and grown >= 0 and tick.at > then:
+                    rate = grown * _SECOND / (tick.at - then)
+                if not is_known or rate is not None:
+                    before, then, kept_process = value, tick.at, tick.process
+            rates.append(rate)
+            is_new.append(not is_known)
+        return rates, is_new
 
 
-class _Tally:
-    """How many bytes have passed, as a function of time."""
+@dataclass(frozen=True, slots=True)
+class _DeviceRates:
+    """Of one device, tick by tick."""
 
-    def __init__(self, shapes: Iterable[tuple[Shape, float]]) -> None:
+    is_present: list[bool]
+    is_new: list[bool]
+    rx: list[float | None]
+    tx: list[float | None]
+    others: list[list[float | None]]
+
+    def more(self, number: int) -> list[float | None]:
+        return [rates[number] for rates in self.others]
+
+
+def _in_units(
+    rates: list[float | None], ticks: Sequence[_Tick], faults: Sequence[UnitError]
+) -> list[float | None]:
+    for fault in faults:
+        start = _microseconds(fault.start)
+        rates = [
+            rate * fault.factor if rate is not None and tick.at >= start else rate
+            for rate, tick in zip(rates, ticks, strict=True)
+        ]
+    return rates
+
+
+# --- Counters ---
+
+_EXACT: Final = 10**9
+"""Factors are whole thousand millionths, so that no counter falls by a rounding."""
+
+
+class _Curve:
+    """How much of a shape has passed, as a function of time."""
+
+    def __init__(self, shape: Shape) -> None:
         impulses: dict[int, int] = defaultdict(int)
         turns: dict[int, int] = defaultdict(int)
-        for shape, factor in shapes:
-            for part in shape:
-                if isinstance(part, Impulse):
-                    impulses[_microseconds(part.at)] += round(part.total_bytes * factor)
-                else:
-                    rate = round(part.bytes_per_second * factor)
-                    turns[_microseconds(part.start)] += rate
-                    turns[_microseconds(part.end)] -= rate
-        self._at = sorted(impulses.keys() | turns.keys())
+        for part in shape:
+            if isinstance(part, Impulse):
+                impulses[_microseconds(part.at)] += part.total_bytes
+            elif isinstance(part, Stretch):
+                turns[_microseconds(part.start)] += part.bytes_per_second
+                turns[_microseconds(part.end)] -= part.bytes_per_second
+            else:
+                for start, before, after in zip(part.bounds, (0, *part.rates), (*part.rates, 0), strict=True):
+                    turns[start] += after - before
+        # Long before anything there is a turn, too: each instant lies after one.
+        self._at = [-(10**18), *sorted(impulses.keys() | turns.keys())]
         self._passed: list[int] = []
         self._rate: list[int] = []
         passed = rate = then = 0
         for at in self._at:
-            passed += rate * (at - then) + impulses[at] * _SECOND
-            rate += turns[at]
+            passed += rate * (at - then) + impulses.get(at, 0) * _SECOND
+            rate += turns.get(at, 0)
             self._passed.append(passed)
             self._rate.append(rate)
             then = at
 
-    def between(self, start: datetime, end: datetime) -> int:
-        """Whole bytes of [start, end)."""
-        return self._before(_microseconds(end)) - self._before(_microseconds(start))
+    def before(self, at: Sequence[int]) -> list[int]:
+        """Millionths of a byte before each instant."""
+        turns, passed, rate = self._at, self._passed, self._rate
+        places = [bisect_left(turns, instant) - 1 for instant in at]
+        return [passed[n] + rate[n] * (t - turns[n]) for n, t in zip(places, at, strict=True)]
 
-    def _before(self, at: int) -> int:
-        turn = bisect_left(self._at, at) - 1
-        if turn < 0:
-            return 0
-        return (self._passed[turn] + self._rate[turn] * (at - self._at[turn])) // _SECOND
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """What a counter has of a curve in [since, until), times a factor in thousand millionths."""
+
+    curve: _Curve
+    since: int | None
+    until: int | None
+    factor: int
+
+    def before(self, at: Sequence[int]) -> list[int]:
+        """Millionths of a byte, not multiplied yet."""
+        passed = self.curve.before(at)
+        least = 0
+        if self.since is not None:
+            [least] = self.curve.before([self.since])
+            passed = [value - least if value > least else 0 for value in passed]
+        if self.until is not None:
+            [most] = self.curve.before([self.until])
+            passed = [min(value, most - least) for value in passed]
+        return passed
+
+
+class _Sampled:
+    """Curves at the instants of a run, each worked out once for all counters that have a part in it."""
+
+    def __init__(self, at: list[int]) -> None:
+        self.at = at
+        self._of: dict[tuple[int, int | None, int | None], list[int]] = {}
+
+    def term(self, term: _Term) -> list[int]:
+        key = (id(term.curve), term.since, term.until)
+        if key not in self._of:
+            self._of[key] = term.before(self.at)
+        return self._of[key]
+
+
+class _Counter:
+    """A sum of terms: whole bytes, packets or frames so far, as a function of time."""
+
+    def __init__(self, terms: Iterable[_Term]) -> None:
+        self._terms = [term for term in terms if term.factor]
+
+    def sampled(self, sampled: _Sampled) -> list[int]:
+        """At each instant of a run."""
+        sums = [0] * len(sampled.at)
+        for term in self._terms:
+            factor = term.factor
+            sums = [so_far + value * factor for so_far, value in zip(sums, sampled.term(term), strict=True)]
+        return [value // (_SECOND * _EXACT) for value in sums]
+
+    def at(self, at: list[int]) -> list[int]:
+        """Before each instant."""
+        return self.sampled(_Sampled(at))
+
+    def before(self, at: int) -> int:
+        return self.at([at])[0]
+
+    def between(self, start: datetime, end: datetime) -> int:
+        """Of [start, end)."""
+        first, last = self.at([_microseconds(start), _microseconds(end)])
+        return last - first
+
+
+def _growth(values: Sequence[int]) -> list[int]:
+    return [after - before for before, after in pairwise(values)]
 
 
 def _microseconds(instant: datetime) -> int:

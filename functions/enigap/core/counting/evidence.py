@@ -37,6 +37,10 @@ class DeviceSample:
     device: str
     rx_bytes_per_second: float | None
     tx_bytes_per_second: float | None
+    rx_packets_per_second: float | None = None
+    tx_packets_per_second: float | None = None
+    dropped_per_second: float | None = None
+    """Packets that the device dropped, received and sent ones together."""
 
 
 @dataclass(frozen=True, slots=True)
