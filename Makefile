@@ -8,6 +8,9 @@ LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 # One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
+# What `check` leaves out: what starts an embedded AWS or the CDK, and what plays for minutes (CONTRIBUTING.md).
+NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/e2e tests/infra tests/reliability
+
 # uv installs no byte code; let Python keep what it compiles, or every process compiles the CDK anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -28,11 +31,11 @@ demo: ## the whole pipeline on an embedded AWS, no account needed
 	$(call set-up,desk cdk embedded-aws)
 	@$(BIN)/python -m demo
 
-check: ## the quick loop: format, lint, types and the tests that start no AWS of their own
+check: ## the quick loop: format, lint, types and the unit tests, which start neither an AWS nor the CDK
 	$(call set-up,desk)
 	@$(MAKE) --no-print-directory lint
 	@echo "==> Unit tests"
-	@$(BIN)/pytest $(WORKERS) --ignore tests/demo --ignore tests/e2e
+	@$(BIN)/pytest $(WORKERS) $(addprefix --ignore ,$(NOT_IN_CHECK))
 
 test: setup ## everything that has to hold before a change is good
 	@$(MAKE) --no-print-directory lint

@@ -15,7 +15,7 @@ pytest_plugins = ["tests.reliability.figures"]
 TESTS = Path(__file__).parent
 
 # These talk to a fake or embedded AWS on this machine. Everywhere else a socket is an error (pyproject.toml).
-MAY_USE_LOOPBACK = {"aws", "cli", "demo", "e2e", "fakes", "infra", "lambdas"}
+MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "lambdas"}
 
 
 # What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
