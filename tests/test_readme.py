@@ -24,7 +24,13 @@ from scripts.readme import BLOCKS, rewritten
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docs" / "decisions.md"]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ROOT / ".github" / "pull_request_template.md",
+    ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "decisions.md",
+]
 
 CDK_COMMANDS = {"bootstrap", "deploy", "destroy", "diff"}
 GROUP: Any = typer.main.get_command(app)
@@ -41,7 +47,8 @@ def fenced(language: str, text: str = README) -> Iterator[str]:
 
 
 def shell_lines() -> list[str]:
-    lines = [line for text in fenced("sh") for line in text.splitlines() if line.strip()]
+    texts = [text for document in (README, CONTRIBUTING) for text in fenced("sh", document)]
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
     # What messages tell people to type is held to the same.
     return sorted({*lines, *re.findall(r"^  (enigap .*)$", README, re.MULTILINE)})
 
@@ -166,17 +173,17 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_to_something(document: Path) -> None:
-    text = document.read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        else:
-            assert not target.startswith(("http:", "https:")), f"{target}: nobody can check it here"
-            assert (document.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
+        assert not target.startswith(("http:", "https:")), f"{target}: nobody can check it here"
+        path, _, heading = target.partition("#")
+        there = document.parent / path if path else document
+        assert there.exists(), target
+        assert not heading or heading in headings(there), target
+
+
+def headings(document: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -4,6 +4,8 @@ Nothing in here reads a clock, the environment, a file or a socket, and nothing 
 readings come in as arguments, and a decision goes out as a value that carries its reason. Only the
 standard library is imported (tests/test_architecture.py holds that).
 
-Read `traffic` first: it is the theory. Then `window` (what a minute's rate says about a quarter of an
-hour), `devices` (which device is what), `evidence` (what the per-device events prove) and `verdict`.
+Read `counting` first, from `traffic` on, which is the theory; then `judging`, `incidents` and `messages`.
+Each says in which order to read it. What crosses the border of enigap comes last: `published` (metrics),
+`documents` (the JSON of the commands), `work` (the items of the queue), `evidence_plan` (how devices are
+read), and what they are written with, `instants` and `text`.
 """

@@ -1,1 +1,7 @@
-"""How one node's bytes are counted, and what the readings of a window say about them."""
+"""How one node's bytes are counted, and what the readings of a window say about them.
+
+Read `traffic` first: it is the theory. Then `units` and `window` (what a minute's rate says about a quarter
+of an hour), `node`, `meters` (what is asked) and `reading` (what was answered), and last `devices` (which
+device is what), `rules` (the figures that judging depends on) and `evidence` (what the per-device events
+prove).
+"""
