@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from enigap.cli.cost import Fleet
 from enigap.core.published import Metric
 from infra.asset import PROJECT
 from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack, synthesise
@@ -20,6 +21,10 @@ PIPELINE = (
         for what in ("DeadLetters", "Errors", "Throttles")
     ),
 )
+
+
+def test_the_estimate_bills_every_alarm(stack: Stack) -> None:
+    assert Fleet(1).alarms == len(stack.of_type("CloudWatch::Alarm"))
 
 
 def test_these_are_all_the_alarms_there_are(stack: Stack) -> None:
