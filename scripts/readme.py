@@ -25,7 +25,7 @@ from enigap.cli.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
 from enigap.cli.cost import levers as levers_of
 from enigap.cli.estimate import FLAGGED_SHARE
 from enigap.cli.main import app
-from enigap.core.counting.evidence import DeviceEvents
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
@@ -99,7 +99,9 @@ def check() -> str:
         def totals(self, some: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings]]:
             return ((node, hold_constant(nodes[node.instance_id], span)[0]) for node in some)
 
-        def devices(self, some: Sequence[Node], span: FetchSpan) -> Mapping[str, DeviceEvents]:
+        def devices(
+            self, some: Sequence[Node], span: FetchSpan, _: DeviceScope
+        ) -> Mapping[str, DeviceEvents]:
             return {node.instance_id: hold_constant(nodes[node.instance_id], span)[1] for node in some}
 
     report = assess(

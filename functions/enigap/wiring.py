@@ -6,18 +6,17 @@ from collections.abc import Callable
 from typing import Final
 
 from enigap.assessment import Sources, assess
-from enigap.aws import addon, device_events, device_queries, discovery, metrics
+from enigap.aws import addon, device_events, discovery, metrics
 from enigap.aws.clients import Aws
-from enigap.aws.device_events import Budget, ContainerInsightsDevices
-from enigap.aws.device_queries import PlannedDevices, QueriedDevices
+from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
 from enigap.aws.discovery import discover
 from enigap.aws.errors import AwsProblem, ProblemKind
-from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals, Pace
+from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
+from enigap.aws.pace import Pace
 from enigap.aws.placement import FoundCluster, Wanted
-from enigap.core.counting.evidence import MissingEvidence, NoEvidence
+from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
-from enigap.core.evidence_plan import USUAL_SECONDS
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.settings import Settings
 
@@ -25,7 +24,6 @@ READ_ACTIONS: Final = (
     *discovery.ACTIONS,
     *metrics.ACTIONS,
     *device_events.ACTIONS,
-    *device_queries.ACTIONS,
     *addon.ACTIONS,
 )
 """What looking takes: `check` and `explain` need this, and the reconciler among other things."""
@@ -41,30 +39,25 @@ def sources(
     settings: Settings,
     out_of_time: Callable[[], bool] = lambda: False,
     *,
-    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
     readers: int = 1,
 ) -> Sources:
     """Both sides' totals and the devices, as Container Insights and EC2 publish them.
 
-    `seconds_left` decides how devices are read; `readers` is how many processes share the account's quota of
-    datapoints.
+    `readers` is how many processes share the account's quotas of datapoints and of calls.
     """
-    logs = aws.client("logs")
     return Sources(
         totals=CloudWatchTotals(
             aws.client("cloudwatch"),
-            pace=Pace(DATAPOINTS_PER_SECOND / readers),
+            pace=Pace(DATAPOINTS_PER_SECOND / readers, sleep=aws.sleep),
             out_of_time=out_of_time,
         ),
-        devices=PlannedDevices(
-            ContainerInsightsDevices(
-                logs,
-                parallelism=aws.parallelism,
-                budget=Budget(nodes=settings.evidence_max_nodes),
-                out_of_time=out_of_time,
-            ),
-            QueriedDevices(logs, settings.rules().classifier, out_of_time=out_of_time),
-            seconds_left,
+        devices=ContainerInsightsDevices(
+            aws.client("logs"),
+            settings.rules().classifier,
+            parallelism=aws.parallelism,
+            pace=Pace(CALLS_PER_SECOND / readers, sleep=aws.sleep),
+            sleep=aws.sleep,
+            out_of_time=out_of_time,
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )
@@ -77,7 +70,6 @@ def assess_found(
     window: Window,
     out_of_time: Callable[[], bool] = lambda: False,
     *,
-    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
     readers: int = 1,
 ) -> ClusterReport:
     """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about."""
@@ -86,7 +78,7 @@ def assess_found(
         cluster.nodes,
         window,
         settings.rules(),
-        sources(aws, settings, out_of_time, seconds_left=seconds_left, readers=readers),
+        sources(aws, settings, out_of_time, readers=readers),
         evidence=settings.evidence,
         evidence_max_nodes=settings.evidence_max_nodes,
     )
@@ -99,7 +91,6 @@ def assess_cluster(
     window: Window,
     out_of_time: Callable[[], bool] = lambda: False,
     *,
-    seconds_left: Callable[[], float] = lambda: USUAL_SECONDS,
     readers: int = 1,
 ) -> ClusterReport:
     """The report on one cluster by its name, whatever happens: how the pipeline reads.
@@ -115,9 +106,7 @@ def assess_cluster(
         found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
-        return assess_found(
-            aws, settings, cluster, window, out_of_time, seconds_left=seconds_left, readers=readers
-        )
+        return assess_found(aws, settings, cluster, window, out_of_time, readers=readers)
     except AwsProblem as problem:
         finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
         return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))
@@ -130,6 +119,6 @@ def rehearse_reading(aws: Aws, settings: Settings, window: Window) -> None:
     discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=(node.cluster,)))
     of = sources(aws, settings)
     list(of.totals.totals([node], span))
-    events = of.devices.devices([node], span)[node.instance_id]
+    events = of.devices.devices([node], span, DeviceScope.ALL)[node.instance_id]
     if isinstance(events, MissingEvidence) and events.why is NoEvidence.DENIED:
         raise AwsProblem(ProblemKind.DENIED, events.detail, "allow it, or set evidence to off")

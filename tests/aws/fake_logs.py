@@ -1,14 +1,17 @@
-"""A CloudWatch Logs that refuses what AWS refuses, and knows the one filter pattern enigap uses."""
+"""A CloudWatch Logs that refuses what AWS refuses, and knows the filter patterns that enigap uses."""
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 Event = Mapping[str, Any] | str
+
+PAGE_BYTES: Final = 1_048_576
 
 
 def error(code: str, message: str) -> ClientError:
@@ -16,13 +19,25 @@ def error(code: str, message: str) -> ClientError:
 
 
 class FakeLogs:
-    """Log groups by name, streams by name, events as (milliseconds, message)."""
+    """Log groups by name, streams by name, events as (milliseconds, message).
 
-    def __init__(self, *, filters: bool = True, page_size: int = 10_000) -> None:
+    A page ends after `page_size` events or `page_bytes`, whichever comes first, and `empty_pages` without an
+    event come before each.
+    """
+
+    def __init__(
+        self,
+        *,
+        filters: bool = True,
+        page_size: int = 10_000,
+        page_bytes: int = PAGE_BYTES,
+        empty_pages: int = 0,
+    ) -> None:
         self.groups: dict[str, dict[str, list[tuple[int, str]]]] = {}
         self.faults: list[Callable[[Mapping[str, Any]], Exception | None]] = []
         self.requests: list[dict[str, Any]] = []
-        self._filters, self._page_size = filters, page_size
+        self._filters, self._empty_pages = filters, empty_pages
+        self._page_size, self._page_bytes = page_size, page_bytes
         self._lock = Lock()
 
     def put(self, group: str, stream: str, events: Sequence[Event], at: int | None = None) -> None:
@@ -31,6 +46,15 @@ class FakeLogs:
         for event in events:
             message = event if isinstance(event, str) else json.dumps(event)
             into.append((at if at is not None else _own_time(event), message))
+
+    def throttle(self, *, times: int) -> None:
+        """Refuse this many calls because there were too many."""
+        left = iter(range(times))
+
+        def fault(_: Mapping[str, Any]) -> Exception | None:
+            return error("ThrottlingException", "Rate exceeded") if next(left, None) is not None else None
+
+        self.faults.append(fault)
 
     def filter_log_events(self, **request: Any) -> dict[str, Any]:
         with self._lock:
@@ -43,33 +67,51 @@ class FakeLogs:
         if request["logGroupName"] not in self.groups:
             raise error("ResourceNotFoundException", "The specified log group does not exist.")
         streams = self.groups[request["logGroupName"]]
-        if any(name not in streams for name in request["logStreamNames"]):
+        asked = request.get("logStreamNames", list(streams))
+        if any(name not in streams for name in asked):
             raise error("ResourceNotFoundException", "The specified log stream does not exist.")
         found = [
-            {"timestamp": at, "message": message, "ingestionTime": at + 250_000}
-            for name in request["logStreamNames"]
+            {"logStreamName": name, "timestamp": at, "message": message, "ingestionTime": at + 250_000}
+            for name in asked
             for at, message in sorted(streams[name])
             if request["startTime"] <= at <= request["endTime"]
-            and (not self._filters or _is_node_net(message))
+            and (not self._filters or _matches(request["filterPattern"], message))
         ]
-        first = int(request.get("nextToken", 0))
-        beyond = first + min(request["limit"], self._page_size)
-        more = {"nextToken": str(beyond)} if beyond < len(found) else {}
+        first, empty = map(int, request.get("nextToken", "0/0").split("/"))
+        if empty < self._empty_pages:
+            return {"events": [], "searchedLogStreams": [], "nextToken": f"{first}/{empty + 1}"}
+        beyond = self._end_of_page(found, first, request["limit"])
+        more = {"nextToken": f"{beyond}/0"} if beyond < len(found) else {}
         return {"events": found[first:beyond], "searchedLogStreams": []} | more
+
+    def _end_of_page(self, found: Sequence[Mapping[str, Any]], first: int, limit: int) -> int:
+        size = 0
+        for number, event in enumerate(found[first : first + min(limit, self._page_size)]):
+            size += len(event["message"])
+            if size > self._page_bytes and number > 0:
+                return first + number
+        return first + min(limit, self._page_size)
 
 
 def _refuse_what_aws_refuses(request: Mapping[str, Any]) -> None:
-    parameters = {"logGroupName", "logStreamNames", "startTime", "endTime", "filterPattern", "limit"}
-    if request.keys() - {"nextToken"} != parameters:
+    parameters = {"logGroupName", "startTime", "endTime", "filterPattern", "limit"}
+    if request.keys() - {"nextToken", "logStreamNames"} != parameters:
         raise error("InvalidParameterException", f"unexpected parameters {sorted(request)}")
     if not re.fullmatch(r"[.\-_/#A-Za-z0-9]{1,512}", request["logGroupName"]):
         raise error("InvalidParameterException", "invalid log group name")
-    if any(not re.fullmatch(r"[^:*]{1,512}", stream) for stream in request["logStreamNames"]):
+    streams = request.get("logStreamNames", ["any"])
+    if not 1 <= len(streams) <= 100:
+        raise error("InvalidParameterException", "1 to 100 log stream names")
+    if any(not re.fullmatch(r"[^:*]{1,512}", stream) for stream in streams):
         raise error("InvalidParameterException", "invalid log stream name")
-    if request["filterPattern"] != '{ $.Type = "NodeNet" }':
-        raise error("InvalidParameterException", "this fake knows one pattern")
+    if not _PATTERN.fullmatch(request["filterPattern"]) or len(request["filterPattern"]) > 1024:
+        raise error("InvalidParameterException", f"this fake does not know {request['filterPattern']}")
     if not 1 <= request["limit"] <= 10_000 or request["startTime"] > request["endTime"]:
         raise error("InvalidParameterException", "invalid limit or times")
+
+
+_TERM: Final = r'\$\.(\w+) = "([^"]+)"'
+_PATTERN: Final = re.compile(rf'\{{ \$\.Type = "NodeNet"(?: && \({_TERM}(?: \|\| {_TERM})*\))? \}}')
 
 
 def _own_time(event: Event) -> int:
@@ -77,9 +119,12 @@ def _own_time(event: Event) -> int:
     return int(event["_aws"]["Timestamp"] if "_aws" in event else event["Timestamp"])
 
 
-def _is_node_net(message: str) -> bool:
+def _matches(pattern: str, message: str) -> bool:
     try:
         event = json.loads(message)
     except (ValueError, RecursionError):
         return True  # AWS would leave it out; here it gets through, so that it can be tested
-    return isinstance(event, dict) and event.get("Type") == "NodeNet"
+    if not isinstance(event, dict) or event.get("Type") != "NodeNet":
+        return False
+    _, *alternatives = re.findall(_TERM, pattern)
+    return not alternatives or any(fnmatchcase(str(event.get(name)), value) for name, value in alternatives)

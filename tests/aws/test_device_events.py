@@ -8,8 +8,23 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from enigap.aws.clients import Aws
-from enigap.aws.device_events import Budget, ContainerInsightsDevices, Odd, read_event
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.aws.device_events import (
+    PATTERN_CHARACTERS,
+    Budget,
+    ContainerInsightsDevices,
+    Odd,
+    nodes_per_batch,
+    read_event,
+)
+from enigap.aws.pace import Pace
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceSample,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+)
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
 from tests.aws.fake_logs import FakeLogs, error
@@ -33,8 +48,47 @@ def logs_of(*of: Node, **more: Any) -> FakeLogs:
     return logs
 
 
-def read(logs: FakeLogs, *of: Node, **more: Any) -> dict[str, DeviceEvents | MissingEvidence]:
-    return ContainerInsightsDevices(logs, **more).devices(of, SPAN)
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def read(
+    logs: FakeLogs,
+    *of: Node,
+    scope: DeviceScope = DeviceScope.ALL,
+    clock: Clock | None = None,
+    classifier: Classifier | None = None,
+    **more: Any,
+) -> dict[str, DeviceEvents | MissingEvidence]:
+    clock = clock or Clock()
+    pace = Pace(2.5, clock=clock, sleep=clock.sleep)
+    devices = ContainerInsightsDevices(
+        logs, classifier or Classifier(), pace=pace, sleep=clock.sleep, **({"parallelism": 1} | more)
+    )
+    return devices.devices(of, SPAN, scope)
+
+
+def enis(logs: FakeLogs, *of: Node, **more: Any) -> dict[str, DeviceEvents | MissingEvidence]:
+    return read(logs, *of, scope=DeviceScope.ENI, **more)
+
+
+def batches(logs: FakeLogs) -> list[int]:
+    """How many streams each call named."""
+    return [len(request.get("logStreamNames", ())) for request in logs.requests]
+
+
+def sample(at: datetime, device: str, rx: float | None = 1000.0, tx: float | None = 500.0) -> DeviceSample:
+    """What is read of `node_net`."""
+    return DeviceSample(at, device, rx, tx, 4.25, 3.5, 0.0)
 
 
 def events_of(logs: FakeLogs, of: Node) -> DeviceEvents:
@@ -56,9 +110,7 @@ def test_each_event_is_a_device_at_its_exact_time() -> None:
     of = node(1)
     logs = FakeLogs()
     logs.put(GROUP, str(of.node_name), [node_net(of, AT, "ens5", rx=3163.008420864309, tx=355.385094878293)])
-    assert events_of(logs, of) == DeviceEvents(
-        (DeviceSample(AT, "ens5", 3163.008420864309, 355.385094878293),)
-    )
+    assert events_of(logs, of) == DeviceEvents((sample(AT, "ens5", 3163.008420864309, 355.385094878293),))
 
 
 def test_version_1_of_the_format_carries_its_time_elsewhere() -> None:
@@ -67,13 +119,13 @@ def test_version_1_of_the_format_carries_its_time_elsewhere() -> None:
         "Version": "1",
         "_aws": {"Timestamp": milliseconds(AT), "CloudWatchMetrics": []},
     }
-    assert read_event(json.dumps(event), of) == DeviceSample(AT, "eth0", 1000.0, 500.0)
+    assert read_event(json.dumps(event), of) == sample(AT, "eth0")
 
 
 def test_a_counter_that_was_reset_has_no_rate_rather_than_zero() -> None:
     of = node(1)
     event = without(node_net(of, AT), "node_interface_network_rx_bytes", "node_interface_network_total_bytes")
-    assert read_event(json.dumps(event), of) == DeviceSample(AT, "eth0", None, 500.0)
+    assert read_event(json.dumps(event), of) == sample(AT, "eth0", None)
 
 
 def test_the_streams_other_events_are_passed_over_where_the_filter_is_ignored() -> None:
@@ -107,7 +159,7 @@ def test_the_span_is_read_with_two_minutes_on_both_sides_by_the_events_own_time(
         # All written at a time inside: it is their own that counts.
         logs.put(GROUP, str(of.node_name), [json.dumps(node_net(of, at))], at=milliseconds(AT))
     assert [sample.at for sample in events_of(logs, of).samples] == inside
-    (request,) = logs.requests
+    request = logs.requests[0]
     assert (request["startTime"], request["endTime"]) == tuple(map(milliseconds, inside))
 
 
@@ -138,7 +190,6 @@ def test_a_node_without_events_has_none_and_that_is_an_answer() -> None:
         ("node_interface_network_rx_bytes", float("nan")),
         ("node_interface_network_tx_bytes", float("-inf")),
         ("node_interface_network_rx_bytes", 10**400),
-        ("node_interface_network_rx_packets", float("inf")),
         ("interface", None),
         ("interface", 7),
         ("interface", ["eth0"]),
@@ -283,21 +334,6 @@ def test_a_missing_stream_is_that_nodes_alone() -> None:
     )
 
 
-def test_a_throttled_node_leaves_the_others_alone() -> None:
-    logs = logs_of(*nodes(4))
-    name = node(2).node_name
-    logs.faults.append(
-        lambda request: (
-            error("ThrottlingException", "slow down") if name in request["logStreamNames"] else None
-        )
-    )
-    answers = read(logs, *nodes(4))
-    assert sum(isinstance(answer, DeviceEvents) for answer in answers.values()) == 3
-    assert answers[node(2).instance_id] == MissingEvidence(
-        NoEvidence.FAILED, "AWS throttled logs:FilterLogEvents"
-    )
-
-
 def test_a_node_without_a_name_cannot_be_looked_up_and_is_told_so() -> None:
     logs = logs_of(node(1))
     assert missing(logs, node(2, series=False)).why is NoEvidence.STREAM_MISSING
@@ -323,24 +359,11 @@ def test_a_cluster_that_no_log_group_can_be_named_after_is_not_asked_for(cluster
 # --- the budget ---
 
 
-def test_the_budget_goes_to_the_first_nodes() -> None:
-    of = [node(5, series=False), *nodes(4)]
-    logs = logs_of(*nodes(4))
-    answers = read(logs, *of, budget=Budget(nodes=2))
-    kinds = [type(answers[each.instance_id]) for each in of]
-    assert kinds == [MissingEvidence, DeviceEvents, DeviceEvents, MissingEvidence, MissingEvidence]
-    last = answers[of[-1].instance_id]
-    assert isinstance(last, MissingEvidence)
-    assert last.why is NoEvidence.BUDGET_SPENT
-    assert "2 nodes" in last.detail
-    assert len(logs.requests) == 2
-
-
 def test_what_the_log_volume_does_not_allow_is_left_out() -> None:
     of = nodes(4)
     size = sum(len(message) for _, message in logs_of(of[0]).groups[GROUP][str(of[0].node_name)])
     logs = logs_of(*of)
-    answers = read(logs, *of, parallelism=1, budget=Budget(message_characters=size + 1))
+    answers = read(logs, *of, budget=Budget(message_characters=size + 1))
     kinds = [type(answers[each.instance_id]) for each in of]
     assert kinds == [DeviceEvents, DeviceEvents, MissingEvidence, MissingEvidence]
     assert len(logs.requests) == 2
@@ -348,7 +371,7 @@ def test_what_the_log_volume_does_not_allow_is_left_out() -> None:
 
 def test_events_that_do_not_end_prove_nothing() -> None:
     of = node(1)
-    answer = missing(logs_of(of, page_size=1), of, budget=Budget(pages_per_node=3))
+    answer = missing(logs_of(of, page_size=1), of, budget=Budget(pages_per_batch=3))
     assert answer.why is NoEvidence.BUDGET_SPENT
     assert "3 pages" in answer.detail
 
@@ -366,7 +389,7 @@ def test_nothing_is_asked_once_time_has_run_out() -> None:
 def test_every_suspect_is_answered_whatever_happens() -> None:
     of = [*nodes(6), node(7, series=False), Node("a b", "i-0ccc", "ip")]
     logs = logs_of(*of[:3])
-    answers = read(logs, *of, parallelism=3, budget=Budget(nodes=5))
+    answers = read(logs, *of, parallelism=3)
     assert answers.keys() == {each.instance_id for each in of}
 
 
@@ -374,6 +397,210 @@ def test_no_suspects_cost_nothing() -> None:
     logs = FakeLogs()
     assert read(logs) == {}
     assert not logs.requests
+
+
+# --- packets ---
+
+
+def test_packets_and_drops_are_read_beside_the_bytes() -> None:
+    event = node_net(node(1), AT) | {
+        "node_interface_network_rx_dropped": 1.5,
+        "node_interface_network_tx_dropped": 2,
+    }
+    assert read_event(json.dumps(event), node(1)) == DeviceSample(AT, "eth0", 1000.0, 500.0, 4.25, 3.5, 3.5)
+
+
+@pytest.mark.parametrize("value", ["7", True, None, [1], float("nan"), float("inf"), -1.0, 10**400], ids=str)
+def test_a_wrong_packet_figure_spoils_neither_the_bytes_nor_the_others(value: Any) -> None:
+    event = node_net(node(1), AT) | {
+        "node_interface_network_rx_packets": value,
+        "node_interface_network_tx_dropped": value,
+    }
+    read_back = read_event(json.dumps(event), node(1))
+    assert read_back == DeviceSample(AT, "eth0", 1000.0, 500.0, None, 3.5, None)
+
+
+def test_packets_that_the_event_does_not_have_are_unknown() -> None:
+    names = [f"node_interface_network_{name}" for name in ("rx_packets", "tx_packets", "rx_dropped")]
+    event = without(node_net(node(1), AT), *names)
+    assert read_event(json.dumps(event), node(1)) == DeviceSample(AT, "eth0", 1000.0, 500.0)
+
+
+# --- ENI devices alone ---
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filtered by AWS", "filter ignored"])
+def test_a_look_at_the_eni_devices_holds_no_others_and_says_so(*, filters: bool) -> None:
+    of = node(1)
+    logs = logs_of(of, filters=filters)
+    logs.put(GROUP, str(of.node_name), [node_net(of, AT, "ethernet")])  # has the prefix, not the name
+    answer = enis(logs, of)[of.instance_id]
+    assert isinstance(answer, DeviceEvents)
+    assert {each.device for each in answer.samples} == {"eth0"}
+    assert answer.scope is DeviceScope.ENI
+    assert events_of(logs, of).scope is DeviceScope.ALL
+
+
+def test_the_filter_selects_the_eni_devices_by_the_prefixes_of_their_pattern() -> None:
+    logs = logs_of(node(1))
+    enis(logs, node(1))
+    devices = " || ".join(f'$.interface = "{p}*"' for p in ("eth", "ens", "enp", "enX", "eno", "em"))
+    assert logs.requests[0]["filterPattern"] == f'{{ $.Type = "NodeNet" && ({devices}) }}'
+    read(logs, node(1))
+    assert logs.requests[-1]["filterPattern"] == '{ $.Type = "NodeNet" }'
+
+
+@pytest.mark.parametrize("pattern", [r"[a-z]+\d", "|".join(f"device{n}" for n in range(100))])
+def test_a_pattern_that_no_filter_can_express_is_left_to_the_client(pattern: str) -> None:
+    logs = logs_of(*nodes(2))
+    answers = enis(logs, *nodes(2), classifier=Classifier(physical=pattern))
+    assert {request["filterPattern"] for request in logs.requests} == {'{ $.Type = "NodeNet" }'}
+    assert batches(logs) == [1, 1]  # of all devices one node's fill a page
+    samples = [each for a in answers.values() if isinstance(a, DeviceEvents) for each in a.samples]
+    assert {each.device for each in samples} == ({"eth0"} if pattern.startswith("[") else set())
+
+
+# --- batches ---
+
+
+@pytest.mark.parametrize(
+    ("minutes", "scope", "expected"),
+    [
+        (45, DeviceScope.ENI, 12),
+        (70, DeviceScope.ENI, 8),
+        (380, DeviceScope.ENI, 1),
+        (1, DeviceScope.ENI, 100),
+        (45, DeviceScope.ALL, 1),
+    ],
+)
+def test_a_batch_is_what_fills_about_a_page(minutes: int, scope: DeviceScope, expected: int) -> None:
+    assert nodes_per_batch(minutes * MINUTE, scope) == expected
+
+
+def test_the_nodes_of_a_batch_are_told_apart() -> None:
+    logs = logs_of(*nodes(30))
+    answers = enis(logs, *nodes(30))
+    assert batches(logs) == [13, 13, 4]
+    for each in nodes(30):
+        answer = answers[each.instance_id]
+        assert isinstance(answer, DeviceEvents)
+        assert (len(answer.samples), answer.foreign) == (3, 0)
+
+
+@given(parallelism=st.integers(1, 6), empty=st.integers(0, 2), page_bytes=st.integers(1, 20_000))
+def test_paging_and_threads_change_nothing(parallelism: int, empty: int, page_bytes: int) -> None:
+    logs = logs_of(*nodes(15), empty_pages=empty, page_bytes=page_bytes)
+    plain = enis(logs_of(*nodes(15)), *nodes(15))
+    budget = Budget(pages_per_batch=1_000)
+    assert enis(logs, *nodes(15), parallelism=parallelism, budget=budget) == plain
+
+
+def test_after_a_long_scan_batches_have_half_as_many_nodes() -> None:
+    logs = logs_of(*nodes(30), empty_pages=11)
+    answers = enis(logs, *nodes(30))
+    assert list(dict.fromkeys(batches(logs))) == [13, 6, 3, 1]
+    assert all(isinstance(answer, DeviceEvents) for answer in answers.values())
+
+
+def test_a_batch_that_the_budget_ends_leaves_all_its_nodes_without_evidence_and_the_next_goes_on() -> None:
+    logs = logs_of(*nodes(16), page_size=1)
+    logs.groups[GROUP].update({str(each.node_name): [] for each in nodes(16)[13:]})
+    answers = enis(logs, *nodes(16), budget=Budget(pages_per_batch=5))
+    assert [getattr(answers[each.instance_id], "why", None) for each in nodes(16)] == [
+        *[NoEvidence.BUDGET_SPENT] * 13,
+        *[None] * 3,
+    ]
+
+
+# --- missing streams ---
+
+
+@given(st.sets(st.integers(0, 12), max_size=13))
+def test_streams_that_are_missing_are_found_and_hide_no_other(gone: set[int]) -> None:
+    here = [each for number, each in enumerate(nodes(13)) if number not in gone]
+    logs = logs_of(*here)
+    logs.groups.setdefault(GROUP, {})
+    answers = enis(logs, *nodes(13))
+    kinds = {each.instance_id: isinstance(answers[each.instance_id], DeviceEvents) for each in nodes(13)}
+    assert len(logs.requests) <= 1 + 14 + 1
+    if len(gone) <= 1:
+        assert kinds == {each.instance_id: each in here for each in nodes(13)}
+    assert not any(kinds[each.instance_id] for each in nodes(13) if each not in here)
+
+
+def test_one_missing_stream_of_a_hundred_takes_fourteen_more_calls() -> None:
+    span = FetchSpan(SPAN.start, SPAN.start + MINUTE)
+    logs = logs_of(*nodes(99))
+    devices = ContainerInsightsDevices(logs, Classifier(), pace=Pace(1e9))
+    devices.devices(nodes(100), span, DeviceScope.ENI)
+    assert len(logs.requests) > 10
+    assert sum(1 for request in logs.requests if "logStreamNames" in request) <= 2 * (1 + 14)
+
+
+def test_a_node_without_a_stream_of_its_name_is_found_by_its_instance_id() -> None:
+    lost, other = node(1), node(2)
+    logs = logs_of(other)
+    logs.put(
+        GROUP, "renamed", [node_net(lost, AT), node_net(lost, AT, "eni1a2b3c4d5e6"), node_net(other, AT)]
+    )
+    answers = enis(logs, lost, other)
+    assert answers[lost.instance_id] == DeviceEvents((sample(AT, "eth0"),), scope=DeviceScope.ENI)
+    last = logs.requests[-1]
+    assert "logStreamNames" not in last
+    assert last["filterPattern"] == f'{{ $.Type = "NodeNet" && ($.InstanceId = "{lost.instance_id}") }}'
+
+
+def test_by_instance_id_no_more_nodes_are_looked_for_than_fit() -> None:
+    logs = logs_of(node(99))
+    enis(logs, *nodes(60))
+    (by_id,) = [request for request in logs.requests if "logStreamNames" not in request]
+    assert 10 <= by_id["filterPattern"].count("InstanceId") <= 20
+    assert len(by_id["filterPattern"]) <= PATTERN_CHARACTERS
+
+
+def test_the_log_group_is_not_read_to_its_end_for_a_missing_stream() -> None:
+    logs = logs_of(node(2), page_size=1)
+    logs.put(GROUP, "renamed", [node_net(node(1), AT + n * MINUTE) for n in range(6)])
+    answer = enis(logs, node(1))[node(1).instance_id]
+    assert isinstance(answer, MissingEvidence)
+    assert answer.why is NoEvidence.STREAM_MISSING
+    assert len(logs.requests) == 1 + 5
+
+
+# --- pace ---
+
+
+def test_calls_are_made_at_their_pace() -> None:
+    clock = Clock()
+    read(logs_of(*nodes(11)), *nodes(11), clock=clock)
+    assert clock.now == pytest.approx(10 / 2.5)
+
+
+def test_a_throttled_call_is_made_again_after_a_pause() -> None:
+    clock, logs = Clock(), logs_of(*nodes(4))
+    logs.throttle(times=3)
+    answers = enis(logs, *nodes(4), clock=clock)
+    assert all(isinstance(answer, DeviceEvents) for answer in answers.values())
+    assert clock.now >= 1 + 2 + 4
+
+
+def test_throttling_that_does_not_end_is_never_taken_for_absence() -> None:
+    logs = logs_of(*nodes(40))
+    logs.throttle(times=1_000)
+    answers = enis(logs, *nodes(40), budget=Budget(pauses=6))
+    assert set(answers.values()) == {
+        MissingEvidence(NoEvidence.BUDGET_SPENT, "AWS throttled logs:FilterLogEvents")
+    }
+    assert len(logs.requests) == 7
+
+
+def test_throttled_until_time_runs_out_the_budget_is_spent() -> None:
+    clock, logs = Clock(), logs_of(node(1))
+    logs.throttle(times=1_000)
+    answer = enis(logs, node(1), clock=clock, out_of_time=lambda: clock.now > 20)[node(1).instance_id]
+    assert isinstance(answer, MissingEvidence)
+    assert answer.why is NoEvidence.BUDGET_SPENT
+    assert clock.now < 30
 
 
 # --- the wire, by moto ---
@@ -394,8 +621,10 @@ def test_a_stream_is_read_over_the_wire() -> None:
                 logStreamName=each.node_name,
                 logEvents=[{"timestamp": milliseconds(at), "message": json.dumps(event)} for event in events],
             )
-        answers = ContainerInsightsDevices(logs).devices([of, node(3, cluster="gone")], span)
-    assert answers[of.instance_id] == DeviceEvents((DeviceSample(at, "eth0", 1000.0, 500.0),))
+        answers = ContainerInsightsDevices(logs, Classifier()).devices(
+            [of, node(3, cluster="gone")], span, DeviceScope.ALL
+        )
+    assert answers[of.instance_id] == DeviceEvents((sample(at, "eth0"),))
     gone = answers[node(3).instance_id]
     assert isinstance(gone, MissingEvidence)
     assert gone.why is NoEvidence.LOG_GROUP_MISSING

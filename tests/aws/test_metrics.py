@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.aws.errors import AwsProblem, ProblemKind
-from enigap.aws.metrics import QUERIES_PER_CALL, CloudWatchTotals, Pace
+from enigap.aws.metrics import DATAPOINTS_PER_SECOND, QUERIES_PER_CALL, CloudWatchTotals
+from enigap.aws.pace import Pace
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import PERIOD, FetchSpan
@@ -30,7 +31,7 @@ PER_NODE = SPAN.minutes + 3 * SPAN.periods
 
 
 def no_pace() -> Pace:
-    return Pace(sleep=lambda _: None)
+    return Pace(DATAPOINTS_PER_SECOND, sleep=lambda _: None)
 
 
 def reader(fake: StrictCloudWatch, **more: Any) -> CloudWatchTotals:

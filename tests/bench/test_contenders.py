@@ -10,7 +10,8 @@ from botocore.awsrequest import AWSResponse
 from bench import account, fleet
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
-from enigap.aws.metrics import CloudWatchTotals, Pace
+from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
+from enigap.aws.pace import Pace
 from enigap.aws.placement import Wanted
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
@@ -34,7 +35,7 @@ def node(index: int) -> Node:
 
 def test_the_others_get_the_bytes_that_enigap_asks_for(cloudwatch: StrictCloudWatch) -> None:
     client = client_of(cloudwatch)
-    pace = Pace(sleep=lambda _: None)
+    pace = Pace(DATAPOINTS_PER_SECOND, sleep=lambda _: None)
     list(CloudWatchTotals(client, pace=pace, parallelism=1).totals(map(node, range(NODES)), SPAN))
     asked = [request.parameters["MetricDataQueries"] for request in cloudwatch.requests]
     assert asked == list(fleet.calls(NODES))

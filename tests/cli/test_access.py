@@ -65,9 +65,6 @@ def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
         "ec2:DescribeInstanceTypes",
         "eks:DescribeAddon",
         "logs:FilterLogEvents",
-        "logs:GetQueryResults",
-        "logs:StartQuery",
-        "logs:StopQuery",
     }
 
 

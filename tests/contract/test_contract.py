@@ -17,7 +17,14 @@ from enigap.aws.device_events import ContainerInsightsDevices
 from enigap.aws.discovery import clusters, discover
 from enigap.aws.metrics import CloudWatchTotals
 from enigap.aws.placement import Wanted
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceSample,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+)
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
@@ -195,6 +202,12 @@ def test_nodes_are_discovered_by_tag_and_by_series(backend: Backend) -> None:
     assert "blue" in clusters(backend.ec2, backend.cloudwatch)
 
 
+def devices(
+    backend: Backend, nodes: Sequence[Node], scope: DeviceScope
+) -> dict[str, DeviceEvents | MissingEvidence]:
+    return ContainerInsightsDevices(backend.logs, Classifier()).devices(nodes, SPAN, scope)
+
+
 def test_a_nodes_own_device_events_are_read(backend: Backend) -> None:
     node, other = Node("green", "i-0ee", "ip-10-0-3-1"), Node("green", "i-0ff", "ip-10-0-3-2")
     at = SPAN.start + timedelta(milliseconds=1234)
@@ -207,20 +220,37 @@ def test_a_nodes_own_device_events_are_read(backend: Backend) -> None:
     group = "/aws/containerinsights/green/performance"
     backend.write_events(group, str(node.node_name), events)
     backend.write_events(group, str(other.node_name), [node_net(other, at, "ens5")])
-    answers = ContainerInsightsDevices(backend.logs).devices([node, other], SPAN)
+    answers = devices(backend, [node, other], DeviceScope.ALL)
     answer = answers[node.instance_id]
     assert isinstance(answer, DeviceEvents)
     assert set(answer.samples) == {
-        DeviceSample(at, "eth0", 1000.0, 500.0),
-        DeviceSample(at, "eni1a2b3c4d5e6", 7.0, 500.0),
+        DeviceSample(at, "eth0", 1000.0, 500.0, 4.25, 3.5, 0.0),
+        DeviceSample(at, "eni1a2b3c4d5e6", 7.0, 500.0, 4.25, 3.5, 0.0),
     }
     assert len(answer.samples) == 2
     assert (answer.foreign, answer.malformed) == (1, 0)
-    assert answers[other.instance_id] == DeviceEvents((DeviceSample(at, "ens5", 1000.0, 500.0),))
+    assert answers[other.instance_id] == DeviceEvents(
+        (DeviceSample(at, "ens5", 1000.0, 500.0, 4.25, 3.5, 0.0),)
+    )
+
+
+def test_the_eni_devices_of_several_nodes_are_read_by_one_call(backend: Backend) -> None:
+    """A missing stream among them hides no other; its node is found by its instance id."""
+    some = [Node("amber", f"i-0ee{number}", f"ip-10-0-4-{number}") for number in range(3)]
+    lost = Node("amber", "i-0ee9", "ip-10-0-4-9")
+    at = SPAN.start + timedelta(milliseconds=1234)
+    group = "/aws/containerinsights/amber/performance"
+    for node, stream in ((some[0], None), (some[1], None), (some[2], None), (lost, "renamed")):
+        events = [node_net(node, at, "eth0"), node_net(node, at, "eni1a2b3c4d5e6")]
+        backend.write_events(group, stream or str(node.node_name), events)
+    answers = devices(backend, [*some, lost], DeviceScope.ENI)
+    sample = DeviceSample(at, "eth0", 1000.0, 500.0, 4.25, 3.5, 0.0)
+    assert set(answers.values()) == {DeviceEvents((sample,), scope=DeviceScope.ENI)}
+    assert len(answers) == 4
 
 
 def test_a_cluster_without_a_log_group_has_no_evidence(backend: Backend) -> None:
     node = Node("grey", "i-0ee", "ip-10-0-3-1")
-    (answer,) = ContainerInsightsDevices(backend.logs).devices([node], SPAN).values()
+    (answer,) = devices(backend, [node], DeviceScope.ALL).values()
     assert isinstance(answer, MissingEvidence)
     assert answer.why is NoEvidence.LOG_GROUP_MISSING

@@ -253,7 +253,7 @@ class LogsOfAFleet(FakeLogs):
         streams: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for worker in self._fleet.workers:
             name = worker.node.node_name
-            if name is not None and name in request["logStreamNames"]:
+            if name is not None and name in request.get("logStreamNames", [name]):
                 streams[name] += self._feed.log_events(worker)
         self.groups = {f"/aws/containerinsights/{CLUSTER}/performance": streams}
         return super().filter_log_events(**request)

@@ -92,6 +92,7 @@ class GuardedAws(Aws):
     def __init__(self, process: Process, cloudwatch: StrictCloudWatch, services: Mapping[str, Any]) -> None:
         # Without a session: nothing is looked up, and making one takes as long as a run.
         self.region, self.parallelism = REGION, 1
+        self.sleep = lambda _: None
         self._clients = {}
         self._process, self._cloudwatch, self._services = process, cloudwatch, services
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
 from enigap.aws.state_table import StateTable
 from enigap.core.counting.devices import Classifier
-from enigap.core.counting.evidence import DeviceEvents, Unusable, glance, weigh
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope, Unusable, glance, weigh
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import FetchSpan
@@ -288,8 +288,8 @@ def test_no_figure_that_no_counter_can_have_comes_out_of_the_log(
     said: list[tuple[int, dict[str, Any]]],
 ) -> None:
     messages = [log_event(WINDOW.start + timedelta(minutes=minute), **changes) for minute, changes in said]
-    devices = ContainerInsightsDevices(OneStream(messages), parallelism=1)
-    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2))[node(1).instance_id]
+    devices = ContainerInsightsDevices(OneStream(messages), Classifier(), parallelism=1)
+    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2), DeviceScope.ALL)[node(1).instance_id]
     assert isinstance(answer, DeviceEvents)
     assert len(answer.samples) + answer.malformed + answer.foreign == len(messages)
     periods = [WINDOW.start + number * timedelta(minutes=5) for number in range(3)]
@@ -306,8 +306,10 @@ def test_no_figure_that_no_counter_can_have_comes_out_of_the_log(
 def test_an_event_of_megabytes_is_counted_and_not_read(megabytes: int) -> None:
     huge = log_event(WINDOW.start, interface="x" * (megabytes * 1_048_576))
     assert read_event(huge, node(1)) is Odd.MALFORMED
-    devices = ContainerInsightsDevices(OneStream([huge, log_event(WINDOW.start)]), parallelism=1)
-    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2))[node(1).instance_id]
+    devices = ContainerInsightsDevices(
+        OneStream([huge, log_event(WINDOW.start)]), Classifier(), parallelism=1
+    )
+    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2), DeviceScope.ALL)[node(1).instance_id]
     assert isinstance(answer, DeviceEvents)
     assert (answer.malformed, len(answer.samples)) == (1, 1)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import datetime
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -43,6 +44,9 @@ class Aws:
     Raises AwsProblem where profile, region, configuration or endpoint are wrong. Credentials are looked for
     when the first call is made. Clients may be used from many threads; making them may not.
     """
+
+    sleep = staticmethod(time.sleep)
+    """How calls wait for their turn (`Pace`)."""
 
     def __init__(
         self,
@@ -86,9 +90,6 @@ class Aws:
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
             events.register("before-call.cloudwatch.GetMetricData", _send_what_was_written)
             events.register("before-parse.cloudwatch.GetMetricData", _take_numbers_as_they_are)
-        elif service == "logs":
-            events = client.meta.events
-            events.register("before-parse.cloudwatch-logs.GetQueryResults", _take_numbers_as_they_are)
         elif service == "ec2":
             client.meta.events.register("before-parse.ec2.DescribeInstances", _read_only_what_discovery_reads)
         return client

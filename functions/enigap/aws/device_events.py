@@ -4,6 +4,15 @@ The agent writes one event for each network device and sample into the log strea
 node. Streams are named after IPs as a rule, and IPs get reused: an event counts only with this node's
 instance id and cluster. Anybody who may write to the log group can write such events, so everything here is
 taken for what a stranger says: it is read strictly or counted as malformed.
+
+One FilterLogEvents call reads the streams of several nodes, about as many as fill a page of 1 MB: a dozen
+nodes where only the ENI devices are asked for, one node where all of its devices are.
+
+* A stream that is missing makes AWS refuse the whole call. The batch is halved until the stream is found,
+  and its node is looked for by instance id, in one request over the whole log group.
+* A throttled call is made again after a pause.
+* A batch that the budget ends (time, pages, characters) leaves all its nodes `budget_spent`: part of the
+  events proves nothing.
 """
 
 from __future__ import annotations
@@ -11,21 +20,30 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, unique
 from threading import Lock
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence
+from enigap.aws.pace import Pace
+from enigap.core.counting.devices import Classifier, DeviceKind, name_prefixes
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceSample,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+)
 from enigap.core.counting.node import Node
-from enigap.core.counting.window import FetchSpan
+from enigap.core.counting.window import MINUTE, FetchSpan
 
 ACTIONS: Final = (
     Statement(
@@ -37,10 +55,29 @@ ACTIONS: Final = (
     ),
 )
 
+CALLS_PER_SECOND: Final = 2.5
+"""For all reconcilers together: half of AWS's quota of 5 in the smallest regions. People at the console
+share it."""
+
 MARGIN: Final = timedelta(minutes=2)
 """How far beyond the span events are read: one covers the time since the one before it, which is 40 to 80
 s.
 """
+
+STREAMS_PER_CALL: Final = 100
+PATTERN_CHARACTERS: Final = 1_024
+_PAGE_BYTES: Final = 1_048_576
+_EVENT_BYTES: Final = 900
+_DEVICES_PER_NODE: Final = {DeviceScope.ENI: 2, DeviceScope.ALL: 60}
+"""Assumed, to fill about a page with a batch; each device writes an event a minute."""
+_LONG_SCAN_PAGES: Final = 10
+"""After a batch of more pages than this the next batches have half as many nodes."""
+_EXTRA_CALLS: Final = 14
+"""How many more calls a batch may take to find the streams that are missing: one of a hundred takes 14."""
+_NODES_BY_INSTANCE_ID: Final = 20
+_PAGES_BY_INSTANCE_ID: Final = 5
+"""For one request over the whole log group, which AWS may have to scan from end to end."""
+_LONGEST_PAUSE_SECONDS: Final = 8.0
 
 # CloudWatch Logs takes no larger event.
 _LONGEST_MESSAGE_CHARACTERS: Final = 1_048_576
@@ -55,59 +92,58 @@ class Logs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much one run may read."""
+    """How much one look at nodes' devices may read."""
 
-    nodes: int = 200
-    pages_per_node: int = 40
+    pages_per_batch: int = 40
     """Pages may be empty while CloudWatch Logs searches on."""
     message_characters: int = 1_000_000_000
     """Of all events of all nodes. Calls under way when it is spent are finished."""
+    pauses: int = 30
+    """How often a throttled call is made again, all calls together."""
+
+
+Answer = DeviceEvents | MissingEvidence
+Answers = dict[str, Answer]
+"""By instance id."""
 
 
 class ContainerInsightsDevices:
-    """Reads suspects' device events, several nodes at a time. What cannot be read is said, never raised."""
+    """Reads nodes' device events, several batches at a time. What cannot be read is said, never raised."""
 
     def __init__(
         self,
         logs: Logs,
+        classifier: Classifier,
         *,
         parallelism: int = DEFAULT_PARALLELISM,
+        pace: Pace | None = None,
         budget: Budget | None = None,
         out_of_time: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._logs = logs
+        self._classifier = classifier
         self._parallelism = parallelism
-        self._budget = budget or Budget()
-        self._out_of_time = out_of_time
+        self._calls = _Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
 
-    def devices(self, suspects: Sequence[Node], span: FetchSpan) -> dict[str, DeviceEvents | MissingEvidence]:
-        """The events of each suspect over the span and `MARGIN` on both sides, by instance id.
+    def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
+        """The events of each node's devices over the span and `MARGIN` on both sides, by instance id.
 
-        The budget goes to the first ones.
+        The first nodes are read first, and the budget is that of one call.
         """
-        run = _Run(self._logs, span, self._budget, self._out_of_time)
-        answers: dict[str, DeviceEvents | MissingEvidence] = {}
-        chosen: list[Node] = []
-        for node in suspects:
-            refusal = cannot_be_asked(node)
-            if refusal is None and len(chosen) == self._budget.nodes:
-                refusal = spent(f"one run reads the device events of {self._budget.nodes} nodes at most")
+        answers: Answers = {}
+        clusters: dict[str, list[Node]] = {}
+        for node in nodes:
+            refusal = _cannot_be_asked(node)
             if refusal is None:
-                chosen.append(node)
+                clusters.setdefault(node.cluster, []).append(node)
             else:
                 answers[node.instance_id] = refusal
-        with ThreadPoolExecutor(self._parallelism) as pool:
-            # A log group that is missing or denied shows with its first node, and nobody asks again.
-            for nodes in _first_of_each_cluster(chosen):
-                answers |= zip((node.instance_id for node in nodes), pool.map(run.read, nodes), strict=True)
+        question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
+        spending = _Spending()
+        for cluster, of_cluster in clusters.items():
+            reading = _Reading(_LogGroup(cluster, self._calls, spending, question), of_cluster)
+            answers |= reading.answers(self._parallelism)
         return answers
-
-
-def _first_of_each_cluster(nodes: Iterable[Node]) -> tuple[list[Node], list[Node]]:
-    """The first node of each cluster, and all the others."""
-    first: dict[str, Node] = {}
-    others = [node for node in nodes if first.setdefault(node.cluster, node) is not node]
-    return list(first.values()), others
 
 
 def log_group(cluster: str) -> str:
@@ -115,7 +151,13 @@ def log_group(cluster: str) -> str:
     return f"/aws/containerinsights/{cluster}/performance"
 
 
-def cannot_be_asked(node: Node) -> MissingEvidence | None:
+def nodes_per_batch(length: timedelta, scope: DeviceScope) -> int:
+    """How many nodes' events over so long fill about one page."""
+    bytes_per_node = _EVENT_BYTES * _DEVICES_PER_NODE[scope] * (length / MINUTE)
+    return max(1, min(STREAMS_PER_CALL, int(_PAGE_BYTES / bytes_per_node)))
+
+
+def _cannot_be_asked(node: Node) -> MissingEvidence | None:
     """Why a node has no log stream to ask about, if so."""
     if not _LOG_GROUP_NAME.fullmatch(log_group(node.cluster)):
         detail = "the cluster's name cannot be part of a log group's name"
@@ -128,88 +170,289 @@ def cannot_be_asked(node: Node) -> MissingEvidence | None:
     return None
 
 
-def spent(detail: str) -> MissingEvidence:
-    """The budget did not reach this node."""
-    return MissingEvidence(NoEvidence.BUDGET_SPENT, detail)
-
-
 # As CloudWatch Logs has them: CreateLogGroup, CreateLogStream.
 _LOG_GROUP_NAME: Final = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 _STREAM_NAME: Final = re.compile(r"[^:*]{1,512}")
 
 
-class _Run:
-    """One run over all suspects: what it has spent, and which log groups turned out to be closed."""
+# --- what is asked for ---
 
-    def __init__(self, logs: Logs, span: FetchSpan, budget: Budget, out_of_time: Callable[[], bool]) -> None:
-        self._logs, self._budget, self._out_of_time = logs, budget, out_of_time
-        self._from, self._to = span.start - MARGIN, span.end + MARGIN
+_NODE_NET: Final = '$.Type = "NodeNet"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The events of which time and which devices."""
+
+    start: datetime
+    end: datetime
+    scope: DeviceScope
+    classifier: Classifier
+
+    @property
+    def pattern(self) -> str:
+        """The filter pattern for the devices of the scope, where a pattern can tell them apart."""
+        return self._eni_pattern or f"{{ {_NODE_NET} }}"
+
+    @property
+    def nodes_per_batch(self) -> int:
+        fetched = DeviceScope.ENI if self._eni_pattern else DeviceScope.ALL
+        return nodes_per_batch(self.end - self.start, fetched)
+
+    @property
+    def _eni_pattern(self) -> str | None:
+        prefixes = name_prefixes(self.classifier.physical) if self.scope is DeviceScope.ENI else None
+        pattern = _one_of("interface", [f"{prefix}*" for prefix in prefixes or ()])
+        return pattern if prefixes and len(pattern) <= PATTERN_CHARACTERS else None
+
+    def is_about(self, sample: DeviceSample) -> bool:
+        """Whether the sample was asked for. AWS's filter lets others through, an emulator's all."""
+        return self.start <= sample.at <= self.end and (
+            self.scope is DeviceScope.ALL or self.classifier.kind(sample.device) is DeviceKind.PHYSICAL
+        )
+
+
+def _one_of(name: str, values: Sequence[str]) -> str:
+    alternatives = " || ".join(f'$.{name} = "{value}"' for value in values)
+    return f"{{ {_NODE_NET} && ({alternatives}) }}"
+
+
+# --- batches ---
+
+
+class _Reading:
+    """One look at the devices of nodes of one cluster."""
+
+    def __init__(self, group: _LogGroup, nodes: Sequence[Node]) -> None:
+        self._group = group
+        self._waiting = deque(nodes)
+        self._size = group.question.nodes_per_batch
         self._lock = Lock()
-        self._characters = 0
-        self._closed: dict[str, MissingEvidence] = {}
+        self._answers: Answers = {}
+        self._missing: list[Node] = []
 
-    def read(self, node: Node) -> DeviceEvents | MissingEvidence:
-        """One node's events, or why there are none."""
-        samples: list[DeviceSample] = []
-        counts: Counter[Odd] = Counter()
-        token: str | None = None
-        for _ in range(self._budget.pages_per_node):
-            page = self._page(node, token)
-            if isinstance(page, MissingEvidence):
-                return page
-            for message in self._messages(page):
-                event = read_event(message, node)
-                if isinstance(event, Odd):
-                    counts[event] += 1
-                elif self._from <= event.at <= self._to:
-                    samples.append(event)
-            token = page.get("nextToken")
-            if not token:
-                return DeviceEvents(tuple(samples), counts[Odd.FOREIGN], counts[Odd.MALFORMED])
-        return spent(f"its device events fill more than {self._budget.pages_per_node} pages")
+    def answers(self, parallelism: int) -> Answers:
+        """What there is of each node."""
+        # A log group that is missing or denied shows with the first batch, and is not asked again.
+        self._read(self._next_batch())
+        with ThreadPoolExecutor(parallelism) as pool:
+            for worker in [pool.submit(self._work) for _ in range(parallelism)]:
+                worker.result()
+        self._answers |= self._group.by_instance_id(self._missing)
+        return self._answers
 
-    def _page(self, node: Node, token: str | None) -> Mapping[str, Any] | MissingEvidence:
-        group = log_group(node.cluster)
-        if group in self._closed:
-            return self._closed[group]
-        if self._out_of_time():
-            return spent("time ran out before its device events could be read")
-        if self._characters >= self._budget.message_characters:
-            return spent("the devices of the nodes before it used up what one run reads of the logs")
-        request: dict[str, Any] = {
-            "logGroupName": group,
-            "logStreamNames": [node.node_name],
-            "startTime": _milliseconds(self._from),
-            "endTime": _milliseconds(self._to),
-            "filterPattern": '{ $.Type = "NodeNet" }',
-            "limit": _EVENTS_PER_PAGE,
-        }
-        if token:
-            request["nextToken"] = token
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._read(batch)
+
+    def _next_batch(self) -> list[Node]:
+        with self._lock:
+            return [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+
+    def _read(self, batch: list[Node]) -> None:
+        """Read a batch, in ever smaller parts where streams of it are missing."""
+        parts = deque([batch])
+        calls_left = 1 + _EXTRA_CALLS
+        while parts:
+            part = parts.popleft()
+            answers, pages = self._group.by_stream(part) if calls_left > 0 else (None, 0)
+            calls_left -= 1
+            with self._lock:
+                if answers is not None:
+                    self._answers |= answers
+                elif calls_left < 0 or len(part) == 1:
+                    self._missing += part
+                else:
+                    parts += (part[: len(part) // 2], part[len(part) // 2 :])
+                if pages > _LONG_SCAN_PAGES:
+                    self._size = max(1, len(batch) // 2)
+
+
+class _StreamMissingError(Exception):
+    """AWS refused a call because one of its log streams does not exist."""
+
+
+class _EndedError(Exception):
+    """Events could not be read to the end."""
+
+    def __init__(self, missing: MissingEvidence) -> None:
+        super().__init__(missing.detail)
+        self.missing = missing
+
+
+class _LogGroup:
+    """A cluster's log group: what it has of several nodes, and whether it turned out to be closed."""
+
+    def __init__(self, cluster: str, calls: _Calls, spending: _Spending, question: _Question) -> None:
+        self.question = question
+        self._name = log_group(cluster)
+        self._calls, self._spending = calls, spending
+        self._closed: MissingEvidence | None = None
+
+    def by_stream(self, nodes: Sequence[Node]) -> tuple[Answers | None, int]:
+        """What the nodes' streams hold, None if one of them is missing; and how many pages it took."""
+        streams: dict[str, list[Node]] = {}
+        for node in nodes:
+            streams.setdefault(str(node.node_name), []).append(node)
+        found = {node.instance_id: _Found(node, self.question) for node in nodes}
+        # AWS names each event's stream; of a single one it goes without saying.
+        unnamed = nodes if len(streams) == 1 else ()
+        pages = 0
         try:
-            with calling("logs:FilterLogEvents", self._logs):
-                return self._logs.filter_log_events(**request)
-        except AwsProblem as problem:
-            return self._explained(problem, group, str(node.node_name))
+            request = {"logStreamNames": list(streams), "filterPattern": self.question.pattern}
+            for page in self._pages(request, self._calls.budget.pages_per_batch):
+                pages += 1
+                for event in page:
+                    for node in streams.get(event.get("logStreamName", ""), unnamed):
+                        found[node.instance_id].add(event["message"])
+        except _StreamMissingError:
+            return None, pages
+        except _EndedError as ended:
+            return {node.instance_id: ended.missing for node in nodes}, pages
+        return {key: one.events() for key, one in found.items()}, pages
 
-    def _explained(self, problem: AwsProblem, group: str, stream: str) -> MissingEvidence:
+    def by_instance_id(self, nodes: Sequence[Node]) -> Answers:
+        """What one request over all streams finds of nodes that have no stream of their name."""
+        answers: Answers = {node.instance_id: self._stream_missing(node) for node in nodes}
+        asked = list(nodes[:_NODES_BY_INSTANCE_ID])
+        while len(pattern := _one_of("InstanceId", [n.instance_id for n in asked])) > PATTERN_CHARACTERS:
+            asked.pop()
+        if not asked:
+            return answers
+        found = [_Found(node, self.question) for node in asked]
+        try:
+            for page in self._pages({"filterPattern": pattern}, _PAGES_BY_INSTANCE_ID):
+                for event in page:
+                    for one in found:
+                        if one.node.instance_id in event["message"]:
+                            one.add(event["message"])
+        except (_EndedError, _StreamMissingError):
+            return answers
+        return answers | {one.node.instance_id: one.events() for one in found if one.samples}
+
+    def _stream_missing(self, node: Node) -> MissingEvidence:
+        return MissingEvidence(NoEvidence.STREAM_MISSING, f"{self._name} has no log stream {node.node_name}")
+
+    def _pages(self, request: Mapping[str, Any], most: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """The events page by page, to the last. Raises _StreamMissingError or _EndedError if it is not
+        reached.
+        """
+        request = {
+            "logGroupName": self._name,
+            "startTime": _milliseconds(self.question.start),
+            "endTime": _milliseconds(self.question.end),
+            "limit": _EVENTS_PER_PAGE,
+            **request,
+        }
+        for _ in range(most):
+            if self._closed:
+                raise _EndedError(self._closed)
+            try:
+                page = self._calls.make(request, self._spending)
+            except AwsProblem as problem:
+                raise self._ended(problem) from None
+            yield page.get("events") or ()
+            if not page.get("nextToken"):
+                return
+            request = {**request, "nextToken": page["nextToken"]}
+        raise _EndedError(_spent(f"its device events fill more than {most} pages"))
+
+    def _ended(self, problem: AwsProblem) -> Exception:
         if problem.kind is ProblemKind.MISSING and "log stream" in problem.message:
-            return MissingEvidence(NoEvidence.STREAM_MISSING, f"{group} has no log stream {stream}")
+            return _StreamMissingError()
         if problem.kind is ProblemKind.MISSING:
-            missing = MissingEvidence(NoEvidence.LOG_GROUP_MISSING, f"there is no log group {group}")
+            missing = MissingEvidence(NoEvidence.LOG_GROUP_MISSING, f"there is no log group {self._name}")
         elif problem.kind is ProblemKind.DENIED:
-            missing = MissingEvidence(NoEvidence.DENIED, f"{problem.what}, on {group}")
+            missing = MissingEvidence(NoEvidence.DENIED, f"{problem.what}, on {self._name}")
+        elif problem.kind is ProblemKind.THROTTLED:
+            missing = _spent(problem.what)
         else:
             missing = MissingEvidence(NoEvidence.FAILED, problem.what)
-        if problem.kind is ProblemKind.MISSING or problem.concerns_every_call:
-            self._closed[group] = missing
-        return missing
+        if problem.kind in {ProblemKind.MISSING, ProblemKind.THROTTLED} or problem.concerns_every_call:
+            self._closed = missing
+        return _EndedError(missing)
 
-    def _messages(self, page: Mapping[str, Any]) -> Iterator[str]:
-        events = page.get("events") or ()
-        with self._lock:
-            self._characters += sum(len(event["message"]) for event in events)
-        return (event["message"] for event in events)
+
+class _Found:
+    """What was found of one node so far."""
+
+    def __init__(self, node: Node, question: _Question) -> None:
+        self.node, self._question = node, question
+        self.samples: list[DeviceSample] = []
+        self._odd: Counter[Odd] = Counter()
+
+    def add(self, message: str) -> None:
+        event = read_event(message, self.node)
+        if isinstance(event, Odd):
+            self._odd[event] += 1
+        elif self._question.is_about(event):
+            self.samples.append(event)
+
+    def events(self) -> DeviceEvents:
+        odd, scope = self._odd, self._question.scope
+        return DeviceEvents(tuple(self.samples), odd[Odd.FOREIGN], odd[Odd.MALFORMED], scope)
+
+
+# --- calls ---
+
+
+def _spent(detail: str) -> MissingEvidence:
+    """The budget did not reach this node."""
+    return MissingEvidence(NoEvidence.BUDGET_SPENT, detail)
+
+
+@dataclass(slots=True)
+class _Spending:
+    """What one look has used up of its budget."""
+
+    characters: int = 0
+    pauses: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+
+class _Calls:
+    """FilterLogEvents, at its pace and within the budget."""
+
+    def __init__(
+        self,
+        logs: Logs,
+        pace: Pace,
+        budget: Budget,
+        out_of_time: Callable[[], bool],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.budget = budget
+        self._logs, self._pace, self._out_of_time, self._sleep = logs, pace, out_of_time, sleep
+
+    def make(self, request: Mapping[str, Any], spending: _Spending) -> Mapping[str, Any]:
+        """One page. Raises AwsProblem, and _EndedError where the budget does not allow the call."""
+        pause_seconds = 1.0
+        while True:
+            self._check(spending)
+            self._pace.wait()
+            # The wait may have taken what time was left.
+            self._check(spending)
+            try:
+                with calling("logs:FilterLogEvents", self._logs):
+                    page = self._logs.filter_log_events(**request)
+                    break
+            except AwsProblem as problem:
+                if problem.kind is not ProblemKind.THROTTLED or spending.pauses >= self.budget.pauses:
+                    raise
+            with spending.lock:
+                spending.pauses += 1
+            self._sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+        with spending.lock:
+            spending.characters += sum(len(event["message"]) for event in page.get("events") or ())
+        return page
+
+    def _check(self, spending: _Spending) -> None:
+        if self._out_of_time():
+            raise _EndedError(_spent("time ran out before its device events could be read"))
+        if spending.characters >= self.budget.message_characters:
+            detail = "the devices of the nodes before it used up what one run reads of the logs"
+            raise _EndedError(_spent(detail))
 
 
 def _milliseconds(instant: datetime) -> int:
@@ -237,7 +480,7 @@ def read_event(message: str, node: Node) -> DeviceSample | Odd:
     if len(message) > _LONGEST_MESSAGE_CHARACTERS:
         return Odd.MALFORMED
     try:
-        event = json.loads(message, parse_constant=_refuse_constant)
+        event = json.loads(message)
         return _sample(event, node)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return Odd.MALFORMED
@@ -258,6 +501,9 @@ def _sample(event: object, node: Node) -> DeviceSample | Odd:
         _text(event, "interface"),
         _rate(event, "node_interface_network_rx_bytes"),
         _rate(event, "node_interface_network_tx_bytes"),
+        _packets(event, "node_interface_network_rx_packets"),
+        _packets(event, "node_interface_network_tx_packets"),
+        _packets(event, "node_interface_network_rx_dropped", "node_interface_network_tx_dropped"),
     )
 
 
@@ -293,8 +539,15 @@ def _rate(event: Mapping[str, Any], field: str) -> float | None:
     return float(value)
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _packets(event: Mapping[str, Any], *names: str) -> float | None:
+    """Packets per second, several fields added up; None where one is absent or wrong, which spoils nothing
+    else."""
+    try:
+        rates = [_rate(event, name) for name in names]
+    except (ValueError, OverflowError):
+        return None
+    known = [rate for rate in rates if rate is not None and rate >= 0]
+    return sum(known) if len(known) == len(names) else None
 
 
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")

@@ -10,7 +10,6 @@ message, a page that never comes, an id left out), and each makes only the nodes
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
+from enigap.aws.pace import Pace
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
@@ -41,29 +41,6 @@ class CloudWatch(Protocol):
     def get_metric_data(self, **request: Any) -> dict[str, Any]: ...
 
 
-class Pace:
-    """Spaces calls out so that together they stay within the datapoint quota."""
-
-    def __init__(
-        self,
-        datapoints_per_second: float = DATAPOINTS_PER_SECOND,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._seconds_per_datapoint = 1 / datapoints_per_second
-        self._clock, self._sleep = clock, sleep
-        self._lock = Lock()
-        self._free_at = clock()
-
-    def wait(self, datapoints: int) -> None:
-        """Return when a call that counts for so many datapoints may go out."""
-        with self._lock:
-            now = self._clock()
-            begin = max(now, self._free_at)
-            self._free_at = begin + datapoints * self._seconds_per_datapoint
-        if begin > now:
-            self._sleep(begin - now)
 
 
 class CloudWatchTotals:
@@ -87,7 +64,7 @@ class CloudWatchTotals:
         self._cloudwatch = cloudwatch
         self._parallelism = parallelism
         self._queries_per_call = queries_per_call
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(DATAPOINTS_PER_SECOND)
         self._out_of_time = out_of_time
 
     def totals(

@@ -4,7 +4,7 @@
 |---|---|
 | metrics read | one for each metric and call: three for a node with a series, two without, every run |
 | custom metrics | each distinct name and dimensions, prorated by the hours it has data in |
-| device events | read with FilterLogEvents, which is free, or scanned by Logs Insights |
+| device events | read with FilterLogEvents, which is free |
 | functions, alarms, key, requests | small and nearly constant |
 """
 
@@ -17,7 +17,6 @@ from math import ceil
 from typing import Final
 
 from enigap.assessment import METRICS_PER_NODE
-from enigap.core.evidence_plan import monthly_gigabytes
 from enigap.core.published import Publish, Scope, of
 from enigap.settings import Settings
 
@@ -49,7 +48,6 @@ CUSTOM_METRIC_TIERS: Final = (
 )
 """Up to how many metrics of an account and region each price holds."""
 API_REQUEST: Final = Price(0.01 / 1_000, "PutMetricData or ListMetrics request", _PRICE_LIST)
-LOGS_SCANNED: Final = Price(0.005, "GB scanned by Logs Insights", _PRICE_LIST)
 ALARM: Final = Price(0.10, "alarm-month", _PRICE_LIST)
 LOGS_INGESTED: Final = Price(0.50, "GB of the functions' own logs", _PRICE_LIST)
 KEY: Final = Price(1.00, "KMS key-month", _RECALLED)
@@ -81,21 +79,13 @@ class Fleet:
     schedule_minutes: int = Settings().schedule_minutes
     publish: Publish = Settings().publish
     flagged_nodes: int = 0
-    """How many nodes have an open question at any time: what `publish = flagged` publishes, and whose devices
-    are read."""
-    evidence_max_nodes: int = Settings().evidence_max_nodes
+    """How many nodes have an open question at any time: what `publish = flagged` publishes."""
     alarms: int = 12
     emails_per_month: int = 30
 
     @property
     def runs_per_month(self) -> float:
         return MINUTES_PER_MONTH / self.schedule_minutes
-
-    @property
-    def scanned_gigabytes_per_month(self) -> float:
-        """What Logs Insights scans where suspects are too many to be read one by one."""
-        suspects = min(self.evidence_max_nodes, ceil(self.flagged_nodes / self.clusters))
-        return self.clusters * monthly_gigabytes(suspects, self.runs_per_month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +113,6 @@ def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     return (
         Line("metrics read", f"{read:,.0f} metrics by GetMetricData", read * GET_METRIC_DATA.dollars),
         Line("metrics published", f"{metrics:,} custom metrics", custom_metrics(metrics)),
-        Line(
-            "logs scanned",
-            f"{fleet.scanned_gigabytes_per_month:,.1f} GB by Logs Insights",
-            fleet.scanned_gigabytes_per_month * LOGS_SCANNED.dollars,
-        ),
         Line(
             "functions",
             f"{seconds * FUNCTION_GIGABYTES:,.0f} GB-seconds",

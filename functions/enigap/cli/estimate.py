@@ -39,12 +39,6 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             min=0, metavar="N", help=f"Nodes flagged at any time. [default: {percent(FLAGGED_SHARE)} of them]"
         ),
     ] = None,
-    evidence_max_nodes: Annotated[
-        int,
-        typer.Option(
-            min=1, max=10_000, metavar="N", help="Nodes of a cluster whose devices one run reads at most."
-        ),
-    ] = _DEFAULTS.evidence_max_nodes,
     output: Output = Format.TABLE,
 ) -> int:
     """What watching so many nodes costs a month at list prices, and what each lever saves."""
@@ -60,7 +54,6 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         schedule_minutes=schedule_minutes,
         publish=publish,
         flagged_nodes=round(nodes * FLAGGED_SHARE) if flagged is None else flagged,
-        evidence_max_nodes=evidence_max_nodes,
     )
     if output is Format.JSON:
         json.dump(_document(fleet), sys.stdout)

@@ -93,7 +93,6 @@ class _Run:
                 name,
                 window,
                 self.out_of_time,
-                seconds_left=self.seconds_left,
                 readers=RECONCILERS_AT_ONCE,
             )
 
@@ -116,12 +115,9 @@ class _Run:
             notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], event_of),
         )
 
-    def seconds_left(self) -> float:
-        """For reading."""
-        return self.context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
-
     def out_of_time(self) -> bool:
-        return self.seconds_left() < 0
+        """Whether no time is left for reading."""
+        return self.context.get_remaining_time_in_millis() / 1000 < RESERVE_SECONDS
 
     def log(self, item: WorkItem, done: Done) -> None:
         """What became of the item; each piece of news with its reason."""

@@ -1,8 +1,12 @@
 """Real device names, and what each one's bytes mean for the counting model."""
 
-import pytest
+import re
 
-from enigap.core.counting.devices import Classifier, DeviceKind
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from enigap.core.counting.devices import PHYSICAL_PATTERN, Classifier, DeviceKind, name_prefixes
 
 PHYSICAL, POD = DeviceKind.PHYSICAL, DeviceKind.POD
 COUNTED_AGAIN, UNKNOWN = DeviceKind.COUNTED_AGAIN, DeviceKind.UNKNOWN
@@ -110,3 +114,50 @@ def test_a_pattern_of_alternatives_stays_within_itself() -> None:
 def test_no_patterns_match_nothing() -> None:
     assert Classifier(pod=(), counted_again=()).kind("") is UNKNOWN
     assert Classifier(pod=(), counted_again=()).kind("eni1a2b3c4d5e6") is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("pattern", "prefixes"),
+    [
+        (PHYSICAL_PATTERN, ("eth", "ens", "enp", "enX", "eno", "em")),
+        (r"eth0", ("eth0",)),
+        (r"^eth\d+$|^ens\d+$", ("eth", "ens")),
+        (r"(?:eth|(ens|enp))", ("eth", "ens", "enp")),
+        (r"e(th|ns)\d", ("e",)),
+        (r"eth?\d", ("et",)),
+        (r"et{0,2}", ("e",)),
+        (r"br\-\d|eth\.1", ("br-", "eth.1")),
+        (r"[ae]th", None),
+        (r".*", None),
+        (r"eth\d|\d", None),
+        (r"eth|", None),
+        (r"(?i)eth", None),
+        (r"(eth)(0)", None),
+        (r"(eth)?0", None),
+        (r"(?!eth)e", None),
+        (r"[(|]x|eth", None),
+    ],
+)
+def test_literal_prefixes_of_a_pattern_or_none(pattern: str, prefixes: tuple[str, ...] | None) -> None:
+    assert name_prefixes(pattern) == prefixes
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+@given(
+    data=st.data(),
+    pattern=st.from_regex(r"(\^?\(?(eth|en[0-9]?|e|x\?y|\\d|a*|[bc])[)|?+*]?){1,5}\$?", fullmatch=True),
+)
+def test_every_name_that_a_pattern_matches_has_one_of_its_prefixes(data: st.DataObject, pattern: str) -> None:
+    assume(_compiles(pattern))
+    prefixes = name_prefixes(pattern)
+    if prefixes is None:
+        return
+    name = data.draw(st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True))
+    assert name.startswith(prefixes)

@@ -6,7 +6,14 @@ from typing import ClassVar
 
 import pytest
 
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence, NoEvidence, Unusable
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceSample,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+    Unusable,
+)
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import Rules
@@ -337,3 +344,41 @@ def test_reasons_are_one_plain_line_that_ends_with_a_full_stop(verdict: Verdict)
     assert found.reason.endswith(".")
     assert found.reason.isprintable()
     assert ". " not in found.reason
+
+
+class TestEniDevicesAlone:
+    """They can clear a node, never accuse it."""
+
+    @staticmethod
+    def seen(devices: Devices) -> DeviceEvents:
+        return replace(events(devices), scope=DeviceScope.ENI)
+
+    def test_a_surplus_is_node_local_where_they_match_in_both_directions(self) -> None:
+        judgement = judge(NODE, steady(9e6, 6e5, 4e5), self.seen({"eth0": (6e5, 4e5)}), WINDOW, Rules())
+        assert judgement.verdict is Verdict.NODE_LOCAL
+        assert "the surplus on virtual devices" in judgement.reason
+        assert judgement.evidence is None
+        assert judgement.node_local_at_least is not None
+        assert judgement.node_local_at_least < ByteRate(9e6 - 2 * 1e6)
+
+    @pytest.mark.parametrize(
+        "rates", [(5e5, 4e5), (6e5, 3e5), (8e5, 4e5), (6e5, 6e5), (2e12, 4e5), (0.0, 0.0)], ids=str
+    )
+    @pytest.mark.parametrize("os", [1e6, 2e6, 9e6])
+    def test_a_difference_in_one_direction_is_left_to_all_devices(
+        self, os: float, rates: tuple[float, float]
+    ) -> None:
+        judgement = judge(NODE, steady(os, 6e5, 4e5), self.seen({"eth0": rates}), WINDOW, Rules())
+        assert wants_evidence(judgement) or rates[0] > 1e12  # no rate at all, so nothing to compare
+        assert judgement.explained is not False
+
+    def test_an_eni_without_events_clears_nothing(self) -> None:
+        for none in (self.seen({}), self.seen({"eth0": (3e5, 2e5)})):
+            judgement = judge(NODE, steady(9e6, 6e5, 4e5), none, WINDOW, Rules())
+            assert judgement.verdict is Verdict.UNVERIFIED
+
+    def test_bytes_that_an_overlay_may_count_again_are_assumed_as_without_devices(self) -> None:
+        """Three times may be an overlay, which a look at the ENI devices does not see."""
+        overlay = Rules(max_counts_per_byte=3)
+        judgement = judge(NODE, steady(3e6, 6e5, 4e5), self.seen({"eth0": (6e5, 4e5)}), WINDOW, overlay)
+        assert judgement.verdict is Verdict.POD_EDGE

@@ -32,16 +32,6 @@ class DeviceKind(StrEnum):
     """No known class. Counted as virtual, but no verdict may hang on that."""
 
 
-NAME_OF_ALL: Final = {
-    DeviceKind.PHYSICAL: "physical devices",
-    DeviceKind.POD: "pod devices",
-    DeviceKind.COUNTED_AGAIN: "overlay devices",
-}
-"""What all devices of a kind are called where they were added up before they were read. No device can have
-such a name: Linux allows no blank in one."""
-
-_KIND_OF_ALL: Final = {name: kind for kind, name in NAME_OF_ALL.items()}
-
 PHYSICAL_PATTERN: Final = r"^(eth\d+|ens\d+|enp\d+s\d+(f\d+)?|enX\d+|eno\d+|em\d+)$"
 
 POD_PATTERNS: Final = (
@@ -86,9 +76,7 @@ class Classifier:
         object.__setattr__(self, "_table", table)
 
     def kind(self, device: str) -> DeviceKind:
-        """The kind of the device of this name, or of those of `NAME_OF_ALL`."""
-        if device in _KIND_OF_ALL:
-            return _KIND_OF_ALL[device]
+        """The kind of the device of this name."""
         for pattern, kind in self._table:
             if pattern.fullmatch(device):
                 return kind
@@ -98,3 +86,74 @@ class Classifier:
 @lru_cache(maxsize=64)
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
+
+
+# --- the physical devices' pattern, for a server that knows no regular expressions ---
+
+
+def name_prefixes(pattern: str) -> tuple[str, ...] | None:
+    """Literal prefixes, one of which every name has that the pattern matches; None if it has no such.
+
+    Every alternative of the pattern gives the characters it begins with: `^(eth\\d+|enp\\d+s\\d+)$` gives
+    `eth` and `enp`. The prefixes may let other names through, so what comes back is matched again.
+    """
+    alternatives = _alternatives(pattern)
+    if alternatives == [pattern]:
+        prefix = _literal_prefix(pattern)
+        return (prefix,) if prefix else None
+    found = [name_prefixes(alternative) for alternative in alternatives]
+    if None in found:
+        return None
+    return tuple(dict.fromkeys(prefix for prefixes in found for prefix in prefixes or ()))
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The pattern's alternatives, without anchors and without a group around the whole of one."""
+    parts = [part.removeprefix("^") for part in _split(pattern)]
+    parts = [part[:-1] if part.endswith("$") and not part.endswith("\\$") else part for part in parts]
+    return [_GROUP.sub("", part, count=1)[:-1] if _is_one_group(part) else part for part in parts]
+
+
+_GROUP: Final = re.compile(r"\((\?:)?")
+_PIECE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+"""An escaped character, a class in brackets, or any other character."""
+
+
+def _split(pattern: str) -> list[str]:
+    """The pattern cut at each `|` that is in no group."""
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(pattern):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _is_one_group(part: str) -> bool:
+    """Whether one plain group is all there is: `(a|b)` or `(?:a|b)`, not `(a)(b)` nor `(?!a)`."""
+    if not part.startswith("(") or (part.startswith("(?") and not part.startswith("(?:")):
+        return False
+    depth = 0
+    pieces = _PIECE.findall(part)
+    for number, piece in enumerate(pieces, start=1):
+        depth += (piece == "(") - (piece == ")")
+        if depth == 0:
+            return number == len(pieces)
+    return False
+
+
+def _literal_prefix(part: str) -> str:
+    """The characters that everything the part matches begins with."""
+    prefix = ""
+    for piece in _PIECE.findall(part):
+        if piece in {"*", "?", "{"}:
+            return prefix[:-1]  # the character before it may be missing
+        if not _LITERAL.fullmatch(piece):
+            return prefix
+        prefix += piece[-1]
+    return prefix
+
+
+_LITERAL: Final = re.compile(r"[A-Za-z0-9_-]|\\[._-]")

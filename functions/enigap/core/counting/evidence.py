@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from itertools import pairwise
 from typing import Final
 
@@ -28,10 +28,18 @@ AMBIGUOUS_INTERVAL: Final = timedelta(seconds=40)
 the same."""
 
 
+class DeviceScope(Enum):
+    """Which of a node's devices are asked for."""
+
+    ENI = "eni"
+    """The physical ones only: a few where a node has dozens of devices. They can clear a node, never accuse
+    it."""
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSample:
-    """One device in one event. Rates in bytes per second; None where the event has no rate (a counter was
-    reset)."""
+    """One device in one event. A rate is None where the event has none (a counter was reset)."""
 
     at: datetime
     device: str
@@ -45,7 +53,7 @@ class DeviceSample:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvents:
-    """All events of one node that were found, in any order, duplicates included."""
+    """The events of one node's devices of a scope, in any order, duplicates included."""
 
     samples: tuple[DeviceSample, ...]
     foreign: int = 0
@@ -53,6 +61,7 @@ class DeviceEvents:
     node's IP, and IPs are reused."""
     malformed: int = 0
     """Events that could not be read."""
+    scope: DeviceScope = DeviceScope.ALL
 
     def within(self, start: datetime, end: datetime) -> tuple[DeviceSample, ...]:
         """The samples taken in [start, end)."""

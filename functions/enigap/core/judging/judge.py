@@ -17,6 +17,7 @@ from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceRates,
+    DeviceScope,
     Evidence,
     MissingEvidence,
     Unusable,
@@ -60,7 +61,11 @@ def judge(
     window: Window,
     rules: Rules,
 ) -> Judgement:
-    """The judgement on one node's window. `events` is None as long as nobody asked for them."""
+    """The judgement on one node's window. `events` is None as long as nobody asked for them.
+
+    Events of the ENI devices alone can clear a node (`node_local`). They accuse none: where they differ from
+    what the interfaces carried the node is `unverified`, for all of its devices to tell.
+    """
     if isinstance(readings, Unreadable):
         return Judgement(
             node, window, Verdict.UNREADABLE, f"{readings.why}, so this window could not be judged."
@@ -102,9 +107,16 @@ class _Case:
         if not isinstance(self.events, DeviceEvents):
             return None
         weighed = weigh(self.events, self.periods, self.rules.classifier)
+        if self.only_enis:
+            return weighed  # they are no sum to compare with the total
         if isinstance(weighed, Evidence) and (contradiction := self._contradiction()):
             return Unusable(contradiction, weighed.devices)
         return weighed
+
+    @property
+    def only_enis(self) -> bool:
+        """Whether the other devices were not looked at."""
+        return isinstance(self.events, DeviceEvents) and self.events.scope is DeviceScope.ENI
 
     @property
     def evidence(self) -> Evidence | None:
@@ -140,7 +152,7 @@ class _Case:
     @property
     def _without_events(self) -> ByteRate:
         """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
-        if self._summed_and_reported is None:
+        if self.only_enis or self._summed_and_reported is None:
             return ZERO
         summed, reported = self._summed_and_reported
         return max(ZERO, reported - summed)
@@ -186,7 +198,8 @@ class _Case:
     def explained_up_to(self, counted_again: ByteRate) -> ByteRate:
         """The top of the band, tolerance included."""
         # With the devices at hand what crosses a third one is known, and need not be assumed of every byte.
-        counts = min(2, self.rules.max_counts_per_byte) if self.evidence else self.rules.max_counts_per_byte
+        is_known = self.evidence is not None and not self.only_enis
+        counts = min(2, self.rules.max_counts_per_byte) if is_known else self.rules.max_counts_per_byte
         return (1 + self.rules.tolerance) * explained_up_to(self.both.eni, counts, counted_again)
 
     def judged(self, verdict: Verdict, reason: str) -> Judgement:
@@ -223,7 +236,7 @@ class _Case:
             eni_out=self.both.eni_out,
             unexplained=unexplained,
             node_local_at_least=local if verdict.explained is not False else None,
-            evidence=self.devices,
+            evidence=self._shown,
         )
 
     def signs(self, verdict: Verdict) -> Signs:
@@ -243,7 +256,9 @@ class _Case:
 
     @property
     def _shown(self) -> Evidence | Unusable | None:
-        """What the devices did, for people to see, though nothing was compared."""
+        """What the devices did, for people to see, whether or not anything was compared."""
+        if self.only_enis:
+            return None  # what the others carried would read as nothing
         if self.has_enough_periods or not isinstance(self.events, DeviceEvents):
             return self.devices
         return glance(self.events, self.window, self.rules.classifier)
@@ -313,7 +328,7 @@ def _implausible(case: _Case) -> Judgement | None:
     impossible = "more than any machine can move"
     if (rate := greatest_os_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
         return case.judged(Verdict.IMPLAUSIBLE, f"The OS side reported {rate}, {impossible}.")
-    if isinstance(case.events, DeviceEvents):
+    if isinstance(case.events, DeviceEvents) and not case.only_enis:
         device, rate = greatest_rate(case.events, case.window.start, case.window.end)
         if rate > IMPLAUSIBLE_RATE:
             reason = f"Device {device} reported {rate}, {impossible}."
@@ -335,7 +350,7 @@ def _above_bandwidth(case: _Case, eni: ByteRate) -> Judgement | None:
     if eni > limit:
         reason = f"EC2 reported {eni} over the network interfaces, {of_what}."
         return case.judged(Verdict.IMPLAUSIBLE, reason)
-    if case.has_enough_periods and case.evidence is not None:
+    if case.has_enough_periods and case.evidence is not None and not case.only_enis:
         physical = case.evidence.physical_rx + case.evidence.physical_tx
         if physical.low > limit:
             reason = f"The physical devices reported {physical.middle}, {of_what}."
@@ -401,6 +416,8 @@ def _os_deficit(case: _Case) -> Judgement | None:
     side = max(case.physical, key=lambda side: side.too_little, default=None)
     if side is None or side.too_little == ZERO:
         return None
+    if case.only_enis:
+        return _unverified(case)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
     reason = (
@@ -414,6 +431,8 @@ def _os_excess(case: _Case) -> Judgement | None:
     side = max(case.physical, key=lambda side: side.too_much, default=None)
     if side is None or side.too_much == ZERO:
         return None
+    if case.only_enis:
+        return _unverified(case)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
     reason = (
@@ -465,19 +484,25 @@ def _node_local(case: _Case) -> Judgement | None:
     if evidence is None or case.both.os.low <= case.explained_up_to(case.counted_again + case.unknown):
         return None
     physical = (evidence.physical_rx + evidence.physical_tx).middle
+    on_virtual = "the surplus" if case.only_enis else str(evidence.virtual.middle)
     return case.compared(
         Verdict.NODE_LOCAL,
-        f"The OS counted {case.both.os.middle}: {evidence.virtual.middle} on virtual devices, and on the "
+        f"The OS counted {case.both.os.middle}: {on_virtual} on virtual devices, and on the "
         f"physical ones {physical} where the network interfaces carried {case.both.eni}, "
         "so the surplus is traffic that never left the node.",
     )
 
 
 def _unverified(case: _Case) -> Judgement:
-    if case.evidence is not None:
+    if case.only_enis and case.evidence is not None:
+        why = "its ENI devices differ from what the interfaces carried, and the others were not read"
+    elif case.evidence is not None:
         unknown = case.evidence.of_kind(DeviceKind.UNKNOWN)
         return _hangs_on_unknown_device(case, tuple(device.device for device in unknown))
-    why = case.devices.why if isinstance(case.devices, Unusable) else _why_not_asked(case.events)
+    elif isinstance(case.devices, Unusable):
+        why = case.devices.why
+    else:
+        why = _why_not_asked(case.events)
     times = f", {case.both.os.middle / case.both.eni:,.0f} times" if case.both.eni > ZERO else " against"
     return case.compared(
         Verdict.UNVERIFIED,
