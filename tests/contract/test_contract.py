@@ -234,19 +234,18 @@ def test_a_nodes_own_device_events_are_read(backend: Backend) -> None:
     )
 
 
-def test_the_eni_devices_of_several_nodes_are_read_by_one_call(backend: Backend) -> None:
-    """A missing stream among them hides no other; its node is found by its instance id."""
+def test_the_eni_devices_of_several_nodes_are_read_and_told_apart(backend: Backend) -> None:
     some = [Node("amber", f"i-0ee{number}", f"ip-10-0-4-{number}") for number in range(3)]
-    lost = Node("amber", "i-0ee9", "ip-10-0-4-9")
     at = SPAN.start + timedelta(milliseconds=1234)
-    group = "/aws/containerinsights/amber/performance"
-    for node, stream in ((some[0], None), (some[1], None), (some[2], None), (lost, "renamed")):
-        events = [node_net(node, at, "eth0"), node_net(node, at, "eni1a2b3c4d5e6")]
-        backend.write_events(group, stream or str(node.node_name), events)
-    answers = devices(backend, [*some, lost], DeviceScope.ENI)
-    sample = DeviceSample(at, "eth0", 1000.0, 500.0, 4.25, 3.5, 0.0)
-    assert set(answers.values()) == {DeviceEvents((sample,), scope=DeviceScope.ENI)}
-    assert len(answers) == 4
+    for number, node in enumerate(some):
+        events = [node_net(node, at, "eth0", rx=number), node_net(node, at, "eni1a2b3c4d5e6")]
+        backend.write_events("/aws/containerinsights/amber/performance", str(node.node_name), events)
+    assert devices(backend, some, DeviceScope.ENI) == {
+        node.instance_id: DeviceEvents(
+            (DeviceSample(at, "eth0", number, 500.0, 4.25, 3.5, 0.0),), scope=DeviceScope.ENI
+        )
+        for number, node in enumerate(some)
+    }
 
 
 def test_a_cluster_without_a_log_group_has_no_evidence(backend: Backend) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import lru_cache
-from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
 from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
@@ -39,8 +38,6 @@ class CloudWatch(Protocol):
     """What reading metrics needs of boto3's CloudWatch client."""
 
     def get_metric_data(self, **request: Any) -> dict[str, Any]: ...
-
-
 
 
 class CloudWatchTotals:
