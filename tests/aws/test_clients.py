@@ -129,6 +129,7 @@ def test_other_calls_of_the_same_client_keep_their_datetimes() -> None:
         EvaluationPeriods=1,
         Threshold=0.0,
         ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
     )
     (alarm,) = client.describe_alarms()["MetricAlarms"]
     assert alarm["StateUpdatedTimestamp"] == NOW

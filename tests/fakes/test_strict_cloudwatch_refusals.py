@@ -374,7 +374,6 @@ def test_a_made_up_token_is_refused(client: Any, token: str) -> None:
     asked = {"MetricDataQueries": [query(OWN)], **WINDOW, "NextToken": token}
     assert refused(client.get_metric_data, **asked)[0] == "InvalidNextToken"
     assert refused(client.list_metrics, NextToken=token)[0] == "InvalidParameterValue"
-    assert refused(client.describe_alarms, NextToken=token)[0] == "InvalidNextToken"
 
 
 def test_a_token_is_refused_once_the_request_changes(fake: StrictCloudWatch, client: Any) -> None:
@@ -470,9 +469,18 @@ def stat_raw(**changes: Any) -> tuple[str, dict[str, Any]]:
 
 
 def alarm_raw(**changes: Any) -> tuple[str, dict[str, Any]]:
-    threshold = {"Threshold": 0, "ComparisonOperator": "LessThanThreshold", "Statistic": "Sum"}
-    metric_of_alarm = {"AlarmName": "a", "Namespace": "EniGap", "MetricName": "m"}
-    return "PutMetricAlarm", {**metric_of_alarm, **threshold, "Period": 60, "EvaluationPeriods": 1, **changes}
+    alarm = {
+        "AlarmName": "a",
+        "Namespace": "EniGap",
+        "MetricName": "m",
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "breaching",
+    }
+    return "PutMetricAlarm", {**alarm, **changes}
 
 
 SERIALIZATION = "SerializationException"

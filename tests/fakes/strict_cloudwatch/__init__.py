@@ -17,12 +17,11 @@ What it models, and where that is known from:
   exclusive, the periods that still have data after 15 and 63 days, retention, 100,800 datapoints per
   answer (1,440 of GetMetricStatistics, and in no order), newest datapoints first, units that are never
   converted, 500 listed metrics per page, the two weeks that ListMetrics remembers a metric and its
-  three-hour option, alarms' initial state, limits and fields.
+  three-hour option, alarms' initial state and limits.
 * The CloudWatch quota page (September 2026): that the datapoint quota counts estimated points, range over
   period.
 * AWS's price list: GetMetricData bills metrics, up to five statistics of one in a call as one.
-* The CloudWatch User Guide: how alarms treat missing data (see `alarms`), and what an alarm's notification
-  contains.
+* The CloudWatch User Guide: how alarms treat missing data (see `alarms`).
 * Error messages that AWS is on public record with; where there is none the wording is this fake's own.
 
 Chosen where nothing is documented: buckets of a period lie on whole multiples of it since the epoch, also
@@ -31,9 +30,9 @@ are dealt out over pages query by query; the default label is the metric's name;
 request it was issued for.
 
 What it does not model: expressions, percentiles, periods under a minute, dynamic labels, entities, other
-accounts, composite and metric-math alarms are refused in words that say so. The delays before data can be
-read or listed, throttling by rate (script it with `faults`), IAM, signatures and prices in money are left
-out.
+accounts, and alarms of a kind that this project does not deploy are refused in words that say so. The delays
+before data can be read or listed, throttling by rate (script it with `faults`), IAM, signatures and prices
+in money are left out.
 """
 
 from tests.fakes.strict_cloudwatch.alarms import Alarm, AlarmBook, Transition

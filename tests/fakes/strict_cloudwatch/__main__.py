@@ -16,7 +16,7 @@ from tests.fakes.strict_cloudwatch.server import serve
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
     at: datetime | None = options.at
-    fake = StrictCloudWatch(at or (lambda: datetime.now(UTC)), region=options.region, keep_requests=0)
+    fake = StrictCloudWatch(at or (lambda: datetime.now(UTC)), keep_requests=0)
     until = at or datetime.now(UTC)
     fake.add_source(Fleet(options.nodes, until=until, minutes=options.minutes, cluster=options.cluster))
     stop = {signal.SIGINT, signal.SIGTERM}
@@ -33,7 +33,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=100, help="nodes in the fleet")
     parser.add_argument("--minutes", type=int, default=40, help="minutes of data per node")
     parser.add_argument("--cluster", default="prod", help="ClusterName of the fleet")
-    parser.add_argument("--region", default="eu-west-1", help="region of the alarms' ARNs")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="milliseconds before every answer")
     parser.add_argument(
         "--at",

@@ -73,7 +73,7 @@ class StrictCloudWatch:
         self.store = Store()
         self.faults = FaultScript()
         self.counters = Counters()
-        self.alarms = AlarmBook(self.store, region, account_id)
+        self.alarms = AlarmBook(self.store)
         self.requests: deque[Request] = deque(maxlen=keep_requests)
         self._clock: Clock = _stopped_at(now) if isinstance(now, datetime) else now
         self._aws_namespaces_writable = aws_namespaces_writable
@@ -88,8 +88,6 @@ class StrictCloudWatch:
             "ListMetrics": self._list_metrics,
             "PutMetricAlarm": lambda request, _: self.alarms.put(request, self.now),
             "DescribeAlarms": lambda request, _: self.alarms.describe(request),
-            "DeleteAlarms": lambda request, _: self.alarms.delete(request),
-            "SetAlarmState": lambda request, _: self.alarms.set_state(request, self.now),
         }
 
     # --- the clock ---
