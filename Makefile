@@ -46,7 +46,7 @@ test: setup ## everything that has to hold before a change is good
 		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; \
 	fi
 
-bench: ## calls, cost, time and memory up to 100,000 nodes, beside what else could be used; ARGS=--quick for two minutes
+bench: ## calls, cost, time and memory up to 100,000 nodes, beside what else could be used; ARGS=--quick for two minutes, ARGS=detection for how surely faults are found
 	$(call set-up,desk python-3.13 bench)
 	@$(BIN)/python -m bench $(ARGS)
 

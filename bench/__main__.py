@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench import report
+from bench import detection, report
 from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure
 from bench.servers import serving
 
@@ -53,7 +53,17 @@ QUICK: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser("bench", description="Measure enigap beside what else could be used.")
     parser.add_argument("--quick", action="store_true", help="small fleets only: two minutes instead of ten")
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        choices=("speed", "detection"),
+        default="speed",
+        help="what to measure: speed and cost, or how surely simulated faults are found (hours)",
+    )
     options = parser.parse_args()
+    if options.subject == "detection":
+        detection.main(quick=options.quick)
+        return
     runs: list[Run] = []
     for fleet in QUICK if options.quick else FULL:
         runs += _measured(fleet)

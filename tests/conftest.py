@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-# Prints what the tests of reliability/ went through.
-pytest_plugins = ["tests.reliability.figures"]
+# They print what the tests of reliability/ and of detection/ went through.
+pytest_plugins = ["tests.reliability.figures", "tests.detection.figures"]
 
 TESTS = Path(__file__).parent
 

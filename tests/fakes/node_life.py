@@ -252,7 +252,7 @@ def _diurnal(length: float, random: Random) -> Iterator[_Part]:
 
 
 def _cron(length: float, random: Random, every: float) -> Iterator[_Part]:
-    delay, lasting = random.uniform(0, 4), random.uniform(0.02, 0.4) * min(every, 120.0)
+    delay, lasting = random.uniform(0, 3), random.uniform(1, 20)
     for start in _marks(length, every, -every):
         lasts = lasting * random.uniform(0.8, 1.25)
         yield _Part(start + delay + random.uniform(0, 1), lasts, every / lasts * random.uniform(0.8, 1.2))
@@ -404,9 +404,11 @@ class NodeLife:
             window = window.next()
 
     def readings(self, span: FetchSpan, *, settled: bool = False) -> Readings:
-        """Both sides as one fetch finds them; a settled one finds every datapoint complete."""
-        first = (span.start - self.begin) // PERIOD
-        periods = self._cut(span, self._periods[first : first + span.periods], settled=settled)
+        """Both sides as one fetch finds them; a settled one finds every datapoint complete.
+
+        Raises ValueError for a span that is not in the life.
+        """
+        periods = self._fetched(span, settled=settled)
         return Readings(
             span=span,
             os_bytes_per_second=self._recording.readings.within(span).os_bytes_per_second,
@@ -419,8 +421,7 @@ class NodeLife:
         self, span: FetchSpan, *, settled: bool = False
     ) -> tuple[list[float | None], list[float | None]]:
         """NetworkPacketsIn and NetworkPacketsOut, period by period, of the same fetch."""
-        first = (span.start - self.begin) // PERIOD
-        periods = self._cut(span, self._periods[first : first + span.periods], settled=settled)
+        periods = self._fetched(span, settled=settled)
         return (
             [_sum(period.packets_in_by_minute) for period in periods],
             [_sum(period.packets_out_by_minute) for period in periods],
@@ -451,11 +452,17 @@ class NodeLife:
     def _periods(self) -> list[EniPeriod]:
         return [_only(period, *self.alive) for period in self._recording.periods]
 
-    def _cut(self, span: FetchSpan, periods: list[EniPeriod], *, settled: bool) -> list[EniPeriod]:
+    def _fetched(self, span: FetchSpan, *, settled: bool) -> list[EniPeriod]:
+        if span.start < self.begin or self.end < span.end:
+            raise ValueError(
+                f"a life from {self.begin} to {self.end} does not hold {span.start} to {span.end}"
+            )
+        first = (span.start - self.begin) // PERIOD
+        periods = self._periods[first : first + span.periods]
         random = Random(f"late {self.seed} {span.end}")  # noqa: S311
         if settled or random.random() >= self.ways.late:
             return periods
-        late = random.randint(1, 2)
+        late = random.randint(1, min(2, len(periods)))
         minutes = sorted((random.randint(0, 4) for _ in range(late)), reverse=True)
         cut = [_first(period, many) for period, many in zip(periods[-late:], minutes, strict=True)]
         return periods[:-late] + cut
@@ -466,13 +473,7 @@ def _sum(minutes: Sequence[int]) -> float | None:
 
 
 def _first(period: EniPeriod, minutes: int) -> EniPeriod:
-    return EniPeriod(
-        period.start,
-        period.in_by_minute[:minutes],
-        period.out_by_minute[:minutes],
-        period.packets_in_by_minute[:minutes],
-        period.packets_out_by_minute[:minutes],
-    )
+    return _between(period, 0, minutes)
 
 
 def _only(period: EniPeriod, since: datetime, until: datetime) -> EniPeriod:
@@ -481,6 +482,10 @@ def _only(period: EniPeriod, since: datetime, until: datetime) -> EniPeriod:
         return period
     first = max(0, min(5, (since - period.start) // MINUTE))
     last = max(0, min(5, -((period.start - until) // MINUTE)))
+    return _between(period, first, last)
+
+
+def _between(period: EniPeriod, first: int, last: int) -> EniPeriod:
     return EniPeriod(
         period.start,
         period.in_by_minute[first:last],
