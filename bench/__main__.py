@@ -22,8 +22,8 @@ SHORT_SECONDS: Final = 5.0
 REPEATS: Final = 3
 
 
-class Fleet(NamedTuple):
-    """One pair of servers, and who looks at it."""
+class Case(NamedTuple):
+    """What is measured: so many nodes behind servers of one latency, read by these contenders."""
 
     nodes: int
     latency_ms: int
@@ -32,21 +32,21 @@ class Fleet(NamedTuple):
 
 EVERYBODY: Final = tuple(CONTENDERS)
 FULL: Final = (
-    Fleet(100, 0, ("enigap", "floor")),
-    Fleet(100, 100, ("enigap",)),
-    Fleet(500, 0, EVERYBODY),
-    Fleet(500, 100, tuple(name for name in EVERYBODY if name != "floor")),
-    Fleet(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
-    Fleet(1_000, 100, ("enigap", "boto3 GetMetricData")),
-    Fleet(10_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
-    Fleet(10_000, 100, ("enigap", "boto3 GetMetricData")),
-    Fleet(100_000, 0, ("enigap", "floor")),
-    Fleet(100_000, 100, ("enigap",)),
+    Case(100, 0, ("enigap", "floor")),
+    Case(100, 100, ("enigap",)),
+    Case(500, 0, EVERYBODY),
+    Case(500, 100, tuple(name for name in EVERYBODY if name != "floor")),
+    Case(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+    Case(1_000, 100, ("enigap", "boto3 GetMetricData")),
+    Case(10_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+    Case(10_000, 100, ("enigap", "boto3 GetMetricData")),
+    Case(100_000, 0, ("enigap", "floor")),
+    Case(100_000, 100, ("enigap",)),
 )
 QUICK: Final = (
-    Fleet(100, 0, EVERYBODY),
-    Fleet(100, 100, tuple(name for name in EVERYBODY if name != "floor")),
-    Fleet(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
+    Case(100, 0, EVERYBODY),
+    Case(100, 100, tuple(name for name in EVERYBODY if name != "floor")),
+    Case(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
 )
 
 
@@ -65,8 +65,8 @@ def main() -> None:
         detection.main(quick=options.quick)
         return
     runs: list[Run] = []
-    for fleet in QUICK if options.quick else FULL:
-        runs += _measured(fleet)
+    for case in QUICK if options.quick else FULL:
+        runs += _measured(case)
     _say("cold starts of the functions, from the asset that is deployed")
     cold_starts = _cold_starts()
     machine = _machine()
@@ -78,15 +78,15 @@ def main() -> None:
     sys.stdout.write(f"\n{text}\n")
 
 
-def _measured(fleet: Fleet) -> list[Run]:
-    """Everybody's run on one fleet: the client has one processor and the servers another, if there are
+def _measured(case: Case) -> list[Run]:
+    """Everybody's run on one case: the client has one processor and the servers another, if there are
     two.
     """
     client, servers_on = (1, 0) if (os.cpu_count() or 1) > 1 else (None, None)
     runs = []
-    with serving(fleet.nodes, fleet.latency_ms, servers_on) as servers:
-        for contender in fleet.contenders:
-            _say(f"{fleet.nodes:,} nodes, {fleet.latency_ms} ms a call: {contender}")
+    with serving(case.nodes, case.latency_ms, servers_on) as servers:
+        for contender in case.contenders:
+            _say(f"{case.nodes:,} nodes, {case.latency_ms} ms a call: {contender}")
             try:
                 best = measure(contender, servers, client)
                 for _ in range(REPEATS - 1):

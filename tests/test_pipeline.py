@@ -24,11 +24,11 @@ from enigap.settings import Settings
 from tests.fakes.pipeline_ports import (
     LATE,
     CrashError,
+    FakeCluster,
     FakePipeline,
     FakePublisher,
     FakeQueue,
     FakeStates,
-    World,
     window,
 )
 
@@ -37,9 +37,9 @@ SILENCED = Silence("prod/i-1", window(4).end + LATE, "being repaired")
 
 def troubled(*windows: Window, verdict: Verdict = Verdict.OS_DEFICIT) -> FakePipeline:
     """A cluster of three nodes, the first of which is in trouble in these windows."""
-    world = World("i-1", "i-2", "i-3")
-    world.play(verdict, *windows, nodes=["i-1"])
-    return FakePipeline(world)
+    cluster = FakeCluster("i-1", "i-2", "i-3")
+    cluster.play(verdict, *windows, nodes=["i-1"])
+    return FakePipeline(cluster)
 
 
 # --- opened once, resolved once ---
@@ -93,7 +93,7 @@ class Recorded:
 def test_the_recorded_fault_is_told_after_two_windows_and_its_end_after_two_clean_ones() -> None:
     recordings = {node.key: node for node in recorded_nodes()}
     source = Recorded({window(n): recordings["g1"] for n in (1, 2, 3)}, recordings["c"])
-    pipeline = FakePipeline(World("i-1"))
+    pipeline = FakePipeline(FakeCluster("i-1"))
 
     def judge_recordings(cluster: str, at: Window) -> ClusterReport:
         node = Node(cluster, "i-1", "ip-1")
@@ -123,9 +123,9 @@ def test_one_bad_window_is_nobodys_news() -> None:
 
 
 def test_five_hundred_nodes_that_fail_at_once_are_one_message() -> None:
-    world = World(*(f"i-{n}" for n in range(500)))
-    world.play(Verdict.OS_SILENT, window(1), window(2))
-    pipeline = FakePipeline(world).run_all(*map(window, range(6)))
+    cluster = FakeCluster(*(f"i-{n}" for n in range(500)))
+    cluster.play(Verdict.OS_SILENT, window(1), window(2))
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(6)))
     opened, resolved = pipeline.notifier.messages
     assert [n.incident.id for n in opened] == ["prod/*/os_silent"]
     assert opened[0].incident.node_count == 500
@@ -133,10 +133,10 @@ def test_five_hundred_nodes_that_fail_at_once_are_one_message() -> None:
 
 
 def test_everything_that_happens_in_one_run_is_one_message() -> None:
-    world = World("i-1", "i-2", "i-3")
-    world.play(Verdict.OS_DEFICIT, window(0), window(1), nodes=["i-1"])
-    world.play(Verdict.OS_EXCESS, window(2), window(3), nodes=["i-2"])
-    pipeline = FakePipeline(world).run_all(*map(window, range(4)))
+    cluster = FakeCluster("i-1", "i-2", "i-3")
+    cluster.play(Verdict.OS_DEFICIT, window(0), window(1), nodes=["i-1"])
+    cluster.play(Verdict.OS_EXCESS, window(2), window(3), nodes=["i-2"])
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(4)))
     assert [[n.news.value for n in news] for news in pipeline.notifier.messages] == [
         ["opened"],
         ["resolved", "opened"],
@@ -152,7 +152,7 @@ def test_an_open_incident_is_brought_up_again_once_per_interval() -> None:
 
 def test_nodes_that_are_gone_close_their_incident_with_that_reason() -> None:
     pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
-    del pipeline.world.nodes["i-1"]
+    del pipeline.cluster.nodes["i-1"]
     pipeline.run(window(2))
     assert pipeline.notifier.told[-1] == ("resolved", "prod/i-1/os_deficit", "node_gone")
 
@@ -165,7 +165,7 @@ NOTHING_KNOWN = [v for v in Verdict if v.explained is None]
 @pytest.mark.parametrize("verdict", NOTHING_KNOWN)
 def test_a_node_that_cannot_be_judged_resolves_nothing(verdict: Verdict) -> None:
     pipeline = troubled(window(0), window(1))
-    pipeline.world.play(verdict, *map(window, range(2, 8)), nodes=["i-1"])
+    pipeline.cluster.play(verdict, *map(window, range(2, 8)), nodes=["i-1"])
     pipeline.run_all(*map(window, range(8)))
     assert [news for news, _, _ in pipeline.notifier.told] == ["opened"]
     pipeline.run_all(window(8), window(9))
@@ -174,14 +174,14 @@ def test_a_node_that_cannot_be_judged_resolves_nothing(verdict: Verdict) -> None
 
 def test_a_missing_window_between_two_clean_ones_does_not_resolve() -> None:
     pipeline = troubled(window(0), window(1))
-    pipeline.world.play(Verdict.PARTIAL, window(3), nodes=["i-1"])
+    pipeline.cluster.play(Verdict.PARTIAL, window(3), nodes=["i-1"])
     pipeline.run_all(*map(window, range(5)))
     assert [news for news, _, _ in pipeline.notifier.told] == ["opened"]
 
 
 def test_an_outage_of_cloudwatch_is_one_notice_and_ends_no_incident() -> None:
     pipeline = troubled(window(0), window(1))
-    pipeline.world.find(FindingKind.UNREADABLE, *map(window, range(2, 10)))
+    pipeline.cluster.find(FindingKind.UNREADABLE, *map(window, range(2, 10)))
     pipeline.run_all(*map(window, range(10)))
     assert pipeline.notifier.told == [
         ("opened", "prod/i-1/os_deficit", "confirmed"),
@@ -198,7 +198,7 @@ def test_an_outage_of_cloudwatch_is_one_notice_and_ends_no_incident() -> None:
 
 def test_a_cluster_that_cannot_be_read_does_not_look_healthy() -> None:
     pipeline = troubled()
-    pipeline.world.find(FindingKind.UNREADABLE, window(1))
+    pipeline.cluster.find(FindingKind.UNREADABLE, window(1))
     pipeline.run_all(window(0), window(1))
     assert pipeline.published("NodesUnreadable", window(0)) == 0
     assert pipeline.published("NodesUnreadable", window(1)) == 1
@@ -208,15 +208,15 @@ def test_a_cluster_that_cannot_be_read_does_not_look_healthy() -> None:
 
 def test_a_cluster_that_cannot_be_read_is_planned_again() -> None:
     pipeline = troubled()
-    pipeline.world.find(FindingKind.UNREADABLE, window(1))
+    pipeline.cluster.find(FindingKind.UNREADABLE, window(1))
     pipeline.run_all(window(0), window(1))
     assert [known.is_alive for known in pipeline.states.known()] == [True]
 
 
 def test_a_cluster_that_stops_collecting_is_one_finding() -> None:
-    world = World(*(f"i-{n}" for n in range(40)))
-    world.find(FindingKind.NOT_COLLECTED, window(1), window(2), window(3))
-    pipeline = FakePipeline(world).run_all(*map(window, range(6)))
+    cluster = FakeCluster(*(f"i-{n}" for n in range(40)))
+    cluster.find(FindingKind.NOT_COLLECTED, window(1), window(2), window(3))
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(6)))
     assert pipeline.notifier.told == [
         ("opened", "prod/*/not_collected", "confirmed"),
         ("resolved", "prod/*/not_collected", "collected_again"),
@@ -227,17 +227,17 @@ def test_a_cluster_that_stops_collecting_is_one_finding() -> None:
 def test_a_cluster_that_never_collected_is_news_only_to_those_who_named_it(
     clusters: tuple[str, ...], messages: int
 ) -> None:
-    world = World("i-1")
-    world.find(FindingKind.NOT_COLLECTED, *map(window, range(3)))
-    pipeline = FakePipeline(world, Settings(clusters=clusters)).run_all(*map(window, range(3)))
+    cluster = FakeCluster("i-1")
+    cluster.find(FindingKind.NOT_COLLECTED, *map(window, range(3)))
+    pipeline = FakePipeline(cluster, Settings(clusters=clusters)).run_all(*map(window, range(3)))
     assert len(pipeline.notifier.messages) == messages
 
 
 def test_a_deleted_cluster_leaves_no_incident_open_and_is_not_planned_again() -> None:
-    world = World("i-1", "i-2")
-    world.find(FindingKind.NOT_COLLECTED, window(1))
-    pipeline = FakePipeline(world).run_all(window(0), window(1))
-    world.nodes.clear()
+    cluster = FakeCluster("i-1", "i-2")
+    cluster.find(FindingKind.NOT_COLLECTED, window(1))
+    pipeline = FakePipeline(cluster).run_all(window(0), window(1))
+    cluster.nodes.clear()
     pipeline.run(window(2))
     assert pipeline.notifier.told[-1] == ("resolved", "prod/*/not_collected", "node_gone")
     assert [known.is_alive for known in pipeline.states.known()] == [False]
@@ -406,10 +406,10 @@ def test_a_killed_run_whose_message_never_comes_back_loses_no_incident(crash_at:
 
 
 def test_what_could_not_be_said_is_said_when_it_can_be_and_as_it_stands_by_then() -> None:
-    world = World("i-1", "i-2", "i-3")
-    world.play(Verdict.OS_DEFICIT, *map(window, range(8)), nodes=["i-1"])
-    world.play(Verdict.OS_SILENT, window(0), window(1), nodes=["i-2"])
-    pipeline = FakePipeline(world)
+    cluster = FakeCluster("i-1", "i-2", "i-3")
+    cluster.play(Verdict.OS_DEFICIT, *map(window, range(8)), nodes=["i-1"])
+    cluster.play(Verdict.OS_SILENT, window(0), window(1), nodes=["i-2"])
+    pipeline = FakePipeline(cluster)
     pipeline.notifier.is_down = True
     pipeline.run(window(0))
     for n in range(1, 5):
@@ -429,10 +429,10 @@ def test_what_could_not_be_said_is_said_when_it_can_be_and_as_it_stands_by_then(
 def test_days_without_a_topic_do_not_fill_the_state() -> None:
     """In every window three other nodes fail, and come back two windows later; nobody can be told."""
     windows = [window(n) for n in range(96)]
-    world = World(*(f"i-{n:017x}" for n in range(3 * len(windows))))
+    cluster = FakeCluster(*(f"i-{n:017x}" for n in range(3 * len(windows))))
     for n, at in enumerate(windows):
-        world.play(Verdict.OS_SILENT, at, at.next(), nodes=list(world.nodes)[3 * n :][:3])
-    pipeline = FakePipeline(world, Settings(publish=Publish.CLUSTER))
+        cluster.play(Verdict.OS_SILENT, at, at.next(), nodes=list(cluster.nodes)[3 * n :][:3])
+    pipeline = FakePipeline(cluster, Settings(publish=Publish.CLUSTER))
     pipeline.notifier.is_down = True
     sizes = []
     for at in windows:
@@ -480,9 +480,9 @@ class Desk:
         assert {item.window for item in self.queue.items} <= {at}
         return [item.cluster for item in self.queue.items]
 
-    def remember(self, world: World, *windows: Window, settings: Settings | None = None) -> None:
-        """Judge a world's windows, so that its cluster is known."""
-        pipeline = FakePipeline(world, settings)
+    def remember(self, cluster: FakeCluster, *windows: Window, settings: Settings | None = None) -> None:
+        """Judge a cluster in these windows, so that it is known."""
+        pipeline = FakePipeline(cluster, settings)
         pipeline.states = self.states
         pipeline.run_all(*windows)
 
@@ -507,22 +507,22 @@ def test_a_plan_without_clusters_says_that_none_is_overdue(desk: Desk) -> None:
 
 
 def test_a_cluster_without_nodes_is_planned_until_its_incidents_are_closed(desk: Desk) -> None:
-    world = World("i-1")
-    world.play(Verdict.OS_DEFICIT, NEWEST.previous(2), NEWEST.previous(1))
-    desk.remember(world, NEWEST.previous(2), NEWEST.previous(1))
+    cluster = FakeCluster("i-1")
+    cluster.play(Verdict.OS_DEFICIT, NEWEST.previous(2), NEWEST.previous(1))
+    desk.remember(cluster, NEWEST.previous(2), NEWEST.previous(1))
     assert desk.plan() == ["prod"]
-    world.nodes.clear()
-    desk.remember(world, NEWEST)
+    cluster.nodes.clear()
+    desk.remember(cluster, NEWEST)
     desk.queue.items.clear()
     assert desk.plan() == []
 
 
 def test_a_cluster_with_something_left_to_say_is_planned_though_nothing_is_left_of_it(desk: Desk) -> None:
-    world = World("i-1")
-    world.play(Verdict.OS_DEFICIT, NEWEST.previous(3), NEWEST.previous(2))
-    desk.remember(world, NEWEST.previous(3), NEWEST.previous(2))
-    world.nodes.clear()
-    pipeline = FakePipeline(world)
+    cluster = FakeCluster("i-1")
+    cluster.play(Verdict.OS_DEFICIT, NEWEST.previous(3), NEWEST.previous(2))
+    desk.remember(cluster, NEWEST.previous(3), NEWEST.previous(2))
+    cluster.nodes.clear()
+    pipeline = FakePipeline(cluster)
     pipeline.states, pipeline.notifier.is_down = desk.states, True
     with pytest.raises(ConnectionError):
         pipeline.run(NEWEST.previous())
@@ -530,19 +530,19 @@ def test_a_cluster_with_something_left_to_say_is_planned_though_nothing_is_left_
 
 
 def test_a_cluster_that_is_no_longer_watched_is_no_longer_planned(desk: Desk) -> None:
-    desk.remember(World("i-1", cluster="staging"), NEWEST.previous(9))
+    desk.remember(FakeCluster("i-1", cluster="staging"), NEWEST.previous(9))
     assert desk.plan("prod", "staging", settings=Settings(clusters=("pro*",))) == ["prod"]
     assert desk.overdue == 0
 
 
 def test_a_cluster_that_was_not_judged_for_two_schedules_is_overdue(desk: Desk) -> None:
-    desk.remember(World("i-1"), NEWEST.previous(3))
+    desk.remember(FakeCluster("i-1"), NEWEST.previous(3))
     desk.plan("prod")
     assert desk.overdue == 1
 
 
 def test_a_cluster_that_was_judged_two_schedules_ago_is_not_overdue_yet(desk: Desk) -> None:
-    desk.remember(World("i-1"), NEWEST.previous(2))
+    desk.remember(FakeCluster("i-1"), NEWEST.previous(2))
     desk.plan("prod")
     assert desk.overdue == 0
 
@@ -555,7 +555,7 @@ def test_a_cluster_that_is_planned_and_never_judged_becomes_overdue(desk: Desk) 
 
 
 def test_planning_an_old_window_again_does_not_hide_that_a_cluster_is_overdue(desk: Desk) -> None:
-    desk.remember(World("i-1"), window(0))
+    desk.remember(FakeCluster("i-1"), window(0))
     desk.plan("prod", at=window(1))
     assert desk.overdue == 1
 

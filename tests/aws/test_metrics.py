@@ -24,7 +24,7 @@ from tests.aws.worlds import (
     tuned_client,
     world,
 )
-from tests.fakes.strict_cloudwatch import ALWAYS, Fleet, StrictCloudWatch, matching
+from tests.fakes.strict_cloudwatch import ALWAYS, StrictCloudWatch, SyntheticFleet, matching
 
 PER_NODE = SPAN.minutes + 3 * SPAN.periods
 """Datapoints that a node counts for in AWS's quota."""
@@ -114,7 +114,7 @@ def test_nobody_asked_about_costs_nothing() -> None:
 
 def test_500_nodes_take_exactly_4_calls_and_1500_billed_metrics() -> None:
     fake = StrictCloudWatch(now=NOW)
-    fleet = Fleet(500, until=SPAN.end)
+    fleet = SyntheticFleet(500, until=SPAN.end)
     fake.add_source(fleet)
     asked = [Node("prod", fleet.instance_id(n), fleet.node_name(n)) for n in range(500)]
     totals = CloudWatchTotals(tuned_client(fake), pace=no_pace())
@@ -229,7 +229,7 @@ def test_paging_works_against_the_wire_and_bills_every_page() -> None:
     asked = nodes(125)
     span = FetchSpan(SPAN.start - timedelta(days=1), SPAN.end)  # 288,000 datapoints: three pages
     fake = StrictCloudWatch(now=NOW)
-    fake.add_source(fleet := Fleet(125, until=span.end, minutes=span.minutes))
+    fake.add_source(fleet := SyntheticFleet(125, until=span.end, minutes=span.minutes))
     asked = [Node("prod", fleet.instance_id(n), fleet.node_name(n)) for n in range(125)]
     totals = CloudWatchTotals(tuned_client(fake), pace=no_pace())
     answers = by_instance(totals, asked, span)

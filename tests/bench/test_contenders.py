@@ -15,7 +15,7 @@ from enigap.aws.pace import Pace
 from enigap.aws.placement import Wanted
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
-from tests.fakes.strict_cloudwatch import Fleet, StrictCloudWatch, attach, client_of
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, SyntheticFleet, attach, client_of
 
 NODES = 500
 NOW = datetime(2026, 1, 1, 12, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ SPAN = FetchSpan.of(Window.newest_settled(NOW, timedelta(minutes=10)), 2)
 @pytest.fixture
 def cloudwatch() -> StrictCloudWatch:
     fake = StrictCloudWatch(NOW)
-    fake.add_source(Fleet(NODES, until=NOW, minutes=60, cluster=account.CLUSTER))
+    fake.add_source(SyntheticFleet(NODES, until=NOW, minutes=60, cluster=account.CLUSTER))
     return fake
 
 

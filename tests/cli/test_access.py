@@ -10,7 +10,7 @@ import pytest
 from demo.embedded_aws import EmbeddedAws
 from tests.cli.accounts import AT, CLUSTERS, Account, clients_of, user_with
 from tests.cli.conftest import Enigap
-from tests.cli.test_operators import REGION, Deployed
+from tests.cli.test_operators import REGION, FreshDeployment
 
 NUMBERS = itertools.count()
 WITHOUT_IT_NOTHING = ("ec2:DescribeInstances", "cloudwatch:ListMetrics", "cloudwatch:GetMetricData")
@@ -133,11 +133,11 @@ OPERATING = (
 
 
 @pytest.fixture(scope="module")
-def deployed(strict_aws: EmbeddedAws) -> Deployed:
+def deployed(strict_aws: EmbeddedAws) -> FreshDeployment:
     def nothing(*_: str) -> Any:
         raise AssertionError("the commands run as a user")
 
-    deployed = Deployed(clients_of(strict_aws, REGION), nothing)
+    deployed = FreshDeployment(clients_of(strict_aws, REGION), nothing)
     deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
     deployed.subscribe("email", "ann@example.com")
     return deployed

@@ -60,7 +60,7 @@ EVERY_COMMAND = pytest.mark.parametrize(
 )
 
 
-class Deployed:
+class FreshDeployment:
     """A fresh deployment in a region of its own."""
 
     def __init__(self, client: Client, run: Enigap) -> None:
@@ -118,9 +118,9 @@ def vars_of(state: ClusterState) -> dict[str, Any]:
 
 
 @pytest.fixture
-def deployed(aws: EmbeddedAws, enigap: Enigap) -> Iterator[Deployed]:
+def deployed(aws: EmbeddedAws, enigap: Enigap) -> Iterator[FreshDeployment]:
     client = clients_of(aws, REGION)
-    yield Deployed(client, enigap)
+    yield FreshDeployment(client, enigap)
     client("cloudformation").delete_stack(StackName=f"enigap-{REGION}")
     client("cloudformation").get_waiter("stack_delete_complete").wait(
         StackName=f"enigap-{REGION}", WaiterConfig={"Delay": 0.1}
@@ -137,7 +137,7 @@ def test_where_nothing_is_deployed_it_says_what_to_do(enigap: Enigap, command: l
 # --- status
 
 
-def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deployed: Deployed) -> None:
+def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deployed: FreshDeployment) -> None:
     ran = deployed.run("status")
     assert ran.status == 2
     assert " ".join(ran.stdout.split()) == (
@@ -147,7 +147,7 @@ def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deplo
     )
 
 
-def test_all_well_is_exit_status_0(deployed: Deployed) -> None:
+def test_all_well_is_exit_status_0(deployed: FreshDeployment) -> None:
     deployed.remember("prod")
     deployed.subscribe("email", "ann@example.com")
     ran = deployed.run("status")
@@ -156,7 +156,7 @@ def test_all_well_is_exit_status_0(deployed: Deployed) -> None:
     assert ran.stdout.splitlines()[0] == f"prod: judged up to {judged}, 3 nodes, no open incidents"
 
 
-def test_what_is_open_is_exit_status_1(deployed: Deployed) -> None:
+def test_what_is_open_is_exit_status_1(deployed: FreshDeployment) -> None:
     deployed.remember("prod", deployed.incident("prod/*/not_collected", "No node has published anything."))
     deployed.subscribe("email", "ann@example.com")
     ran = deployed.run("status")
@@ -166,7 +166,7 @@ def test_what_is_open_is_exit_status_1(deployed: Deployed) -> None:
     assert "    No node has published anything.\n" in ran.stdout
 
 
-def test_a_cluster_that_is_overdue_or_unsaid_is_exit_status_2(deployed: Deployed) -> None:
+def test_a_cluster_that_is_overdue_or_unsaid_is_exit_status_2(deployed: FreshDeployment) -> None:
     deployed.subscribe("email", "ann@example.com")
     over = deployed.incident("prod/i-1/os_deficit")
     news = News(NewsKind.RESOLVED, NewsReason.NODE_GONE, over, deployed.newest)
@@ -202,7 +202,7 @@ def test_who_has_not_confirmed_is_named(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
-def test_no_name_gets_at_the_terminal(deployed: Deployed) -> None:
+def test_no_name_gets_at_the_terminal(deployed: FreshDeployment) -> None:
     deployed.remember(EVIL, deployed.incident(f"{EVIL}/*/not_collected", EVIL))
     deployed.run("silence", EVIL, "--for", "2h", "--why", EVIL)
     ran = deployed.run("status")
@@ -218,7 +218,7 @@ def test_no_name_gets_at_the_terminal(deployed: Deployed) -> None:
 # --- silence
 
 
-def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: Deployed) -> None:
+def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: FreshDeployment) -> None:
     deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
     ran = deployed.run("silence", "prod/*/os_deficit", "--for", "30m", "--why", "an upgrade")
     assert (ran.status, ran.stderr) == (0, "")
@@ -237,7 +237,7 @@ def test_a_silence_holds_for_its_time_and_can_be_ended(deployed: Deployed) -> No
     assert deployed.run("status", "--format", "json").document["silences"] == []
 
 
-def test_what_mutes_nothing_that_is_open_may_be_a_slip_and_is_said(deployed: Deployed) -> None:
+def test_what_mutes_nothing_that_is_open_may_be_a_slip_and_is_said(deployed: FreshDeployment) -> None:
     deployed.remember("prod", deployed.incident("prod/i-1/os_deficit"))
     ran = deployed.run("silence", "prod/i-1/os_defict", "--for", "30m", "--why", "an upgrade")
     assert ran.status == 0
@@ -246,7 +246,9 @@ def test_what_mutes_nothing_that_is_open_may_be_a_slip_and_is_said(deployed: Dep
     )
 
 
-def test_a_state_that_cannot_be_read_is_an_error_and_it_is_muted_all_the_same(deployed: Deployed) -> None:
+def test_a_state_that_cannot_be_read_is_an_error_and_it_is_muted_all_the_same(
+    deployed: FreshDeployment,
+) -> None:
     deployed.remember("prod")
     deployed.client("dynamodb").update_item(
         TableName=deployed.outputs["StateTableName"],
@@ -261,12 +263,12 @@ def test_a_state_that_cannot_be_read_is_an_error_and_it_is_muted_all_the_same(de
     assert [silence.target for silence in deployed.states.silences()] == ["prod"]
 
 
-def test_a_silence_that_is_not_there_cannot_be_ended(deployed: Deployed) -> None:
+def test_a_silence_that_is_not_there_cannot_be_ended(deployed: FreshDeployment) -> None:
     ran = deployed.run("silence", "neverthere", "--for", "0m", "--why", "done")
     assert ran.problem == "There is no silence of 'neverthere': `enigap status` lists those there are."
 
 
-def test_a_cluster_of_which_nothing_could_be_judged_is_not_called_well(deployed: Deployed) -> None:
+def test_a_cluster_of_which_nothing_could_be_judged_is_not_called_well(deployed: FreshDeployment) -> None:
     deployed.subscribe("email", "ann@example.com")
     deployed.remember("odd", nodes=1, nodes_judged=0)
     ran = deployed.run("status")
@@ -275,7 +277,7 @@ def test_a_cluster_of_which_nothing_could_be_judged_is_not_called_well(deployed:
     assert "1 node, no open incidents, none of them could be judged: see `enigap check`" in said
 
 
-def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: Deployed) -> None:
+def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: FreshDeployment) -> None:
     deployed.remember("odd", nodes=5, nodes_judged=4)
     said = " ".join(deployed.run("status").stdout.split())
     assert "5 nodes, no open incidents, 4 of them judged nobody" in said
@@ -283,14 +285,14 @@ def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: Deploy
     assert (cluster["nodes"], cluster["nodes_judged"]) == (5, 4)
 
 
-def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: Deployed) -> None:
+def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: FreshDeployment) -> None:
     """Which watch a cluster that is not there; by the defaults there is none at all."""
     said = deployed.run("check", "--settings", "deployed").problem
     assert said.startswith("There is no cluster 'watched'")
     assert deployed.run("check").problem.startswith("There is no cluster in ")
 
 
-def test_what_it_says_to_type_can_be_typed(deployed: Deployed) -> None:
+def test_what_it_says_to_type_can_be_typed(deployed: FreshDeployment) -> None:
     ran = deployed.run("silence", "it's; reboot", "--for", "1d", "--why", "a test")
     assert f"enigap silence 'it'\"'\"'s; reboot' --region {REGION} --for 0m" in ran.stdout
 
@@ -321,7 +323,7 @@ def test_only_a_test_message_can_be_sent(enigap: Enigap) -> None:
     assert "say `enigap notify --test`." in enigap("notify").problem
 
 
-def test_a_test_message_is_marked_as_one_and_opens_nothing(deployed: Deployed) -> None:
+def test_a_test_message_is_marked_as_one_and_opens_nothing(deployed: FreshDeployment) -> None:
     url = deployed.subscribe_queue()
     ran = deployed.run("notify", "--test")
     assert (ran.status, ran.stderr) == (0, "")
@@ -347,6 +349,6 @@ def test_the_queue_before_slack_is_called_slack() -> None:
     assert notify.subscriber(for_slack, f"{queue}-2") == f"  sqs  {queue}"
 
 
-def test_a_message_to_nobody_is_no_success(deployed: Deployed) -> None:
+def test_a_message_to_nobody_is_no_success(deployed: FreshDeployment) -> None:
     ran = deployed.run("notify", "--test")
     assert (ran.status, ran.stdout) == (2, "Sent, but nobody is subscribed.\n")

@@ -15,13 +15,13 @@ from demo.pipeline import WEBHOOK_SECRET, keep_webhook
 from demo.play import Client
 from demo.receiver import Receiver
 from enigap.aws.deployment import find
-from tests.e2e.deployed import CLUSTERS, Deployed, Function
+from tests.e2e.deployed import CLUSTERS, Function, SharedDeployment
 
 EMAIL = "on-call@example.com"
 
 
 @pytest.fixture(scope="session")
-def deployed() -> Iterator[Deployed]:
+def deployed() -> Iterator[SharedDeployment]:
     settings = {
         "clusters": CLUSTERS,
         "email": [EMAIL],
@@ -33,7 +33,7 @@ def deployed() -> Iterator[Deployed]:
         bootstrap(aws, directory, lambda _: None)
         outputs = deploy(aws, directory, settings, lambda _: None)
         stack = find(client("cloudformation"), aws.region)
-        yield Deployed(
+        yield SharedDeployment(
             aws=aws,
             client=client,
             stack=stack,

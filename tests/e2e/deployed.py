@@ -78,7 +78,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Deployed:
+class SharedDeployment:
     """One deployment, shared by all tests; each has clusters of names of its own."""
 
     aws: EmbeddedAws

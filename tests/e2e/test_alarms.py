@@ -11,14 +11,14 @@ import pytest
 
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
-from tests.e2e.deployed import PLANNED, SETTLE, Deployed, eventually
+from tests.e2e.deployed import PLANNED, SETTLE, SharedDeployment, eventually
 
 FORGOTTEN = f"{PLANNED}forgotten"
 ALARM = "enigap-ClustersOverdue"
 
 
 @pytest.fixture
-def forgotten(deployed: Deployed) -> Iterator[str]:
+def forgotten(deployed: SharedDeployment) -> Iterator[str]:
     """A cluster that has been planned for three hours and was never judged."""
     table, dynamodb = deployed.stack.state_table, deployed.client("dynamodb")
     since = Window.newest_settled(datetime.now(UTC) - timedelta(hours=3), SETTLE).end
@@ -31,7 +31,7 @@ def forgotten(deployed: Deployed) -> Iterator[str]:
 
 
 def test_a_cluster_that_nobody_judges_sets_off_the_dead_mans_alarm(
-    deployed: Deployed, forgotten: str
+    deployed: SharedDeployment, forgotten: str
 ) -> None:
     cloudwatch = deployed.client("cloudwatch")
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="OK", StateReason="so far")

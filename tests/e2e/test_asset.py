@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployed import Deployed
+from tests.e2e.deployed import SharedDeployment
 
 AS_IN_AWS = Path(sys.prefix).parent / ".venv-3.13" / "bin" / "python"
 PYTHON = AS_IN_AWS if AS_IN_AWS.exists() else Path(sys.executable)
 
 
-def code_of(deployed: Deployed, function: str) -> bytes:
+def code_of(deployed: SharedDeployment, function: str) -> bytes:
     """The one upload that has the digest of the function's code."""
     name = deployed.functions[function].name
     digest = deployed.client("lambda").get_function_configuration(FunctionName=name)["CodeSha256"]
@@ -32,7 +32,7 @@ def code_of(deployed: Deployed, function: str) -> bytes:
 
 @pytest.mark.parametrize("function", ["plan", "reconcile", "slack", "self_test"])
 def test_each_deployed_handler_imports_from_what_was_uploaded_alone(
-    deployed: Deployed, tmp_path: Path, function: str
+    deployed: SharedDeployment, tmp_path: Path, function: str
 ) -> None:
     with zipfile.ZipFile(io.BytesIO(code_of(deployed, function))) as package:
         package.extractall(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
-from tests.e2e.deployed import PLANNED, SELF_TESTS, BrokenError, Deployed
+from tests.e2e.deployed import PLANNED, SELF_TESTS, BrokenError, SharedDeployment
 
 CLUSTER = f"{PLANNED}moved"
 
@@ -44,12 +44,12 @@ NEEDED_TO_DEPLOY = [
 
 
 @pytest.fixture(scope="module")
-def windows(deployed: Deployed) -> Iterator[Window]:
+def windows(deployed: SharedDeployment) -> Iterator[Window]:
     """Windows in which a moved device is to be told about, newest first; each can be used once."""
     return reversed(deployed.play(CLUSTER, node=" ".join(["g1"] * (3 + 2 * len(NEEDED_TO_TELL)))))
 
 
-def forget(deployed: Deployed) -> None:
+def forget(deployed: SharedDeployment) -> None:
     """What was judged and told before is unknown to the next run, so it tells once more."""
     deployed.client("dynamodb").delete_item(
         TableName=deployed.stack.state_table, Key={"id": {"S": f"cluster#{CLUSTER}"}}
@@ -57,7 +57,7 @@ def forget(deployed: Deployed) -> None:
     deployed.forget_told(CLUSTER)
 
 
-def assert_people_are_told(deployed: Deployed, window: Window, since: datetime) -> None:
+def assert_people_are_told(deployed: SharedDeployment, window: Window, since: datetime) -> None:
     """Raises BrokenError where the chain ends before that."""
     message = deployed.told_in_slack(CLUSTER, window, since)
     assert "1 node unexplained (os_deficit)" in message
@@ -67,7 +67,7 @@ def assert_people_are_told(deployed: Deployed, window: Window, since: datetime) 
     assert len(deployed.slack(CLUSTER)) == 1
 
 
-def tell(deployed: Deployed, window: Window) -> None:
+def tell(deployed: SharedDeployment, window: Window) -> None:
     forget(deployed)
     since = datetime.now(UTC)
     planned = deployed.plan({"window_end": timestamp(window.end)})
@@ -76,7 +76,7 @@ def tell(deployed: Deployed, window: Window) -> None:
 
 
 def test_the_schedule_sets_off_the_whole_chain_to_slack(
-    deployed: Deployed, windows: Iterator[Window]
+    deployed: SharedDeployment, windows: Iterator[Window]
 ) -> None:
     next(windows)
     forget(deployed)
@@ -102,7 +102,9 @@ def test_the_schedule_sets_off_the_whole_chain_to_slack(
     assert_people_are_told(deployed, window, since)
 
 
-def test_a_window_that_is_planned_twice_is_judged_once(deployed: Deployed, windows: Iterator[Window]) -> None:
+def test_a_window_that_is_planned_twice_is_judged_once(
+    deployed: SharedDeployment, windows: Iterator[Window]
+) -> None:
     window, since = next(windows), datetime.now(UTC)
     for _ in range(2):
         deployed.plan({"window_end": timestamp(window.end)})
@@ -114,7 +116,7 @@ def test_a_window_that_is_planned_twice_is_judged_once(deployed: Deployed, windo
 
 @pytest.mark.parametrize(("function", "action"), NEEDED_TO_TELL, ids=map(" ".join, NEEDED_TO_TELL))
 def test_without_a_permission_nobody_is_told_and_with_it_again_people_are(
-    deployed: Deployed, windows: Iterator[Window], function: str, action: str
+    deployed: SharedDeployment, windows: Iterator[Window], function: str, action: str
 ) -> None:
     with deployed.not_allowed(function, action), pytest.raises(BrokenError, match=f"denied {action} "):
         tell(deployed, next(windows))
@@ -122,13 +124,15 @@ def test_without_a_permission_nobody_is_told_and_with_it_again_people_are(
 
 
 @pytest.mark.parametrize("function", SELF_TESTS)
-def test_every_function_passes_the_self_test_of_its_deployment(deployed: Deployed, function: str) -> None:
+def test_every_function_passes_the_self_test_of_its_deployment(
+    deployed: SharedDeployment, function: str
+) -> None:
     deployed.call(function, SELF_TESTS[function])
 
 
 @pytest.mark.parametrize(("function", "action"), NEEDED_TO_DEPLOY, ids=map(" ".join, NEEDED_TO_DEPLOY))
 def test_a_missing_permission_fails_the_self_test_and_so_the_deployment(
-    deployed: Deployed, function: str, action: str
+    deployed: SharedDeployment, function: str, action: str
 ) -> None:
     with deployed.not_allowed(function, action), pytest.raises(BrokenError, match=f"denied {action} "):
         deployed.call(function, SELF_TESTS[function])

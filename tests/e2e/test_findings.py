@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from enigap.core.instants import timestamp
-from tests.e2e.deployed import SETTLE, WITHOUT_INSIGHTS, Deployed
+from tests.e2e.deployed import SETTLE, WITHOUT_INSIGHTS, SharedDeployment
 
 
-def test_the_articles_node_and_a_healthy_fleet_never_notify(deployed: Deployed) -> None:
+def test_the_articles_node_and_a_healthy_fleet_never_notify(deployed: SharedDeployment) -> None:
     fleet = {key: " ".join([key] * 3) for key in ("article", "a", "c", "e", "f1", "j1", "m")}
     windows = deployed.play("healthy", **fleet)
     for window in windows:
@@ -20,7 +20,7 @@ def test_the_articles_node_and_a_healthy_fleet_never_notify(deployed: Deployed) 
     assert deployed.news("healthy") == []
 
 
-def test_a_moved_device_is_told_once_and_once_when_it_is_over(deployed: Deployed) -> None:
+def test_a_moved_device_is_told_once_and_once_when_it_is_over(deployed: SharedDeployment) -> None:
     before, first, second, better, over = deployed.play("moved", node="c g1 g1 c c", twin="b b b b b")
     opened = [("opened", "os_deficit")]
     for window, told in (
@@ -39,7 +39,7 @@ def test_a_moved_device_is_told_once_and_once_when_it_is_over(deployed: Deployed
     assert [node["node_name"] for node in incident["nodes"]] == ["node.moved"]
 
 
-def test_a_named_cluster_without_container_insights_is_one_finding(deployed: Deployed) -> None:
+def test_a_named_cluster_without_container_insights_is_one_finding(deployed: SharedDeployment) -> None:
     windows = deployed.play_without_insights(WITHOUT_INSIGHTS, one="c c c", other="b b b")
     deployed.judge(WITHOUT_INSIGHTS, *windows)
     assert deployed.news(WITHOUT_INSIGHTS) == [("opened", "not_collected")]
@@ -47,7 +47,7 @@ def test_a_named_cluster_without_container_insights_is_one_finding(deployed: Dep
     assert event["incidents"][0]["id"] == f"{WITHOUT_INSIGHTS}/*/not_collected"
 
 
-def test_the_same_work_item_twice_tells_nothing_twice(deployed: Deployed) -> None:
+def test_the_same_work_item_twice_tells_nothing_twice(deployed: SharedDeployment) -> None:
     *_, newest = deployed.play("twice", node="g1 g1")
     assert deployed.judge("twice", newest)["outcome"] == "judged"
     state = deployed.state("twice")
@@ -56,7 +56,7 @@ def test_the_same_work_item_twice_tells_nothing_twice(deployed: Deployed) -> Non
     assert deployed.state("twice") == state
 
 
-def test_an_older_window_publishes_its_metrics_and_changes_nothing_else(deployed: Deployed) -> None:
+def test_an_older_window_publishes_its_metrics_and_changes_nothing_else(deployed: SharedDeployment) -> None:
     older, newest = deployed.play("late", node="g1 g1")
     deployed.judge("late", newest)
     state, at = deployed.state("late"), older.end + SETTLE
@@ -68,7 +68,7 @@ def test_an_older_window_publishes_its_metrics_and_changes_nothing_else(deployed
 
 
 @pytest.mark.parametrize("order", ["newest first", "oldest first"])
-def test_in_whatever_order_windows_come_people_are_told_once(deployed: Deployed, order: str) -> None:
+def test_in_whatever_order_windows_come_people_are_told_once(deployed: SharedDeployment, order: str) -> None:
     cluster = order.replace(" ", "-")
     windows = deployed.play(cluster, node="g1 g1 g1")
     in_order = windows if order == "oldest first" else tuple(reversed(windows))

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import EMAIL
-from tests.e2e.deployed import Deployed, eventually
+from tests.e2e.deployed import SharedDeployment, eventually
 
 
-def status_of(deployed: Deployed, cluster: str) -> dict[str, Any]:
+def status_of(deployed: SharedDeployment, cluster: str) -> dict[str, Any]:
     """What `enigap status` says about one cluster."""
     done = deployed.enigap("status", "--format", "json")
     assert (done.returncode, done.stderr) == (1, "")
@@ -17,7 +17,7 @@ def status_of(deployed: Deployed, cluster: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_status_shows_an_open_incident_and_who_is_told(deployed: Deployed) -> None:
+def test_status_shows_an_open_incident_and_who_is_told(deployed: SharedDeployment) -> None:
     first, newest = deployed.play("open", node="g1 g1")
     deployed.judge("open", newest)
     [incident] = status_of(deployed, "open")["incidents"]
@@ -32,7 +32,7 @@ def test_status_shows_an_open_incident_and_who_is_told(deployed: Deployed) -> No
     assert {each["protocol"] for each in told} == {"email", "sqs"}
 
 
-def test_a_muted_incident_is_told_when_the_silence_ends(deployed: Deployed) -> None:
+def test_a_muted_incident_is_told_when_the_silence_ends(deployed: SharedDeployment) -> None:
     *_, before, newest = deployed.play("muted", node="g1 g1 g1")
     done = deployed.enigap("silence", "muted", "--for", "2h", "--why", "an upgrade")
     assert (done.returncode, done.stderr) == (0, "")
@@ -52,7 +52,7 @@ def test_a_muted_incident_is_told_when_the_silence_ends(deployed: Deployed) -> N
     assert incident["muted_until"] is None
 
 
-def test_a_test_message_says_so_and_arrives_in_slack(deployed: Deployed) -> None:
+def test_a_test_message_says_so_and_arrives_in_slack(deployed: SharedDeployment) -> None:
     done = deployed.enigap("notify", "--test")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"  email  {EMAIL}\n" in done.stdout

@@ -10,10 +10,10 @@ import pytest
 from demo.embedded_aws import ACCOUNT, SECRET_ACCESS_KEY
 from demo.receiver import SLACK_PATH
 from tests.e2e.conftest import EMAIL
-from tests.e2e.deployed import SELF_TESTS, BrokenError, Deployed, eventually
+from tests.e2e.deployed import SELF_TESTS, BrokenError, SharedDeployment, eventually
 
 
-def fail_for_want_of(deployed: Deployed, function: str, action: str) -> None:
+def fail_for_want_of(deployed: SharedDeployment, function: str, action: str) -> None:
     """Until the log says so: of a function that fails the emulator may lose what it wrote last."""
 
     def said() -> str | None:
@@ -27,7 +27,7 @@ def fail_for_want_of(deployed: Deployed, function: str, action: str) -> None:
         eventually(said, f"a log line about {action}")
 
 
-def test_no_log_line_has_a_secret_an_address_or_an_account(deployed: Deployed) -> None:
+def test_no_log_line_has_a_secret_an_address_or_an_account(deployed: SharedDeployment) -> None:
     *_, before, newest = deployed.play("logged", node="g1 g1 g1")
     with (
         deployed.not_allowed("reconcile", "sns:Publish"),

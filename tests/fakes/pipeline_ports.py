@@ -1,4 +1,4 @@
-"""The pipeline's ports in memory, and a world to judge: who did what in which window.
+"""The pipeline's ports in memory, and a cluster to judge: which node came to which verdict in which window.
 
 Every port tells `Mishaps` before and after it takes effect, so that a test can end a run between any two
 calls.
@@ -35,7 +35,7 @@ def window(number: int) -> Window:
     return FIRST.previous(-number)
 
 
-# --- the world
+# --- the cluster
 
 
 def judgement(
@@ -78,11 +78,11 @@ def report_of(
     )
 
 
-class World:
+class FakeCluster:
     """A cluster's nodes, all of which agree unless told otherwise."""
 
     def __init__(self, *nodes: str, cluster: str = CLUSTER) -> None:
-        self.cluster = cluster
+        self.name = cluster
         self.nodes = dict.fromkeys(nodes)
         self.verdicts: dict[tuple[str, Window], Verdict] = {}
         self.findings: dict[Window, Finding] = {}
@@ -99,7 +99,7 @@ class World:
             self.findings[each] = Finding(kind, f"The reason for {kind.value}: do something.")
 
     def assess(self, cluster: str, at: Window) -> ClusterReport:
-        assert cluster == self.cluster
+        assert cluster == self.name
         if at in self.findings:
             listed = len(self.nodes) if self.findings[at].kind is FindingKind.NOT_COLLECTED else 0
             return ClusterReport(cluster, at, finding=self.findings[at], node_count=listed)
@@ -240,11 +240,11 @@ class FakeQueue:
 
 
 class FakePipeline:
-    """All of it around one world. `run` judges a window as the reconciler does, some time after its end."""
+    """All of it around one cluster. `run` judges a window as the reconciler does, some time after its end."""
 
-    def __init__(self, world: World, settings: Settings | None = None) -> None:
-        self.world, self.settings = world, settings or Settings()
-        self.assess = world.assess
+    def __init__(self, cluster: FakeCluster, settings: Settings | None = None) -> None:
+        self.cluster, self.settings = cluster, settings or Settings()
+        self.assess = cluster.assess
         self.mishaps = Mishaps()
         self.states = FakeStates(self.mishaps)
         self.publisher = FakePublisher(self.mishaps)
@@ -252,7 +252,7 @@ class FakePipeline:
 
     def run(self, at: Window, *, now: datetime | None = None) -> Done:
         return reconcile(
-            WorkItem("123456789012", "eu-west-1", self.world.cluster, at),
+            WorkItem("123456789012", "eu-west-1", self.cluster.name, at),
             settings=self.settings,
             now=now or at.end + LATE,
             assess=self.assess,
@@ -268,4 +268,4 @@ class FakePipeline:
 
     def published(self, name: str, at: Window) -> float | None:
         """The value of a cluster's metric for this window."""
-        return self.publisher.of_cluster(name, at.end + self.settings.settle, self.world.cluster)
+        return self.publisher.of_cluster(name, at.end + self.settings.settle, self.cluster.name)

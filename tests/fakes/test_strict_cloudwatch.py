@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.fakes.strict_cloudwatch import (
-    Fleet,
     MetricIdentity,
     NodeRates,
     StatisticSet,
     StrictCloudWatch,
+    SyntheticFleet,
     client_of,
     datum,
     metric,
@@ -433,7 +433,9 @@ def test_aws_namespaces_can_be_made_writable_for_suites_that_know_only_the_api()
 
 
 def test_a_fleet_computes_every_nodes_series_on_demand(fake: StrictCloudWatch, client: Any) -> None:
-    fleet = Fleet(3, until=NOON, minutes=30, rates=lambda index: NodeRates(10.0 + index, 20.0, 90.0 + index))
+    fleet = SyntheticFleet(
+        3, until=NOON, minutes=30, rates=lambda index: NodeRates(10.0 + index, 20.0, 90.0 + index)
+    )
     fake.add_source(fleet)
     network_in, network_out, os_total = fleet.metrics_of(2)
     answer = get(
@@ -450,13 +452,13 @@ def test_a_fleet_computes_every_nodes_series_on_demand(fake: StrictCloudWatch, c
         "out": [20.0 * 300] * 3,
         "os": [92.0] * 15,
     }
-    per_minute = Fleet(3, until=NOON, detailed_monitoring=True).points(network_in)
+    per_minute = SyntheticFleet(3, until=NOON, detailed_monitoring=True).points(network_in)
     assert per_minute is not None
     assert set(per_minute.sample_counts) == {1.0}
 
 
 def test_a_fleet_lists_three_metrics_a_node_and_the_clusters_own(fake: StrictCloudWatch, client: Any) -> None:
-    fleet = Fleet(4, until=NOON)
+    fleet = SyntheticFleet(4, until=NOON)
     fake.add_source(fleet)
     cluster = metric("ContainerInsights", "node_network_total_bytes", ClusterName="prod")
     nodes = [identity for index in range(4) for identity in fleet.metrics_of(index)]
@@ -477,12 +479,12 @@ def test_a_fleet_lists_three_metrics_a_node_and_the_clusters_own(fake: StrictClo
     ids=["beyond the last node", "odd id", "no dimensions", "another metric", "dimensions missing"],
 )
 def test_a_fleet_has_its_own_metrics_only(stranger: MetricIdentity) -> None:
-    assert Fleet(3, until=NOON).points(stranger) is None
+    assert SyntheticFleet(3, until=NOON).points(stranger) is None
 
 
 def test_a_fleet_has_at_least_one_datapoint_of_every_metric() -> None:
     with pytest.raises(ValueError, match="at least five minutes"):
-        Fleet(3, until=NOON, minutes=4)
+        SyntheticFleet(3, until=NOON, minutes=4)
 
 
 # --- counting ---

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.fakes.strict_cloudwatch import (
     CloudWatchServer,
-    Fleet,
     StrictCloudWatch,
+    SyntheticFleet,
     datum,
     metric,
     metric_of,
@@ -173,7 +173,7 @@ def test_a_process_serves_a_fleet_and_says_where() -> None:
             )
             for about in page["Metrics"]
         ]
-        network_in, _, _ = Fleet(600, until=NOON).metrics_of(599)
+        network_in, _, _ = SyntheticFleet(600, until=NOON).metrics_of(599)
         asked = query(network_in, "SampleCount", period=300)
         [result] = client.get_metric_data(MetricDataQueries=[asked], **window(15))["MetricDataResults"]
         client.close()

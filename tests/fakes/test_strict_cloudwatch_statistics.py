@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.strict_cloudwatch import Fleet, StrictCloudWatch, client_of, metric, metric_of
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, SyntheticFleet, client_of, metric, metric_of
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
 HALF_AN_HOUR = 6 * FIVE_MINUTES
-FLEET = Fleet(1, until=NOON)
+FLEET = SyntheticFleet(1, until=NOON)
 NETWORK_IN, _, OS_TOTAL = FLEET.metrics_of(0)
 
 

@@ -32,7 +32,7 @@ TROUBLE_AT_ONCE = {name: each for name, each in TROUBLE.items() if not isinstanc
 
 
 @dataclass(frozen=True)
-class Deployed:
+class SlackQueue:
     """What the template says about the way to Slack."""
 
     visibility_timeout_seconds: float
@@ -47,7 +47,7 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def slack_queue(stack: Stack) -> Deployed:
+def slack_queue(stack: Stack) -> SlackQueue:
     function = next(
         name
         for name, each in stack.of_type("Lambda::Function").items()
@@ -59,7 +59,7 @@ def slack_queue(stack: Stack) -> Deployed:
         if each["FunctionName"] == {"Ref": function}
     ]
     queue = stack.of_type("SQS::Queue")[source["EventSourceArn"]["Fn::GetAtt"][0]]
-    return Deployed(
+    return SlackQueue(
         queue["VisibilityTimeout"],
         queue["RedrivePolicy"]["maxReceiveCount"],
         source["BatchSize"],
@@ -76,7 +76,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
 
 @pytest.mark.parametrize("trouble", TROUBLE_AT_ONCE.values(), ids=TROUBLE_AT_ONCE)
 def test_what_fails_three_times_arrives_at_the_fourth(
-    trouble: Behaviour, slack_queue: Deployed, secrets: SecretsManager
+    trouble: Behaviour, slack_queue: SlackQueue, secrets: SecretsManager
 ) -> None:
     queue = slack_queue.queue(handle)
     with SlackReceiver(*[trouble] * 3) as slack:
@@ -89,7 +89,7 @@ def test_what_fails_three_times_arrives_at_the_fourth(
 
 @pytest.mark.parametrize("trouble", TROUBLE_AT_ONCE.values(), ids=TROUBLE_AT_ONCE)
 def test_what_fails_for_an_hour_is_a_dead_letter_and_an_alarm_until_it_is_redriven(
-    trouble: Behaviour, slack_queue: Deployed, secrets: SecretsManager
+    trouble: Behaviour, slack_queue: SlackQueue, secrets: SecretsManager
 ) -> None:
     queue = slack_queue.queue(handle)
     with SlackReceiver(*[trouble] * slack_queue.max_receive_count) as slack:
@@ -102,7 +102,7 @@ def test_what_fails_for_an_hour_is_a_dead_letter_and_an_alarm_until_it_is_redriv
         assert len(slack.taken) == 1
 
 
-def test_silence_is_a_failure_like_any_other(slack_queue: Deployed) -> None:
+def test_silence_is_a_failure_like_any_other(slack_queue: SlackQueue) -> None:
     attempts = slack_queue.max_receive_count
     pool = urllib3.PoolManager()
     with SlackReceiver(*[SayNothing()] * attempts) as slack:
@@ -125,7 +125,7 @@ def test_silence_is_a_failure_like_any_other(slack_queue: Deployed) -> None:
     "refusal", ["AccessDeniedException", "ResourceNotFoundException", "DecryptionFailure"]
 )
 def test_without_its_secret_nothing_is_posted_and_nothing_is_lost(
-    refusal: str, slack_queue: Deployed, secrets: SecretsManager
+    refusal: str, slack_queue: SlackQueue, secrets: SecretsManager
 ) -> None:
     secrets.refusal = refusal
     queue = slack_queue.queue(handle)
@@ -187,7 +187,7 @@ def test_a_dead_letter_of_any_kind_is_an_alarm_until_it_is_gone(
     check_alarm([0, 1, 1, 0, 0, 0, 0, 0, 0, 0], stack.alarm(name), of(stack))
 
 
-def check_dead_letters_alarm_and_redrive(queue: Redelivery, deployed: Deployed) -> None:
+def check_dead_letters_alarm_and_redrive(queue: Redelivery, deployed: SlackQueue) -> None:
     """One message is in the dead letters; the alarm is on until it has been redriven and delivered."""
     assert [message.receives for message in queue.dead_letters] == [deployed.max_receive_count]
     depths = [0, len(queue.dead_letters), len(queue.dead_letters)]
@@ -262,7 +262,7 @@ ANSWERS = st.sampled_from(
 
 @given(st.data(), st.integers(1, 25))
 def test_whatever_slack_does_every_message_arrives_or_is_a_dead_letter(
-    slack_queue: Deployed, data: st.DataObject, messages: int
+    slack_queue: SlackQueue, data: st.DataObject, messages: int
 ) -> None:
     taken: list[str] = []
 

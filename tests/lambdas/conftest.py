@@ -56,7 +56,7 @@ class Records(logging.Handler):
 
 
 @dataclass
-class Deployed:
+class LambdaAccount:
     """The account and region that the functions are deployed to."""
 
     aws: Aws
@@ -111,7 +111,7 @@ class Deployed:
 
 
 @pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaAccount]:
     moto = pytest.importorskip("moto")
     with moto.mock_aws():
         runtime.aws.cache_clear()
@@ -146,7 +146,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         logged = Records()
         for module in (plan, reconcile):
             module.logger.addHandler(logged)
-        yield Deployed(aws, fake, queue_url, messages_url, logged)
+        yield LambdaAccount(aws, fake, queue_url, messages_url, logged)
         for module in (plan, reconcile):
             module.logger.removeHandler(logged)
         runtime.aws.cache_clear()

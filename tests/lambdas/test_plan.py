@@ -16,7 +16,7 @@ from enigap.core.work import WorkItem
 from enigap.lambdas.plan import handler
 from enigap.pipeline import NotSettledError
 from tests.fakes.strict_cloudwatch import ALWAYS
-from tests.lambdas.conftest import ACCOUNT, SETTLE, Deployed, FakeContext
+from tests.lambdas.conftest import ACCOUNT, SETTLE, FakeContext, LambdaAccount
 
 
 def newest() -> Window:
@@ -29,7 +29,7 @@ def plan(event: Any) -> dict[str, Any]:
 
 
 def test_the_schedule_plans_the_newest_settled_window_of_every_cluster(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+    deployed: LambdaAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployed.play("prod", "c")
     deployed.play("dev", "c")
@@ -50,14 +50,14 @@ def test_the_schedule_plans_the_newest_settled_window_of_every_cluster(
     assert health["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EniGap"
 
 
-def test_a_window_can_be_asked_for(deployed: Deployed) -> None:
+def test_a_window_can_be_asked_for(deployed: LambdaAccount) -> None:
     deployed.play("prod", "c")
     old = newest().previous(5)
     plan({"window_end": timestamp(old.end)})
     assert deployed.queued() == [WorkItem(ACCOUNT, "eu-west-1", "prod", old)]
 
 
-def test_an_account_without_clusters_is_planned_too(deployed: Deployed) -> None:
+def test_an_account_without_clusters_is_planned_too(deployed: LambdaAccount) -> None:
     assert plan({})["clusters"] == []
     assert deployed.published("ClustersOverdue") == [0]
 
@@ -82,7 +82,7 @@ def test_anything_else_is_refused_in_one_sentence(event: Any) -> None:
         plan(event)
 
 
-def test_a_window_in_the_future_or_too_old_for_cloudwatch_is_refused(deployed: Deployed) -> None:
+def test_a_window_in_the_future_or_too_old_for_cloudwatch_is_refused(deployed: LambdaAccount) -> None:
     deployed.play("prod", "c")
     with pytest.raises(NotSettledError, match="cannot be judged yet"):
         plan({"window_end": timestamp(newest().previous(-4).end)})
@@ -93,7 +93,7 @@ def test_a_window_in_the_future_or_too_old_for_cloudwatch_is_refused(deployed: D
 
 
 def test_a_planner_that_may_not_look_plans_the_clusters_it_knows_and_fails_all_the_same(
-    deployed: Deployed,
+    deployed: LambdaAccount,
 ) -> None:
     deployed.play("prod", "c")
     old = newest().previous(5)
@@ -104,7 +104,9 @@ def test_a_planner_that_may_not_look_plans_the_clusters_it_knows_and_fails_all_t
     assert deployed.queued() == [WorkItem(ACCOUNT, "eu-west-1", "prod", at) for at in (old, old.next())]
 
 
-def test_settings_that_do_not_fit_fail_the_call(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_do_not_fit_fail_the_call(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ENIGAP_SETTINGS", '{"tolerence": 0.1}')
     with pytest.raises(ValueError, match="did you mean tolerance"):
         plan({})
@@ -115,7 +117,7 @@ def test_settings_that_do_not_fit_fail_the_call(deployed: Deployed, monkeypatch:
 
 
 @pytest.mark.parametrize("clusters", [0, 1])
-def test_a_dry_run_makes_the_calls_and_plans_nothing(deployed: Deployed, clusters: int) -> None:
+def test_a_dry_run_makes_the_calls_and_plans_nothing(deployed: LambdaAccount, clusters: int) -> None:
     for _ in range(clusters):
         deployed.play("prod", "c")
     assert plan({"dry_run": True}) == {"dry_run": True}
@@ -124,7 +126,7 @@ def test_a_dry_run_makes_the_calls_and_plans_nothing(deployed: Deployed, cluster
     assert deployed.published("ClustersOverdue") == [0]
 
 
-def test_a_dry_run_fails_where_planning_would(deployed: Deployed) -> None:
+def test_a_dry_run_fails_where_planning_would(deployed: LambdaAccount) -> None:
     deployed.cloudwatch.faults.access_denied("ListMetrics", times=ALWAYS)
     with pytest.raises(AwsProblem, match="allow cloudwatch:ListMetrics"):
         handler({"dry_run": True}, FakeContext(remaining=[10_000]))

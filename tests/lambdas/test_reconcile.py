@@ -13,7 +13,7 @@ from enigap.core.incidents.state import from_json
 from enigap.core.work import WorkItem
 from enigap.lambdas.reconcile import handler
 from tests.fakes.strict_cloudwatch import ALWAYS
-from tests.lambdas.conftest import ACCOUNT, SETTLE, Deployed, FakeContext
+from tests.lambdas.conftest import ACCOUNT, SETTLE, FakeContext, LambdaAccount
 
 NEWEST_AT_IMPORT = Window.newest_settled(datetime.now(UTC), SETTLE)
 
@@ -51,12 +51,14 @@ def judge(at: Sequence[Window]) -> None:
         assert reconcile(record(body(each))) == []
 
 
-def state(deployed: Deployed) -> Any:
+def state(deployed: LambdaAccount) -> Any:
     [item] = deployed.items()
     return from_json(item["state"]["S"])
 
 
-def test_a_fault_is_told_and_its_end_as_well(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_is_told_and_its_end_as_well(
+    deployed: LambdaAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
     at = windows(5)
     node = deployed.play("prod", "g1", at[1], at[2])
     judge(at[:2])
@@ -88,7 +90,7 @@ def test_a_fault_is_told_and_its_end_as_well(deployed: Deployed, capsys: pytest.
     assert all(each["WorkItemsFailed"] == [0.0] for each in health)
 
 
-def test_a_message_that_comes_twice_is_done_once(deployed: Deployed) -> None:
+def test_a_message_that_comes_twice_is_done_once(deployed: LambdaAccount) -> None:
     at = windows(2)
     deployed.play("prod", "g1", *at)
     judge([*at, at[1], at[0], at[1]])
@@ -105,7 +107,7 @@ def test_a_message_that_comes_twice_is_done_once(deployed: Deployed) -> None:
 # --- partial failures ---
 
 
-def test_what_is_no_work_item_fails_alone(deployed: Deployed) -> None:
+def test_what_is_no_work_item_fails_alone(deployed: LambdaAccount) -> None:
     deployed.play("prod", "c")
     [at] = windows(1)
     failed = reconcile(
@@ -117,7 +119,9 @@ def test_what_is_no_work_item_fails_alone(deployed: Deployed) -> None:
     assert logged["body"] == "scribble"
 
 
-def test_after_a_failure_the_rest_of_the_cluster_waits_and_other_clusters_do_not(deployed: Deployed) -> None:
+def test_after_a_failure_the_rest_of_the_cluster_waits_and_other_clusters_do_not(
+    deployed: LambdaAccount,
+) -> None:
     deployed.play("prod", "c")
     at = windows(2)
     failed = reconcile(
@@ -132,7 +136,7 @@ def test_after_a_failure_the_rest_of_the_cluster_waits_and_other_clusters_do_not
     assert logged["exc_info"] is not None
 
 
-def test_a_state_that_cannot_be_read_fails_and_is_left_as_it_is(deployed: Deployed) -> None:
+def test_a_state_that_cannot_be_read_fails_and_is_left_as_it_is(deployed: LambdaAccount) -> None:
     spoilt = {
         "id": {"S": "cluster#prod"},
         "revision": {"N": "3"},
@@ -144,7 +148,7 @@ def test_a_state_that_cannot_be_read_fails_and_is_left_as_it_is(deployed: Deploy
 
 
 def test_a_topic_that_is_gone_fails_the_message_and_keeps_what_is_to_be_said(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = windows(2)
     deployed.play("prod", "g1", *at)
@@ -161,13 +165,13 @@ def test_a_topic_that_is_gone_fails_the_message_and_keeps_what_is_to_be_said(
 # --- time ---
 
 
-def test_without_time_nothing_is_begun(deployed: Deployed) -> None:
+def test_without_time_nothing_is_begun(deployed: LambdaAccount) -> None:
     deployed.play("prod", "c")
     assert reconcile(record(body(windows(1)[0])), context=FakeContext(remaining=[30_000])) == ["m"]
     assert deployed.items() == []
 
 
-def test_when_time_runs_out_the_rest_is_unreadable_and_that_is_published(deployed: Deployed) -> None:
+def test_when_time_runs_out_the_rest_is_unreadable_and_that_is_published(deployed: LambdaAccount) -> None:
     at = windows(2)
     deployed.play("prod", "g1", *at)
     for each in at:
@@ -182,7 +186,7 @@ def test_when_time_runs_out_the_rest_is_unreadable_and_that_is_published(deploye
 
 
 @pytest.mark.parametrize("call", ["ListMetrics", "GetMetricData"])
-def test_a_denial_is_told_with_what_to_do_and_resolves_nothing(deployed: Deployed, call: str) -> None:
+def test_a_denial_is_told_with_what_to_do_and_resolves_nothing(deployed: LambdaAccount, call: str) -> None:
     at = windows(6)
     deployed.play("prod", "g1", *at[:2])
     judge(at[:2])
@@ -200,14 +204,16 @@ def test_a_denial_is_told_with_what_to_do_and_resolves_nothing(deployed: Deploye
 # --- the self-test of a deployment ---
 
 
-def test_a_rehearsal_makes_the_calls_and_leaves_nothing_behind(deployed: Deployed) -> None:
+def test_a_rehearsal_makes_the_calls_and_leaves_nothing_behind(deployed: LambdaAccount) -> None:
     assert reconcile() == []
     assert deployed.items() == []
     assert deployed.told() == []
     assert deployed.cloudwatch.counters.calls["GetMetricData"] == 1
 
 
-def test_a_rehearsal_fails_where_judging_would(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rehearsal_fails_where_judging_would(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployed.cloudwatch.faults.access_denied("GetMetricData", times=1)
     with pytest.raises(AwsProblem, match="allow cloudwatch:GetMetricData"):
         reconcile(context=FakeContext(remaining=[10_000]))

@@ -29,7 +29,7 @@ CALLS = [
 
 
 class Functions:
-    """Deployed functions: each fails as often as `failures` says, then works."""
+    """LambdaAccount functions: each fails as often as `failures` says, then works."""
 
     def __init__(self, failures: Mapping[str, int] | None = None, error: str = "no module named x") -> None:
         self.failures = dict(failures or {})

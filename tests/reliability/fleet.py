@@ -114,7 +114,7 @@ class Late:
 
 
 @dataclass
-class Fleet:
+class WorkerFleet:
     """All nodes there are and were, at one moment."""
 
     workers: list[Worker]
@@ -152,7 +152,7 @@ class Feed:
         "events": timedelta(minutes=1),
     }
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: WorkerFleet) -> None:
         self._fleet = fleet
 
     def newest(self) -> Iterable[tuple[MetricIdentity, int]]:
@@ -245,7 +245,7 @@ class Feed:
 class LogsOfAFleet(FakeLogs):
     """The log group of the cluster, as it is when it is read. A stream is named after its node."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: WorkerFleet) -> None:
         super().__init__()
         self._fleet, self._feed = fleet, Feed(fleet)
 

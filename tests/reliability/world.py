@@ -49,7 +49,7 @@ from tests.fakes.pipeline_ports import CLUSTER, LATE, window
 from tests.fakes.strict_cloudwatch import MetricIdentity, StrictCloudWatch, metric
 from tests.fakes.strict_cloudwatch.store import epoch_second
 from tests.reliability.audience import Audience, lines, without_cluster
-from tests.reliability.fleet import Feed, Fleet, LogsOfAFleet, Worker
+from tests.reliability.fleet import Feed, LogsOfAFleet, Worker, WorkerFleet
 from tests.reliability.lives import Behaviour, Played
 from tests.reliability.process import GuardedAws, Killed, Process
 from tests.reliability.services import (
@@ -76,7 +76,7 @@ class World:
     def __init__(self, *workers: Worker, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.now = window(0).start
-        self.fleet = Fleet(list(workers), self.now)
+        self.fleet = WorkerFleet(list(workers), self.now)
         self.process = Process()
         self.cloudwatch = StrictCloudWatch(lambda: self.now)
         self.cloudwatch.add_source(Feed(self.fleet))

@@ -39,7 +39,7 @@ from tests.fakes.strict_cloudwatch.alarms import Alarm, AlarmBook, Transition
 from tests.fakes.strict_cloudwatch.cloudwatch import StrictCloudWatch
 from tests.fakes.strict_cloudwatch.counters import Counters
 from tests.fakes.strict_cloudwatch.faults import ALWAYS, ANY, FaultScript, matching
-from tests.fakes.strict_cloudwatch.fleet import Fleet, NodeRates
+from tests.fakes.strict_cloudwatch.fleet import NodeRates, SyntheticFleet
 from tests.fakes.strict_cloudwatch.in_process import attach, client_of
 from tests.fakes.strict_cloudwatch.protocol import Answer, AwsError, Request
 from tests.fakes.strict_cloudwatch.queries import datum, metric_of, query
@@ -63,7 +63,6 @@ __all__ = [
     "CloudWatchServer",
     "Counters",
     "FaultScript",
-    "Fleet",
     "MetricIdentity",
     "NodeRates",
     "Points",
@@ -71,6 +70,7 @@ __all__ = [
     "SeriesSource",
     "StatisticSet",
     "StrictCloudWatch",
+    "SyntheticFleet",
     "Transition",
     "attach",
     "client_of",

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 from tests.fakes.strict_cloudwatch.cloudwatch import StrictCloudWatch
-from tests.fakes.strict_cloudwatch.fleet import Fleet
+from tests.fakes.strict_cloudwatch.fleet import SyntheticFleet
 from tests.fakes.strict_cloudwatch.server import serve
 
 
@@ -18,7 +18,9 @@ def main(arguments: list[str] | None = None) -> None:
     at: datetime | None = options.at
     fake = StrictCloudWatch(at or (lambda: datetime.now(UTC)), keep_requests=0)
     until = at or datetime.now(UTC)
-    fake.add_source(Fleet(options.nodes, until=until, minutes=options.minutes, cluster=options.cluster))
+    fake.add_source(
+        SyntheticFleet(options.nodes, until=until, minutes=options.minutes, cluster=options.cluster)
+    )
     stop = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # before the server's threads start, which inherit it
     with serve(fake, port=options.port, latency_seconds=options.latency_ms / 1000) as server:

@@ -36,7 +36,7 @@ def pod_traffic(index: int) -> NodeRates:
     return NodeRates(inbound, outbound, 2 * (inbound + outbound))
 
 
-class Fleet:
+class SyntheticFleet:
     """A SeriesSource of `node_count` nodes with `minutes` minutes of steady data that end at `until`.
 
     EC2 publishes per minute under detailed monitoring and every five minutes otherwise. Like Container
