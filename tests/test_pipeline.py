@@ -15,7 +15,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.incidents.incident import Silence
-from enigap.core.incidents.state import ConflictError, Known, to_json
+from enigap.core.incidents.state import Known, to_json
 from enigap.core.judging.cluster import ClusterReport, FindingKind
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
@@ -23,7 +23,6 @@ from enigap.pipeline import NotSettledError, Outcome, overdue_clusters, plan, su
 from enigap.settings import Settings
 from tests.fakes.pipeline_ports import (
     LATE,
-    CrashError,
     FakeCluster,
     FakePipeline,
     FakePublisher,
@@ -335,71 +334,6 @@ def test_a_window_that_has_not_settled_is_refused_before_anything_is_touched() -
         pipeline.run(window(96 * 365), now=window(0).end + LATE)
     assert pipeline.states.items == {}
     assert not pipeline.publisher.values
-
-
-def test_of_two_runs_at_the_same_time_one_gives_way() -> None:
-    pipeline = troubled(window(0), window(1)).run_all(window(0))
-    judge = pipeline.assess
-
-    def judge_while_another_run_overtakes(cluster: str, at: Window) -> ClusterReport:
-        pipeline.assess = judge
-        pipeline.run(at)
-        return judge(cluster, at)
-
-    pipeline.assess = judge_while_another_run_overtakes
-    with pytest.raises(ConflictError):
-        pipeline.run(window(1))
-    assert len(pipeline.notifier.messages) == 1
-    assert pipeline.run(window(1)).outcome is Outcome.ALREADY_DONE
-    assert len(pipeline.notifier.messages) == 1
-
-
-# --- killed between any two calls ---
-
-STORY = [window(n) for n in range(7)]
-
-
-def story(crash_at: int | None) -> FakePipeline:
-    """An incident opens and resolves; one run on the way is killed, and its message comes back."""
-    pipeline = troubled(window(1), window(2), window(3))
-    pipeline.mishaps.crash_at = crash_at
-    for at in STORY:
-        try:
-            pipeline.run(at)
-        except CrashError:
-            pipeline.run(at)
-    return pipeline
-
-
-WITHOUT_CRASH = story(None)
-
-
-@pytest.mark.parametrize("crash_at", range(WITHOUT_CRASH.mishaps.points))
-def test_a_run_killed_between_any_two_calls_loses_nothing_and_repeats_at_most_one_message(
-    crash_at: int,
-) -> None:
-    pipeline = story(crash_at)
-    assert pipeline.mishaps.points > crash_at
-    assert pipeline.states.state() == WITHOUT_CRASH.states.state()
-    assert pipeline.publisher.values == WITHOUT_CRASH.publisher.values
-    expected, told = Counter(WITHOUT_CRASH.notifier.told), Counter(pipeline.notifier.told)
-    assert set(told) == set(expected)
-    assert sum((told - expected).values()) <= 1
-
-
-@pytest.mark.parametrize("crash_at", range(WITHOUT_CRASH.mishaps.points))
-def test_a_killed_run_whose_message_never_comes_back_loses_no_incident(crash_at: int) -> None:
-    pipeline = troubled(*map(window, range(1, 12)))
-    pipeline.mishaps.crash_at = crash_at
-    for at in map(window, range(8)):
-        try:
-            pipeline.run(at)
-        except CrashError:
-            continue
-    assert ("opened", "prod/i-1/os_deficit") in {
-        (news, incident) for news, incident, _ in pipeline.notifier.told
-    }
-    assert pipeline.states.state().outbox == ()
 
 
 # --- when nobody can be told ---

@@ -1,22 +1,21 @@
 """The pipeline's ports in memory, and a cluster to judge: which node came to which verdict in which window.
 
-Every port tells `Mishaps` before and after it takes effect, so that a test can end a run between any two
-calls.
+They are for tests of what is decided and said. What happens when runs are killed, overtake each other or
+cannot write is tested with the real adapters, in tests/reliability.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import ClusterState, News, Silence
-from enigap.core.incidents.state import ConflictError, Known, Remembered, from_json, to_json
+from enigap.core.incidents.state import Known, Remembered, from_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import Cause, Judgement, Verdict
 from enigap.core.published import Datum
@@ -116,61 +115,31 @@ class FakeCluster:
 # --- the ports
 
 
-class CrashError(Exception):
-    """The function was killed here."""
-
-
-@dataclass
-class Mishaps:
-    """Ends a run at its nth point, counted from 0; a port has one before and one after it takes effect."""
-
-    crash_at: int | None = None
-    points: int = 0
-
-    def point(self) -> None:
-        self.points += 1
-        if self.points - 1 == self.crash_at:
-            raise CrashError
-
-    @contextmanager
-    def around(self) -> Iterator[None]:
-        self.point()
-        yield
-        self.point()
-
-
 @dataclass
 class FakeStates:
     """A state table that holds JSON, as the real one does."""
 
-    mishaps: Mishaps = field(default_factory=Mishaps)
-    items: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    items: dict[str, str | None] = field(default_factory=dict)
+    """None for a cluster that was planned and never judged."""
     planned_since: dict[str, datetime] = field(default_factory=dict)
     silences: list[Silence] = field(default_factory=list)
 
     def state(self, cluster: str = CLUSTER) -> ClusterState:
-        text = self.items[cluster][1]
+        text = self.items[cluster]
         assert text is not None
         return from_json(text)
 
     def read(self, cluster: str) -> tuple[Remembered, Sequence[Silence]]:
-        with self.mishaps.around():
-            revision, text = self.items.get(cluster, (None, None))
-            state = from_json(text) if text is not None else ClusterState(cluster)
-            return Remembered(state, revision), tuple(self.silences)
+        text = self.items.get(cluster)
+        state = from_json(text) if text is not None else ClusterState(cluster)
+        return Remembered(state, revision=None), tuple(self.silences)
 
     def write(self, remembered: Remembered) -> Remembered:
-        with self.mishaps.around():
-            cluster = remembered.state.cluster
-            current, _ = self.items.get(cluster, (None, None))
-            if current != remembered.revision:
-                raise ConflictError(cluster)
-            revision = 1 if current is None else current + 1
-            self.items[cluster] = (revision, to_json(remembered.state))
-            return replace(remembered, revision=revision)
+        self.items[remembered.state.cluster] = to_json(remembered.state)
+        return remembered
 
     def known(self) -> Iterable[Known]:
-        for cluster, (_, text) in self.items.items():
+        for cluster, text in self.items.items():
             state = from_json(text) if text is not None else None
             if state is None or state.done is None:
                 yield Known(cluster, self.planned_since[cluster], is_alive=True)
@@ -179,25 +148,22 @@ class FakeStates:
                 yield Known(cluster, state.done.end, is_alive=any(left))
 
     def note_planned(self, cluster: str, window: Window) -> None:
-        with self.mishaps.around():
-            if cluster not in self.items:
-                self.items[cluster] = (0, None)
-                self.planned_since[cluster] = window.end
+        if cluster not in self.items:
+            self.items[cluster] = None
+            self.planned_since[cluster] = window.end
 
 
 @dataclass
 class FakePublisher:
     """CloudWatch as far as publishing goes: what was published, by metric and timestamp."""
 
-    mishaps: Mishaps = field(default_factory=Mishaps)
     values: dict[tuple[str, tuple[tuple[str, str], ...], datetime], set[float]] = field(
         default_factory=lambda: defaultdict(set)
     )
 
     def publish(self, data: Iterable[Datum]) -> None:
-        with self.mishaps.around():
-            for datum in data:
-                self.values[datum.name, datum.dimensions, datum.timestamp].add(datum.value)
+        for datum in data:
+            self.values[datum.name, datum.dimensions, datum.timestamp].add(datum.value)
 
     def of_cluster(self, name: str, at: datetime, cluster: str = CLUSTER) -> float | None:
         """The one value of a cluster's metric at this time; None if there is none."""
@@ -213,15 +179,13 @@ class FakePublisher:
 class FakeNotifier:
     """Who is told: every message as it was sent."""
 
-    mishaps: Mishaps = field(default_factory=Mishaps)
     messages: list[tuple[News, ...]] = field(default_factory=list)
     is_down: bool = False
 
     def notify(self, news: Sequence[News]) -> None:
-        with self.mishaps.around():
-            if self.is_down:
-                raise ConnectionError("the topic is gone")
-            self.messages.append(tuple(news))
+        if self.is_down:
+            raise ConnectionError("the topic is gone")
+        self.messages.append(tuple(news))
 
     @property
     def told(self) -> list[tuple[str, str, str]]:
@@ -245,10 +209,9 @@ class FakePipeline:
     def __init__(self, cluster: FakeCluster, settings: Settings | None = None) -> None:
         self.cluster, self.settings = cluster, settings or Settings()
         self.assess = cluster.assess
-        self.mishaps = Mishaps()
-        self.states = FakeStates(self.mishaps)
-        self.publisher = FakePublisher(self.mishaps)
-        self.notifier = FakeNotifier(self.mishaps)
+        self.states = FakeStates()
+        self.publisher = FakePublisher()
+        self.notifier = FakeNotifier()
 
     def run(self, at: Window, *, now: datetime | None = None) -> Done:
         return reconcile(
