@@ -40,8 +40,9 @@ FAULTS: Final = (
     Mishap(Wrong.TRANSMIT_DROPS, 0.2, NOT_BEFORE),
     Mishap(Wrong.UNITS, 1 / 8, NOT_BEFORE),
 )
-ASSUMED: Final = ("as documented", "nothing is known")
-"""What is assumed of EC2 where every fault is played; the other circumstances see one fault."""
+ASSUMED: Final = ("nothing is known, no event lost", "nothing is known")
+"""The circumstances in which every fault is played: a lost event breaks what can be compared in two. The
+others see one fault."""
 ELSEWHERE: Final = Mishap(Wrong.DEFICIT, 0.2, NOT_BEFORE)
 
 
@@ -139,11 +140,11 @@ def text(results: Results) -> str:
 
 
 def _false_alarms(results: Results) -> str:
-    lines = [f"{'Healthy nodes':<32}{'nodes':>8}{'node-windows':>14}{'false alarms':>14}{'on nodes':>10}"]
+    lines = [f"{'Healthy nodes':<36}{'nodes':>8}{'node-windows':>14}{'false alarms':>14}{'on nodes':>10}"]
     for what_if in (*HEALTHY, *BUSY_ENIS, *CONVENTIONS):
         healthy = [c for p, c in results if p.what_if == what_if and p.mishap is None]
         lines.append(
-            f"{what_if:<32}{sum(c.nodes for c in healthy):>8,}{sum(c.healthy_windows for c in healthy):>14,}"
+            f"{what_if:<36}{sum(c.nodes for c in healthy):>8,}{sum(c.healthy_windows for c in healthy):>14,}"
             f"{sum(c.false_alarms for c in healthy):>14,}"
             f"{sum(c.nodes_with_false_alarms for c in healthy):>10,}"
         )
@@ -157,7 +158,7 @@ def _found(results: Results, what_if: str) -> str:
         if played.what_if == what_if and played.mishap is not None:
             found[played.mishap, played.pattern].append(counted)
     names = [f"{fault.wrong} {fault.share:.3g}" for fault in FAULTS]
-    lines = [f"Found within 12 h, and after how many hours at the median; EC2: {what_if}"]
+    lines = [f"Found within 12 h, and after how many hours at the median: {what_if}"]
     lines += [f"{'':<24}" + "".join(f"{pattern.name.lower():>12}" for pattern in Pattern)]
     for name, fault in zip(names, FAULTS, strict=True):
         lines.append(f"{name:<24}" + "".join(f"{_share(found[fault, p]):>12}" for p in Pattern))
@@ -174,7 +175,7 @@ def _elsewhere(results: Results) -> str:
     lines = [f"{ELSEWHERE.wrong} {ELSEWHERE.share:.0%} found within 12 h, and its median hours"]
     for what_if in WHAT_IFS:
         faulty = [c for p, c in results if p.what_if == what_if and p.mishap == ELSEWHERE]
-        lines.append(f"{what_if:<32}{_share(faulty):>12}")
+        lines.append(f"{what_if:<36}{_share(faulty):>12}")
     return "\n".join(lines)
 
 

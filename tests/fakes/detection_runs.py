@@ -9,7 +9,7 @@ What judges is plugged in: anything that names the unexplained verdicts of one w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, Protocol
@@ -53,10 +53,14 @@ def _crashes(random: Random) -> Ways:
 HEALTHY: Final[Mapping[str, _Drawn]] = {
     "as documented": lambda _: Ways(),
     "nothing is known": Ways.unknown,
+    "nothing is known, no event lost": lambda random: replace(Ways.unknown(random), lost=0.0),
     "EC2 up to 60 s off": _offset,
     "clock up to 3 s off": _skew,
     "IP bytes only": lambda _: Ways(ec2=Ec2(bytes_per_frame=-14.0)),
     "preamble and gap counted": lambda _: Ways(ec2=Ec2(bytes_per_frame=24.0)),
+    "downloads, IP bytes only": lambda _: Ways(received=1.0, ec2=Ec2(bytes_per_frame=-14.0)),
+    "downloads, preamble and gap counted": lambda _: Ways(received=1.0, ec2=Ec2(bytes_per_frame=24.0)),
+    "uploads, nothing is known": lambda random: replace(Ways.unknown(random), received=0.0),
     "packets before segmentation": lambda _: Ways(ec2=Ec2(counts_device_packets=True)),
     "merged before counting": lambda _: Ways(merges_after_counting=False),
     "30 s interval": lambda _: Ways(interval=timedelta(seconds=30)),

@@ -158,6 +158,8 @@ class Ways:
     """The share of all traffic that EC2 counts in NetworkOut once more."""
     efa: ByteRate = ByteRate(0.0)
     """Counted by EC2 and by no device of the node, in each direction."""
+    received: float | None = None
+    """The share of its bytes that a node receives, acknowledgements aside. None: drawn, about half."""
     merges_after_counting: bool = True
     """The driver counts received frames one by one and merges them afterwards, as that of ENA does."""
 
@@ -566,6 +568,8 @@ class _Draw:
 
     def _talk(self) -> None:
         received = self.random.uniform(0.6, 1.4)
+        if self.ways.received is not None:
+            received = 2 * self.ways.received
         for talk in _TALKS[self.mix]:
             pods = [self.pods[number] for number in talk.pods]
             rate = talk.share * self.rate.bytes_per_second
@@ -609,7 +613,8 @@ class _Draw:
             return
         length = self.end - self.begin
         since = self.begin + self.random.uniform(0.1, 0.5) * length
-        until = since + self.random.uniform(0.02, 0.4) * length
+        # It may be gone before it was sampled twice, or stay for hours.
+        until = since + timedelta(seconds=60 * (0.4 * length / MINUTE) ** self.random.random())
         self.devices.append(_SECOND_NIC)
         self.faults += [DeviceGone(_SECOND_NIC, _EPOCH, since), DeviceGone(_SECOND_NIC, until, _FOREVER)]
         if self.ways.enis is Enis.BUSY:

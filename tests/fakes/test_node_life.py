@@ -196,7 +196,7 @@ def test_an_agent_that_dies_every_five_minutes_leaves_minutes_out() -> None:
 
 @pytest.mark.parametrize("enis", [Enis.IDLE, Enis.BUSY])
 def test_a_second_interface_comes_and_goes(enis: Enis) -> None:
-    life = drawn(hours=6, ways=replace(EXACT, enis=enis))
+    life = drawn(2, hours=6, ways=replace(EXACT, enis=enis))
     seen = [s for s in life.events(life.begin, life.end).samples if s.device == "ens6"]
     assert life.begin < seen[0].at < seen[-1].at < life.end
     assert any(s.rx_bytes_per_second for s in seen) is (enis is Enis.BUSY)
@@ -233,6 +233,13 @@ def test_conventions_of_ec2_show_as_a_difference(ways: Ways, least: float, most:
     carried = sum(life.simulated.carried(direction, *span) for direction in Direction)
     counted = sum(life.counted_physically(way, *span) for way in Way)
     assert least <= (carried - counted) / 7200 <= most
+
+
+@pytest.mark.parametrize(("received", "most_of"), [(1.0, IN), (0.0, OUT)])
+def test_a_node_may_only_download_or_only_upload(received: float, most_of: Direction) -> None:
+    life = drawn(frames=Frames(), ways=replace(EXACT, received=received))
+    carried = {way: life.simulated.carried(way, life.begin, life.end) for way in Direction}
+    assert carried[most_of] > 0.95 * sum(carried.values())
 
 
 @pytest.mark.parametrize("seed", range(20))
