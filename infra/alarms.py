@@ -1,7 +1,8 @@
-"""What is worth an alarm. Each is one plain metric against zero, and says what to do about it.
+"""The CloudWatch alarms. Each compares one metric with zero, and its description says what to do.
 
-Findings have alarms to be seen and built upon, without actions of their own, because incidents tell people
-already. The pipeline's alarms go to the pipeline's topic, and when enigap is dead they are all there is.
+Alarms on findings exist for dashboards and composite alarms. They have no actions by default, because
+incidents already send messages. Alarms on the pipeline notify the pipeline's topic; when enigap no longer
+runs, they are the only notification.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ MISSING_IS_BAD: Final = cloudwatch.TreatMissingData.BREACHING
 
 RUNBOOK: Final = "docs/operations.md"
 TABLE: Final = "Alarms"
-"""The section of the runbook about every alarm; what needs more than a row has a section of its own."""
+"""The section of the runbook with one row for each alarm. Longer procedures have sections of their own."""
 
 DEAD_LETTERS: Final = {
     "plan": "A plan could not be started or failed three times, so clusters were not judged at that time. "
@@ -36,14 +37,14 @@ DEAD_LETTERS: Final = {
     "Fix the cause first; the log group of the slack function says what it is. Then start the redrive with "
     "Slack's queue as its destination. What stays behind is from SNS; send it by hand.",
 }
-"""What it means when these queues are not empty, and what to do, by the function they are of."""
+"""Alarm descriptions of the dead-letter queues, by the function whose failed messages they keep."""
 
 HOW_TO_PUT_BACK: Final = {
     "plan": "Where there is no redrive",
     "reconcile": "Put them back",
     "slack": "Put them back",
 }
-"""The section of the runbook."""
+"""The runbook section that the dead-letter alarm of each function refers to."""
 
 
 class Alarms(Construct):
@@ -97,7 +98,7 @@ class Alarms(Construct):
             self._published(Metric.CLUSTERS_OVERDUE),
             told=self._pipeline,
             missing=MISSING_IS_BAD,
-            periods=2,  # a plan that is late lands in the next one
+            periods=2,  # the datapoint of a late plan falls into the next period
             description="enigap has not judged a cluster for two schedules or, where the metric has no "
             "points, has not run at all. Look at the other alarms, then at the logs of plan and reconcile.",
             section=TABLE,
@@ -164,6 +165,6 @@ class Alarms(Construct):
             treat_missing_data=missing,
         )
         if told:
-            # No action when it is over: that would also be told of every alarm that a deployment creates.
+            # No OK action: it would also run for each new alarm, which goes from INSUFFICIENT_DATA to OK.
             alarm.add_alarm_action(actions.SnsAction(told))
         self.all.append(alarm)

@@ -1,9 +1,9 @@
-"""What `cdk` runs: one stack for each region, made from the settings in cdk.json and on the command line.
+"""The CDK app that `cdk` runs: one stack for each region, from the settings in cdk.json and `-c enigap=`.
 
     cdk deploy -c enigap='{"email": ["a@example.com"]}'
 
-puts that object over the one in cdk.json. With `-c credentials=cli` assets are published and stacks
-deployed with the credentials at hand instead of the roles that `cdk bootstrap` made.
+merges that object into the one in cdk.json, key by key. With `-c credentials=cli`, assets are published and
+stacks deployed with the caller's credentials instead of the roles that `cdk bootstrap` created.
 """
 
 import json
@@ -24,10 +24,10 @@ CREDENTIALS_KEY: Final = "credentials"
 
 
 def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
-    """The stacks of all regions, with the functions in that directory.
+    """One stack for each region in `settings.regions`; `functions` is the directory of the Lambda asset.
 
-    The first is called `enigap`, the others have their region's name in theirs. Without `regions` there is
-    one, for the account and region that the command line is used with.
+    The first stack is called `enigap`, each other one `enigap-REGION`. Without `regions` there is one stack,
+    for the account and region of the caller's credentials.
     """
     return [
         EnigapStack(
@@ -43,7 +43,7 @@ def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
 
 
 def settings_for(app: App) -> Settings:
-    """What cdk.json says, and over it what the command line says. Raises SettingsError."""
+    """The settings in cdk.json, overridden by those on the command line. Raises SettingsError."""
     configured = json.loads((PROJECT / "cdk.json").read_text())["context"].get(SETTINGS_KEY, {})
     given = app.node.try_get_context(SETTINGS_KEY)
     if isinstance(given, str):
@@ -54,7 +54,7 @@ def settings_for(app: App) -> Settings:
 
 
 def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:
-    """None is the usual one."""
+    """The synthesizer for `-c credentials=...`; None is the CDK's default."""
     match app.node.try_get_context(CREDENTIALS_KEY):
         case None:
             return None

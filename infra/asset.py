@@ -1,8 +1,8 @@
-"""The one directory that all functions are deployed from: enigap without its desk part, and dependencies.
+"""Builds the Lambda asset: one directory with enigap (without its command line) and its dependencies.
 
-It is built here in plain Python, by uv, for AWS's interpreter and processor whatever this machine has; no
-Docker. The same sources and lock give the same bytes on every machine, so what did not change is not
-deployed again.
+uv installs the dependencies for Lambda's Python version and processor; Docker is not needed. The build is
+reproducible: the same sources and lock file give the same bytes on every machine, so an unchanged asset is
+not deployed again.
 """
 
 import hashlib
@@ -23,24 +23,24 @@ LOCK: Final = PROJECT / "requirements" / "functions.txt"
 BUILD: Final = PROJECT / "build" / "asset"
 
 ASSETS_KEPT: Final = 5
-"""Each is 14 MB, and every change of the sources is another one."""
+"""Older builds are deleted: each has 14 MB, and every change of the sources makes a new one."""
 
 FOR_THE_DESK: Final = ("cli",)
 
 SERVICES: Final = frozenset(
     {"cloudwatch", "dynamodb", "ec2", "eks", "lambda", "logs", "secretsmanager", "sns", "sqs"}
 )
-"""What the functions ask of AWS. The SDK brings descriptions of 400 services; without the rest, the
-functions come to a fifth of the size, and so does what is fetched and unpacked before each cold start.
+"""The AWS services that the functions call. botocore ships API models of 400 services; without the others
+the asset, which Lambda fetches and unpacks before each cold start, has a fifth of the size.
 """
 
-# What an installer leaves behind depends on the machine: scripts start with an interpreter's path, RECORD
-# has their hashes, and nobody uninstalls anything from a function.
+# Files of the installer that differ between machines and would make the build irreproducible: scripts start
+# with the interpreter's path, and RECORD has their hashes. They are needed only for uninstalling.
 TRACES: Final = ("bin", ".lock", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
 
 def build(into: Path = BUILD) -> Path:
-    """The directory to deploy, built only if this very one is not there yet."""
+    """The directory to deploy; it is built unless one with the same fingerprint exists."""
     asset = into / _fingerprint()
     if asset.exists():
         return asset
@@ -58,7 +58,7 @@ def build(into: Path = BUILD) -> Path:
         try:
             packed.rename(asset)
         except OSError:
-            # Another process was faster; what it built is the same.
+            # Another process has built the same asset in the meantime.
             if not asset.exists():
                 raise
     _forget_all_but_newest(into)
@@ -84,7 +84,7 @@ def _fingerprint() -> str:
 def _install(target: Path) -> None:
     platform = ("--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, "--only-binary", ":all:")
     exact = ("--require-hashes", "--no-compile-bytecode", "--requirements", LOCK)
-    # Copies, not links into uv's cache: what is deployed gets permissions of its own.
+    # Copies, not links into uv's cache: the permissions of these files are changed below.
     uv("pip", "install", "--quiet", "--link-mode", "copy", "--target", target, *platform, *exact)
 
 
@@ -95,7 +95,7 @@ def _drop(directory: Path, patterns: tuple[str, ...]) -> None:
 
 
 def _let_everybody_read(directory: Path) -> None:
-    """Functions do not run as the user who owns their files, and a strict umask would be deployed, too."""
+    """Set permissions explicitly: Lambda runs as another user, and this machine's umask may be strict."""
     for path in (directory, *directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -106,7 +106,7 @@ def _forget_all_but_newest(directory: Path) -> None:
 
 
 def _keep(directory: Path, names: frozenset[str]) -> None:
-    """Drop the subdirectories that have other names; files stay."""
+    """Delete the subdirectories that are not in `names`; files stay."""
     for path in directory.iterdir():
         if path.is_dir() and path.name not in names:
             shutil.rmtree(path)

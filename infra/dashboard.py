@@ -1,4 +1,4 @@
-"""One page: what is unexplained, how much flows, and whether enigap itself is well."""
+"""The CloudWatch dashboard: unexplained nodes, traffic, and the health of enigap itself."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from enigap.settings import Settings
 
 WIDTH: Final = 24
 A_ROW_HAS: Final = 3
-"""Graphs, unless it says otherwise."""
+"""Graphs in a row, by default."""
 
 GUIDE: Final = (
     "**unexplained**: the operating system and the network interfaces disagree by more than counting "
@@ -120,7 +120,7 @@ class Dashboard(Construct):
 
 
 def dashboard_url(stack: Stack) -> str:
-    """Where people find the dashboard; it depends on no resource, so functions can be told early."""
+    """The dashboard's URL, which depends on no resource, so functions can be deployed before it."""
     console = f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
     return f"{console}#dashboards/dashboard/{stack.stack_name}"
 

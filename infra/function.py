@@ -1,4 +1,4 @@
-"""One deployed function: its code, its log group, and a role that may do what its statements say."""
+"""A Lambda function with its log group and its least-privilege role."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,9 +15,9 @@ from infra.permissions import policy_statements
 
 
 class Function(Construct):
-    """A function of the asset `code`. `own` is what its statements are bound to, see `policy_statements`.
+    """A Lambda function whose role allows the IAM `statements`, restricted to the resources in `own`.
 
-    `description` is what the console's lists of functions and roles show.
+    `own` is explained at `policy_statements`; the console shows `description` for the function and its role.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Function(Construct):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Logs are for finding out why. What was found out is in the metrics, which outlive the stack.
+        # Logs are for debugging and go with the stack; findings are in the metrics, which outlive it.
         log_group = logs.LogGroup(
             self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
         )
-        # A role of our own: the one that comes with a function may write to every log group of the account.
+        # An explicit role: the one the CDK creates may write to every log group of the account.
         self.role = iam.Role(
             self,
             "Role",

@@ -1,4 +1,4 @@
-"""Who is told: one topic for findings, one for the pipeline itself, and the channels behind both."""
+"""The SNS topics, one for findings and one for alarms on enigap itself, with their subscribers."""
 
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_chatbot as chatbot
@@ -16,8 +16,8 @@ from infra.slack import Slack
 class Notifications(Construct):
     """Two topics with the same subscribers.
 
-    They are two because an alarm on the pipeline is for whoever keeps enigap running, and may get other
-    subscribers than what enigap finds out.
+    Alarms on the pipeline have a topic of their own because they concern the team that operates enigap, which
+    may want other subscribers than the findings have.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Notifications(Construct):
         self._warn_of_gaps(settings)
 
     def _key(self) -> kms.Key:
-        # A key of our own: CloudWatch's alarms cannot publish to a topic encrypted with the one AWS manages.
+        # Customer-managed: CloudWatch alarms cannot publish to a topic encrypted with the AWS-managed key.
         key = kms.Key(
             self,
             "Key",
             description=f"Topics of {Stack.of(self).stack_name}",
             enable_key_rotation=True,
-            # It protects messages on their way. Those are gone before the key is.
+            # It encrypts only messages in transit, which are delivered before the key is deleted.
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
@@ -58,7 +58,7 @@ class Notifications(Construct):
         topic = sns.Topic(
             self, construct_id, display_name=display_name, master_key=self.key, enforce_ssl=True
         )
-        # A policy of its own, even one that only denies, takes the place of the one that let alarms publish.
+        # `enforce_ssl` gives the topic a policy, which replaces the default one that lets alarms publish.
         topic.add_to_resource_policy(_for_alarms_of_this_account(["sns:Publish"], topic.topic_arn))
         return topic
 
@@ -70,8 +70,8 @@ class Notifications(Construct):
             slack_workspace_id=channel.workspace_id,
             slack_channel_id=channel.channel_id,
             notification_topics=[self.findings, self.pipeline],
-            # For messages only. Without a guardrail of one's own, people in the channel could do whatever
-            # the role of the channel may, up to AdministratorAccess.
+            # The default guardrail is AdministratorAccess: it would let members of the channel run any AWS
+            # command that the channel's role allows.
             guardrail_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("CloudWatchReadOnlyAccess")],
         )
 

@@ -1,4 +1,4 @@
-"""What each function may do: what its adapters declare, bound to this stack's own table, queues and topic."""
+"""IAM permissions of each function: its adapters' actions, restricted to this stack's resources."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -50,9 +50,10 @@ def of_self_test() -> tuple[Statement, ...]:
 def policy_statements(
     declared: Iterable[Statement], own: Mapping[str, list[str]]
 ) -> Iterator[iam.PolicyStatement]:
-    """The declared statements for the stack they are deployed to.
+    """IAM policy statements for the declared ones, with the resources of this stack.
 
-    `own` has the ARNs of the stack's own resources by service; an action of that service is for these only.
+    `own` has the ARNs of the stack's resources by service. An action of such a service is allowed on these
+    only; other actions are allowed on the resources that were declared.
     """
     for statement in declared:
         elsewhere = statement.resource_arns(

@@ -1,4 +1,4 @@
-"""Every quarter of an hour: which clusters are there, and which window of theirs is to be judged."""
+"""The schedule and the planner, which discovers clusters and queues one work item for each of them."""
 
 from typing import Final
 
@@ -18,14 +18,14 @@ from infra.function import Function
 from infra.queue import DeadLetterQueue
 
 MINUTES_AFTER_SETTLING: Final = 2
-"""The schedule fires this long after a window has settled, so that no clock has to be exact."""
+"""The schedule fires this long after a window has settled: a margin for inexact clocks."""
 
 TOO_LATE: Final = Duration.minutes(10)
-"""A plan later than that is not worth making: the next one is due."""
+"""Maximum age of a scheduled event. A later plan is dropped, because the next one is due."""
 
 
 class Planning(Construct):
-    """A schedule, the planner, and what could not be planned."""
+    """The schedule, the planner function and its dead-letter queue."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Planning(Construct):
             description="Finds the clusters and queues the window that each is to be judged for",
             settings=settings,
             timeout=Duration.seconds(60),
-            memory_mib=512,  # for the share of a processor that comes with it: it mostly imports
+            memory_mib=512,  # more memory brings more CPU, and imports take most of the time
             environment={variables.WORK_QUEUE_URL: work.queue_url, variables.STATE_TABLE: state.table_name},
             statements=permissions.of_plan(settings),
             own={"sqs": [work.queue_arn], "dynamodb": [state.table_arn]},
         )
-        # The schedule hands over and goes: what fails after that is Lambda's to repeat and to put aside.
+        # The schedule invokes asynchronously: Lambda retries, and sends failures to the dead letters.
         self.planner.function.configure_async_invoke(
             retry_attempts=2,
             max_event_age=TOO_LATE,
@@ -82,7 +82,7 @@ class Planning(Construct):
             ("sqs:SendMessage", self.dead_letters.queue_arn),
         ):
             role.add_to_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
-        # The plain resource: the target of the library's schedule may invoke every version of the function.
+        # The L1 resource: the role of the L2 construct's target may invoke every version of the function.
         schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
@@ -101,11 +101,11 @@ class Planning(Construct):
                 ),
             ),
         )
-        schedule.node.add_dependency(role)  # its policy too, or the first call is refused
+        schedule.node.add_dependency(role)  # and its policy, without which the first invocation is denied
 
 
 def schedule_expression(settings: Settings) -> str:
-    """When the planner runs, in UTC: on the schedule's grid, shortly after a window has settled."""
+    """The cron expression of the planner, in UTC: shortly after each window has settled."""
     first = (settings.settle_minutes + MINUTES_AFTER_SETTLING) % settings.schedule_minutes
     minutes = range(first, 60, settings.schedule_minutes)
     return f"cron({','.join(map(str, minutes))} * * * ? *)"

@@ -1,4 +1,4 @@
-"""A queue that keeps what fails, and the queue it keeps it in."""
+"""An SQS queue that feeds a function, and its dead-letter queue."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class DeadLetterQueue(sqs.Queue):
-    """Where things end up that could not be done, for as long as SQS keeps anything."""
+    """A dead-letter queue. It keeps messages for 14 days, the maximum of SQS."""
 
     def __init__(self, scope: Construct, construct_id: str, *, fifo: bool | None = None) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class DeadLetterQueue(sqs.Queue):
 
 
 class FunctionQueue(Construct):
-    """A queue that feeds one function; what fails `attempts` times goes to the dead letters beside it."""
+    """A queue that feeds one function; after `attempts` failures a message is a dead letter."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class FunctionQueue(Construct):
         )
 
     def feed(self, function: lambda_.Function, *, batch_size: int, max_concurrency: int) -> None:
-        """Call the function with what is in the queue; it says which messages of a batch failed."""
+        """Invoke the function with batches from the queue; its answer lists the messages that failed."""
         function.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],

@@ -1,4 +1,4 @@
-"""One cluster and one window at a time: the queue of work items and the function that judges them."""
+"""The work queue, and the reconciler function that judges one work item (cluster and window) at a time."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
@@ -37,12 +37,12 @@ class Reconciliation(Construct):
             self,
             "Work",
             fifo=True,  # a cluster's windows in order, clusters side by side
-            # What failed comes back only then, and its cluster waits meanwhile. So a minute more than the
-            # function may take, not the six times that AWS advises where functions are throttled: the limit
-            # on concurrency keeps messages in the queue until there is room.
+            # A failed message is retried only after this timeout, and its message group is blocked until
+            # then. So it is the function's timeout plus a minute, not the six times that AWS advises against
+            # throttling: `max_concurrency` leaves messages in the queue instead of throttling.
             visibility_timeout=Duration.seconds(TIMEOUT.to_seconds() + 60),
             attempts=3,
-            retention=Duration.days(1),  # older windows are nobody's news
+            retention=Duration.days(1),  # older windows are of no interest
         )
         self.reconciler = Function(
             self,
@@ -52,7 +52,7 @@ class Reconciliation(Construct):
             description="Judges the nodes of one cluster, publishes metrics and tells what is new",
             settings=settings,
             timeout=TIMEOUT,
-            # One whole processor, which is what judging a large cluster takes its time with.
+            # One full vCPU: judging a large cluster is CPU-bound.
             memory_mib=1769,
             environment={
                 variables.STATE_TABLE: state.table_name,
@@ -66,8 +66,8 @@ class Reconciliation(Construct):
                 "kms": [topic_key.key_arn],
             },
         )
-        # One cluster a call, so one that fails holds up no other; and no more than two calls at a time, the
-        # least Lambda can be held to, because the account's quota of datapoints is shared with everything
-        # else that reads CloudWatch. Reserved concurrency would hold it too, but sends what it refuses to
-        # the dead letters.
+        # One cluster an invocation, so that a failing one does not block others. Two invocations at a time,
+        # the minimum of MaximumConcurrency, because the account's quota of datapoints is shared with
+        # everything else that reads CloudWatch. Reserved concurrency would limit it too, but throttled
+        # messages would end up in the dead-letter queue.
         self.work.feed(self.reconciler.function, batch_size=1, max_concurrency=RECONCILERS_AT_ONCE)

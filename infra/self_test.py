@@ -1,4 +1,4 @@
-"""The end of a deployment: the functions are called once, and one that fails fails the deployment."""
+"""The self-test at the end of a deployment: a function that fails makes the deployment fail."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from infra.function import Function
 
 
 class SelfTest(Construct):
-    """A custom resource that calls `functions` with the events that go with them.
+    """A custom resource that invokes each function in `calls` with its event.
 
-    It is deployed again, and so calls them again, when the code or the settings are other ones.
+    CloudFormation updates it, and so invokes them again, when the code or the settings change.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The way to Slack through an incoming webhook: behind a queue, so Slack may be down for an hour."""
+"""Delivery to Slack by an incoming webhook. A queue bridges an outage of up to an hour."""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_lambda as lambda_
@@ -24,7 +24,7 @@ class Slack(Construct):
         self.messages = FunctionQueue(
             self,
             "Messages",
-            # Ten attempts six minutes apart: Slack may be down for an hour.
+            # Ten attempts, six minutes apart, bridge an outage of an hour.
             visibility_timeout=Duration.seconds(6 * TIMEOUT.to_seconds()),
             attempts=10,
             retention=Duration.days(4),
@@ -37,24 +37,23 @@ class Slack(Construct):
             description="Posts findings and alarms to the Slack channel of the webhook",
             settings=settings,
             timeout=TIMEOUT,
-            memory_mib=256,  # it mostly waits
+            memory_mib=256,  # it waits for the network most of the time
             environment={variables.SLACK_SECRET: secret},
             statements=permissions.of_slack(),
             own={"secretsmanager": [_secret_arn(secret)]},
         )
-        # Slack takes one message a second for a webhook; two at a time is the least that Lambda can be held
-        # to.
+        # Slack's rate limit for a webhook is one message a second; 2 is the minimum of MaximumConcurrency.
         self.messages.feed(self.function.function, batch_size=10, max_concurrency=2)
 
     def subscription(self) -> subscriptions.SqsSubscription:
-        """What a topic's messages come in by, as they were published and without SNS's envelope."""
+        """The SQS subscription of a topic. Messages arrive as they were published, without SNS's envelope."""
         return subscriptions.SqsSubscription(
             self.messages.queue, raw_message_delivery=True, dead_letter_queue=self.messages.dead_letters
         )
 
 
 def _secret_arn(name_or_arn: str) -> str:
-    """Which secret may be read. Secrets Manager ends an ARN with a hyphen and six characters of its own."""
+    """The secret's ARN, or a pattern of it: Secrets Manager appends a hyphen and six random characters."""
     if name_or_arn.startswith("arn:"):
         return name_or_arn
     return f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{name_or_arn}-??????"

@@ -1,4 +1,4 @@
-"""enigap in one region."""
+"""The CloudFormation stack of enigap in one region."""
 
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from infra.state import StateTable
 
 
 class EnigapStack(Stack):
-    """A schedule plans, the reconciler judges, topics tell, alarms watch; a self-test has the last word."""
+    """State table, topics, work queue, planner, reconciler, alarms and dashboard.
+
+    The last resource is a self-test that invokes every function; if one fails, the deployment is rolled back.
+    """
 
     def __init__(
         self,
@@ -91,8 +94,8 @@ class EnigapStack(Stack):
                 for name, each in deployed.items()
             },
         )
-        # The self-test publishes the first point of what the dead man's alarm watches, which would else go
-        # off at once.
+        # The self-test publishes the first datapoint of ClustersOverdue. Without it that alarm, which treats
+        # missing data as breaching, would go off at once.
         alarms.node.add_dependency(self_test)
 
         for name, value, description in (

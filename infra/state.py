@@ -1,4 +1,4 @@
-"""What is remembered of each cluster: one small item, with the incidents that are open."""
+"""The DynamoDB table with one item for each cluster: its state, open incidents and outbox."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -8,7 +8,7 @@ from enigap.aws.state_table import EXPIRES_AT, KEY
 
 
 class StateTable(Construct):
-    """The table, encrypted by DynamoDB with its own key like every table."""
+    """The table. DynamoDB encrypts it with an AWS-owned key, as it does by default."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -21,8 +21,7 @@ class StateTable(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            # It goes with the stack: an enigap deployed anew finds out by itself what is unexplained, and a
-            # table kept would belong to nothing. Until 35 days later DynamoDB has a backup, as of every
-            # table with recovery.
+            # It is deleted with the stack: a new deployment finds open incidents again by itself. DynamoDB
+            # keeps a backup of a deleted table with point-in-time recovery for 35 days.
             removal_policy=RemovalPolicy.DESTROY,
         )
