@@ -1,17 +1,17 @@
-# It takes make and Python 3.11 or newer; everything else is installed beside the project, checked by hash.
+# Needs make and Python 3.11 or newer. Everything else is installed into the project, checked by hash.
 PYTHON ?= python3
 
 BIN := .venv/bin
 SOURCES := $(wildcard functions demo infra tests bench scripts)
 LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 
-# One for each processor; whoever shares a set-up shares a worker (tests/conftest.py).
+# One worker for each processor; tests that share a fixture run in the same worker (tests/conftest.py).
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-# What `check` leaves out: what starts an embedded AWS or the CDK, and what plays for minutes (CONTRIBUTING.md).
+# Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
 NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/e2e tests/infra tests/reliability
 
-# uv installs no byte code; let Python keep what it compiles, or every process compiles the CDK anew.
+# uv installs no byte code. Let Python write it, or every process compiles the CDK again.
 unexport PYTHONDONTWRITEBYTECODE
 
 define set-up
@@ -24,7 +24,7 @@ endef
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## everything that the others need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
+setup: ## install what the other targets need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
 	$(call set-up,desk cdk embedded-aws python-3.13)
 
 demo: ## the whole pipeline on an embedded AWS, no account needed
@@ -37,7 +37,7 @@ check: ## the quick loop: format, lint, types and the unit tests, which start ne
 	@echo "==> Unit tests"
 	@$(BIN)/pytest $(WORKERS) $(addprefix --ignore ,$(NOT_IN_CHECK))
 
-test: setup ## everything that has to hold before a change is good
+test: setup ## format, lint, types and all tests: must pass before a change is merged
 	@$(MAKE) --no-print-directory lint
 	@echo "==> All tests"
 	@$(BIN)/pytest $(WORKERS)
@@ -46,11 +46,11 @@ test: setup ## everything that has to hold before a change is good
 		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; \
 	fi
 
-bench: ## calls, cost, time and memory up to 100,000 nodes, beside what else could be used; ARGS=--quick for two minutes, ARGS=detection for how surely faults are found
+bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found
 	$(call set-up,desk python-3.13 bench)
 	@$(BIN)/python -m bench $(ARGS)
 
-audit: ## list what is deployed in build/sbom.json, and look up known vulnerabilities; ARGS=--all for .venv too
+audit: ## write an SBOM of the functions to build/sbom.json and look up known vulnerabilities; ARGS=--all for .venv too
 	$(call set-up,desk audit)
 	@$(BIN)/python scripts/audit.py $(ARGS)
 
@@ -62,12 +62,12 @@ lint: # part of check and test
 	@echo "==> Types"
 	@$(BIN)/mypy $(SOURCES)
 
-format: ## put the code into the form that check wants
+format: ## format the code and fix what lint can fix
 	$(call set-up,desk)
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-lock: ## write requirements/*.txt anew from *.in; UPGRADE=--upgrade takes the newest versions
+lock: ## regenerate requirements/*.txt from *.in; UPGRADE=--upgrade takes the newest versions
 	$(call set-up,desk)
 	@for name in $(LOCKS); do \
 		echo "==> requirements/$$name.txt"; \

@@ -1,12 +1,12 @@
-"""Lists what the functions are deployed with, and looks up what is known to be vulnerable in it.
+"""Writes an SBOM of the deployed functions, and looks up known vulnerabilities in their dependencies.
 
     .venv/bin/python scripts/audit.py [--all]
 
 build/sbom.json   CycloneDX: every package of the deployed code, with its version and the hashes it may have
 build/desk.json   with --all: every package in .venv, with its licence
 
-Lists are made without a network. Looking up takes PyPI's advisories: where they cannot be reached, that is
-said and no failure. It ends with 1 if something vulnerable is found, or if a tool fails.
+The SBOMs are made offline. Vulnerabilities are looked up in PyPI's advisories; if these cannot be reached,
+the script prints that and does not fail. Exit status: 1 if a vulnerability is found or a tool fails; else 0.
 """
 
 import json
@@ -27,12 +27,12 @@ DESK: Final = ROOT / ".venv"
 UNREACHABLE: Final = re.compile(
     r"Could not connect to|^requests\.exceptions\.\w+: |^pip_audit\.\S+\.ServiceError", re.MULTILINE
 )
-"""How pip-audit says, or crashes, when nobody answers or only with an error; anything else is its own."""
+"""stderr of pip-audit when the index cannot be reached or answers with an error. Other failures are bugs."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a tool."""
+    """A finished process: exit status and output."""
 
     status: int
     stdout: str
@@ -43,7 +43,7 @@ Run = Callable[[Sequence[str]], Ended]
 
 
 def main(arguments: Sequence[str], run: Run) -> int:
-    """The exit status. Says everything there is to say on stdout."""
+    """Make the lists and the look-up, print the results, and return the exit status."""
     if not set(arguments) <= {"--all"}:
         print("scripts/audit.py takes --all or nothing.")
         return 1
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str], run: Run) -> int:
 
 
 def sbom(kind: str, of: Path, to: Path, run: Run) -> int:
-    """Write what a lock file ("requirements") or an environment has, as CycloneDX."""
+    """Write the CycloneDX SBOM of a lock file (kind "requirements") or an environment; the exit status."""
     ended = run(
         [
             str(TOOLS / "cyclonedx-py"),
@@ -76,7 +76,7 @@ def sbom(kind: str, of: Path, to: Path, run: Run) -> int:
 
 
 def advisories(lock: Path, run: Run) -> int:
-    """Look every locked version up."""
+    """Look up every locked version with pip-audit, print the results, and return the exit status."""
     ended = run(
         [
             str(TOOLS / "pip-audit"),
@@ -93,18 +93,18 @@ def advisories(lock: Path, run: Run) -> int:
     packages = _packages(ended.stdout)
     if packages is None:
         if UNREACHABLE.search(ended.stderr):
-            print(f"{_named(lock)} was not looked up: nobody answers who knows of vulnerabilities.")
+            print(f"{_named(lock)} was not looked up: the advisories cannot be reached.")
             return 0
         print(f"{_named(lock)} could not be looked up: {_last_line(ended.stderr)}")
         return 1
     found = [(package, each) for package in packages for each in package.get("vulns", ())]
     for package, each in found:
         fixed_in = ", ".join(each["fix_versions"]) or "no version yet"
-        print(f"{package['name']} {package['version']}: {each['id']}, mended in {fixed_in}")
-    # pip-audit calls it "no known vulnerabilities" when an index answers that it has never heard of anything.
+        print(f"{package['name']} {package['version']}: {each['id']}, fixed in {fixed_in}")
+    # pip-audit prints "no known vulnerabilities" also when the index knows none of the packages.
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     if unknown:
-        print(f"Nobody who answers knows of {', '.join(unknown)}: these were not looked up.")
+        print(f"The index does not know {', '.join(unknown)}: these were not looked up.")
     looked_up = len(packages) - len(unknown)
     if looked_up:
         print(
@@ -116,7 +116,7 @@ def advisories(lock: Path, run: Run) -> int:
 
 
 def _packages(report: str) -> list[Mapping[str, Any]] | None:
-    """What pip-audit reports of each package; None if it reports nothing."""
+    """The packages in pip-audit's JSON report; None if there is no report."""
     try:
         packages: list[Mapping[str, Any]] = json.loads(report)["dependencies"]
     except (ValueError, TypeError, KeyError):

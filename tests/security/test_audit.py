@@ -80,24 +80,24 @@ class Tools:
         (
             Ended(1, report(package("boto3"), package("urllib3", "PYSEC-1", "GHSA-2")), "Found 2 known"),
             1,
-            "urllib3 1.0: GHSA-2, mended in 9.9",
+            "urllib3 1.0: GHSA-2, fixed in 9.9",
         ),
         (
             Ended(1, "", "WARNING: hm\nERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed"),
             0,
-            "requirements/functions.txt was not looked up: nobody answers who knows of vulnerabilities.",
+            "requirements/functions.txt was not looked up: the advisories cannot be reached.",
         ),
         (
             Ended(
                 1, "", "Traceback:\n  get\nrequests.exceptions.ProxyError: HTTPSConnectionPool: Max retries"
             ),
             0,
-            "was not looked up: nobody answers who knows of vulnerabilities.",
+            "was not looked up: the advisories cannot be reached.",
         ),
         (
             Ended(1, "", "Traceback:\npip_audit._service.interface.ServiceError"),
             0,
-            "was not looked up: nobody answers who knows of vulnerabilities.",
+            "was not looked up: the advisories cannot be reached.",
         ),
         (
             Ended(0, report(unknown("boto3"), unknown("six")), "No known vulnerabilities found"),
