@@ -1,11 +1,12 @@
-"""The deployed pipeline: `plan` says which clusters are due, `reconcile` judges one and says what it found.
+"""The deployed pipeline: `plan` queues the clusters that are due, `reconcile` judges one and sends messages.
 
-Both are functions of their arguments and of the ports they are given; the handlers in `lambdas` wire them up.
+Both depend only on their arguments and on the ports they are given; the handlers in `lambdas` pass the real
+adapters.
 
-`reconcile` may die between any two calls and be run again. So it goes in this order: read the state; judge;
-publish the metrics (the same values under the same timestamps, however often); write the new state together
-with what is to be said, in one compare-and-swap; say it; note that it was said. At worst one thing is said
-twice.
+`reconcile` may be killed between any two calls and retried. Hence its order: read the state; judge; publish
+the metrics (idempotent: the same values with the same timestamps); write the new state together with the
+outbox of messages, in one compare-and-swap; send the messages; empty the outbox. Messages are thus sent at
+least once.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ from enigap.settings import Settings
 
 
 class NotSettledError(ValueError):
-    """The window is not over, or not for long enough: what CloudWatch says about it may still change."""
+    """The window has not settled: its metrics in CloudWatch may still change."""
 
 
 class States(Protocol):
-    """Where states are kept."""
+    """Port to the stored state of the clusters."""
 
     def read(self, cluster: str) -> tuple[Remembered, Sequence[Silence]]: ...
 
     def write(self, remembered: Remembered) -> Remembered:
-        """Compare and swap; the new revision is in what comes back. Raises `core.state.ConflictError` if the
-        revision is no longer what was read: the message comes back and finds the window done.
+        """Write by compare-and-swap; returns the state with its new revision. Raises ConflictError if the
+        stored revision is not the one that was read: another run was faster, and SQS retries the message.
         """
         ...
 
     def known(self) -> Iterable[Known]: ...
 
     def note_planned(self, cluster: str, window: Window) -> None:
-        """Remember since when a cluster never judged has been planned, once."""
+        """Record the first planned window of a cluster that has no state yet; later calls change nothing."""
         ...
 
 
@@ -55,7 +56,7 @@ class Publisher(Protocol):
 
 class Notifier(Protocol):
     def notify(self, news: Sequence[News]) -> None:
-        """One message with all of it."""
+        """Send all news in one message."""
         ...
 
 
@@ -64,18 +65,18 @@ class Queue(Protocol):
 
 
 class Outcome(StrEnum):
-    """What became of a work item."""
+    """The outcome of a work item."""
 
     JUDGED = "judged"
     ALREADY_DONE = "already_done"
-    """This very window was judged before; what was left to say has been said."""
+    """The window was judged before; messages left in the outbox were sent."""
     OLDER = "older"
-    """A later window was judged before: the metrics are published and nothing else is touched."""
+    """A later window was judged before: only the metrics were published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a run came to, for its log line."""
+    """The result of a run, for its log line."""
 
     outcome: Outcome
     report: ClusterReport | None
@@ -92,10 +93,10 @@ def reconcile(
     publisher: Publisher,
     notifier: Notifier,
 ) -> Done:
-    """Judge one cluster's window and say what there is to say. Whatever fails is raised, and tried again.
+    """Judge one cluster's window and send the messages that follow. Errors are raised, so that SQS retries.
 
-    Raises NotSettledError for a window that cannot be judged yet. Nothing may get past that: a cluster
-    whose newest judged window lies in the future would not be judged again, and not be overdue either.
+    Raises NotSettledError for a window that cannot be judged yet. This check is essential: a cluster whose
+    newest judged window was in the future would neither be judged again nor count as overdue.
     """
     require_settled(item.window, settings, now)
     remembered, silences = states.read(item.cluster)
@@ -120,7 +121,7 @@ def _say(remembered: Remembered, states: States, notifier: Notifier) -> tuple[Ne
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The settings that decide what is said."""
+    """The settings that decide which messages are sent."""
     return Policy(
         confirm_windows=settings.confirm_windows,
         resolve_windows=settings.resolve_windows,
@@ -132,17 +133,17 @@ def policy_of(settings: Settings) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Which clusters are to be judged."""
+    """The clusters to judge."""
 
     due: tuple[str, ...]
     unseen: tuple[str, ...]
-    """Those that were never planned before."""
+    """Clusters that were never planned before."""
     overdue: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a plan came to, for its log line."""
+    """The result of a plan, for its log line."""
 
     window: Window
     clusters: tuple[str, ...]
@@ -161,9 +162,11 @@ def plan(
     publisher: Publisher,
     queue: Queue,
 ) -> Planned:
-    """One work item for each cluster that is due. Raises NotSettledError for a window that cannot be judged
-    yet, and whatever `clusters` raises, once the clusters that are known have been planned: their own runs
-    say what cannot be read, and a planner that only failed would leave them unwatched.
+    """Queue one work item for each cluster that is due.
+
+    Raises NotSettledError for a window that cannot be judged yet. If `clusters` (discovery) raises, the
+    clusters with a stored state are planned before the error is raised again, so that they stay watched and
+    their own runs report what cannot be read.
     """
     require_settled(window, settings, now)
 
@@ -185,8 +188,8 @@ def plan(
 def survey(
     *, settings: Settings, now: datetime, clusters: Iterable[str], states: States, publisher: Publisher
 ) -> Survey:
-    """The clusters that are there, or were there and have something left to do; publishes how many of them
-    are overdue.
+    """The clusters to judge: those discovered, and those with a stored state that is still alive. Publishes
+    how many of them are overdue.
     """
     known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
     found = {name for name in clusters if settings.watches(name)}
@@ -198,8 +201,8 @@ def survey(
 
 
 def overdue_clusters(known: Iterable[Known], settings: Settings, now: datetime) -> tuple[str, ...]:
-    """Clusters that were not judged for two schedules, counted from now: planning an old window once more
-    says nothing about how things are.
+    """Clusters that were not judged for two schedules before now. The time is counted from now and not from
+    the planned window, which may be an old one that is judged again.
     """
     newest = Window.newest_settled(now, settings.settle)
     return tuple(k.cluster for k in known if newest.end - k.done_or_since > 2 * settings.schedule)

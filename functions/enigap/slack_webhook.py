@@ -1,9 +1,8 @@
-"""Posting to a Slack channel through an incoming webhook: nothing is lost, and the address is never shown.
+"""Posts to a Slack channel by an incoming webhook, at least once, without disclosing the webhook's URL.
 
-Whoever knows the address can post, so it is a secret: no error and no log line holds it. A message counts as
-delivered when Slack says "ok" and at no other time; whatever else happens is an error for that one message,
-which then comes back from its queue or ends up in the dead-letter queue. Slack may have taken a message and
-its "ok" got lost: then the message is posted twice, rather than not at all.
+Knowing the URL is enough to post, so it is a secret: no error and no log line contains it. A message counts
+as delivered only when Slack answers "ok". Anything else is an error for that one message, which SQS retries
+and at last moves to the dead-letter queue. If Slack's "ok" is lost, the message is posted twice.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-# Because the AWS SDK brings it along: timeouts and verified TLS without another library.
+# A dependency of the AWS SDK anyway: timeouts and verified TLS without another library.
 import urllib3
 from urllib3.exceptions import HTTPError
 
@@ -38,8 +37,8 @@ _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 def address_in(secret: str, aws_endpoint_url: str | None) -> str:
     """The webhook's address: the secret itself, or its `url` or `webhook_url` if it is a JSON object.
 
-    It is one of Slack's. Only beside an AWS that is on this machine itself may it be on this machine as well.
-    Raises NotDeliveredError, which names what to do and not the address.
+    It must be a URL of Slack's. With an AWS emulator on loopback it may be on loopback, too.
+    Raises NotDeliveredError, which says what to do and does not contain the secret.
     """
     address = _unwrapped(secret.strip())
     if _SLACK.fullmatch(address) or (_is_on_loopback(aws_endpoint_url) and _LOOPBACK.fullmatch(address)):
@@ -68,12 +67,12 @@ def _is_on_loopback(url: str | None) -> bool:
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0
 POST_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS + 1.0
-"""How long one post may take, with a margin."""
+"""The most that one post takes, with a margin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Slack said to a post."""
+    """Slack's answer to a post."""
 
     status: int
     text: str
@@ -82,7 +81,7 @@ class Answer:
 
     @property
     def is_delivered(self) -> bool:
-        # A proxy or a captive portal says 200 too, but not "ok".
+        # A proxy or a captive portal answers 200, too, but not "ok".
         return 200 <= self.status < 300 and self.text.strip() == "ok"
 
 
@@ -94,7 +93,7 @@ def post(
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
 ) -> Answer:
-    """One attempt. Raises NotDeliveredError if there is no answer."""
+    """Post once, without retries. Raises NotDeliveredError if there is no answer."""
     answer: Answer | None = None
     failure = ""
     try:
@@ -104,7 +103,7 @@ def post(
             body=json.dumps(message).encode(),
             headers={"Content-Type": "application/json; charset=utf-8"},
             timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
-            retries=False,  # they are the queue's affair; and no redirect leads to Slack
+            retries=False,  # SQS retries; and redirects are not followed
             preload_content=False,
         )
         try:
@@ -118,7 +117,7 @@ def post(
     except (HTTPError, OSError) as error:
         failure = type(error).__name__
     if answer is None:
-        # Raised out here, so that the original, whose text has the address, is not even its context.
+        # Raised outside `except`: the original error, whose text has the URL, must not become its context.
         raise NotDeliveredError(f"Slack did not answer ({failure}).")
     return answer
 
@@ -130,14 +129,14 @@ _SLACKS_OWN_WORDS: Final = re.compile(r"[a-z_]{1,60}")
 
 
 class Address(Protocol):
-    """Looks the address up, in memory or, if `fresh`, where it is kept. Raises NotDeliveredError."""
+    """Returns the webhook's URL, cached unless `fresh`. Raises NotDeliveredError."""
 
     def __call__(self, *, fresh: bool) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """The way to one channel: everything a delivery needs and a test replaces."""
+    """Delivers to one Slack channel. Its members are what a test replaces."""
 
     address: Address
     send: Callable[[str, Document], Answer]
@@ -145,7 +144,7 @@ class Channel:
     remaining_seconds: Callable[[], float]
 
     def deliver(self, message: Document) -> None:
-        """Post until Slack says "ok", as far as waiting helps and time allows. Raises NotDeliveredError."""
+        """Post, and retry after a rate limit or a change of the URL. Raises NotDeliveredError."""
         address = self.address(fresh=False)
         while True:
             if self.remaining_seconds() < POST_SECONDS:
@@ -154,7 +153,7 @@ class Channel:
             if answer.is_delivered:
                 return
             if answer.status in _REVOKED and (newer := self.address(fresh=True)) != address:
-                address = newer  # Somebody replaced the webhook, and the address at hand is the old one.
+                address = newer  # The webhook was replaced, and the cached URL is the old one.
             elif (
                 answer.status == 429 and self.remaining_seconds() > answer.retry_after_seconds + POST_SECONDS
             ):
@@ -164,7 +163,7 @@ class Channel:
 
 
 def _what_happened(answer: Answer) -> str:
-    # Only a word of Slack's own is quoted: an error page may repeat the address.
+    # Quote only Slack's error codes: an error page may contain the URL.
     word = answer.text.strip()
     said = f"HTTP {answer.status}" + (f", {word}" if _SLACKS_OWN_WORDS.fullmatch(word) else "")
     if answer.status in _REVOKED:
@@ -189,7 +188,7 @@ class Failure:
 
 
 def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[Failure]:
-    """Deliver the records of one batch from SQS, each for itself; which of them failed, and why."""
+    """Deliver the records of one SQS batch, independently of each other; returns the failures."""
     failures = []
     for record in records:
         try:
@@ -202,6 +201,6 @@ def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[
 
 
 def _where(error: Exception) -> str:
-    """An error of our own: its kind and place, without its text, which may hold anything."""
+    """The type and place of an unexpected error, without its text, which may contain the URL."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"This is a bug: {type(error).__name__} in {place.name}, line {place.lineno} of {place.filename}."

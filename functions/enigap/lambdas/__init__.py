@@ -1,1 +1,1 @@
-"""What runs in AWS: wiring, and nothing else."""
+"""Lambda handlers: they connect the adapters in `aws` to the pipeline. `self_test` is the exception."""

@@ -1,6 +1,6 @@
-"""The environment variables of the deployed functions: the deployment sets them, the handlers read them.
+"""Names of the functions' environment variables: `infra` sets them, the handlers read them.
 
-The settings have one of their own (`enigap.settings.VARIABLE`).
+The settings are in another variable (`enigap.settings.VARIABLE`).
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
-"""The planner: every quarter of an hour, one work item for each cluster.
+"""The planner: on every schedule, queues one work item for each cluster.
 
-Events: `{}` plans the newest settled window, `{"window_end": "2026-01-01T00:15:00Z"}` that one, and
-`{"dry_run": true}` plans nothing: it makes the calls that planning makes, short of writing anything down but
-the metric that says how many clusters are overdue.
+Events: `{}` plans the newest settled window, `{"window_end": "2026-01-01T00:15:00Z"}` the window that ends at
+that time. `{"dry_run": true}` queues nothing: it tests the calls that planning makes, and writes nothing but
+the metric of overdue clusters.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from enigap.pipeline import plan, survey
 from enigap.settings import Settings
 
 OLDEST: Final = timedelta(days=14)
-"""CloudWatch takes no metrics that are older, and soon after has none by the minute either."""
+"""PutMetricData rejects older datapoints; one-minute data is kept only a day longer."""
 
 CLUSTERS_PLANNED: Final = "ClustersPlanned"
-"""Published through the log, with Powertools' dimension `service`."""
+"""Published in embedded metric format, with Powertools' dimension `service`."""
 
 logger = Logger(logger_formatter=runtime.LogLines())
 
 
 @logger.inject_lambda_context
 def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
-    """Plan, and say what."""
+    """Plan one window; the answer lists the clusters that were queued and those that are overdue."""
     now = datetime.now(UTC)
     asked = Asked.from_event(event, now)
     settings, aws = Settings.from_env(os.environ), runtime.aws()
@@ -82,15 +82,15 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an event asks for."""
+    """A parsed event of the planner."""
 
     window: Window | None = None
-    """None: the newest settled one."""
+    """The window to plan; None means the newest settled one."""
     dry_run: bool = False
 
     @classmethod
     def from_event(cls, event: Any, now: datetime) -> Asked:
-        """Raises ValueError for anything the planner does not take."""
+        """Parse an event. Raises ValueError if it is not one that the planner accepts."""
         takes = 'The planner takes {}, {"window_end": "2026-01-01T00:15:00Z"} or {"dry_run": true}'
         if not isinstance(event, Mapping) or not event.keys() <= {"window_end", "dry_run"}:
             raise ValueError(f"{takes}, and nothing else.")

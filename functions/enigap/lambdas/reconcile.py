@@ -1,8 +1,9 @@
-"""The reconciler: judges the clusters and windows that come out of the work queue.
+"""The reconciler: judges the clusters and windows of the work items in the queue.
 
-A message that fails is reported and comes back, in the end to the dead letters; so are those of its group
-that come after it, because a cluster's windows are judged in order. The batch is gone through by hand:
-Powertools' batch utility would take a tenth of a second longer to import than all else here together.
+Failed messages are reported to SQS, which retries them and at last moves them to the dead-letter queue. After
+a failure the later messages of the same message group fail, too, because a cluster's windows are judged in
+order. Powertools' batch utility is not used: importing it takes a tenth of a second longer than everything
+else here together.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from enigap.settings import Settings
 from enigap.wiring import RECONCILERS_AT_ONCE, assess_cluster, rehearse_reading
 
 RESERVE_SECONDS: Final = 60
-"""From when so much time is left nothing more is read: what was read is published, written down and said."""
+"""When less time is left, reading stops, and the rest of the run publishes, stores and notifies."""
 
 WORK_ITEMS_FAILED: Final = "WorkItemsFailed"
 SECONDS_AFTER_SETTLING: Final = "SecondsAfterSettling"
-"""How late a window was judged. Both are published through the log, with Powertools' dimension `service`."""
+"""Delay from settling to judgement. Both metrics are published in embedded metric format, by `service`."""
 
 logger = Logger(logger_formatter=runtime.LogLines())
 
 
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any]:
-    """A batch of work items; answers which of them SQS is to keep."""
+    """Judge a batch of work items; the answer lists the failed messages, which SQS retries."""
     run = _Run(context)
     if not event["Records"]:  # SQS sends no empty batch: this is the self-test of a deployment.
         run.rehearse()
@@ -59,7 +60,7 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
 
 
 class _Run:
-    """One call of the function: the ports, and how a work item goes through them."""
+    """One invocation: its adapters, and how it processes a work item with them."""
 
     def __init__(self, context: runtime.Context) -> None:
         self.context = context
@@ -68,7 +69,7 @@ class _Run:
         self.states = StateTable(self.aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=self.now)
 
     def succeeds(self, record: Mapping[str, Any]) -> bool:
-        """Do what a message asks for. Whatever goes wrong is logged, and for SQS to bring back."""
+        """Process one message. Every error is logged and gives False, so that SQS retries the message."""
         try:
             item = WorkItem.from_json(record["body"])
         except ValueError:
@@ -116,11 +117,11 @@ class _Run:
         )
 
     def out_of_time(self) -> bool:
-        """Whether no time is left for reading."""
+        """Whether too little time is left to read more."""
         return self.context.get_remaining_time_in_millis() / 1000 < RESERVE_SECONDS
 
     def log(self, item: WorkItem, done: Done) -> None:
-        """What became of the item; each piece of news with its reason."""
+        """Log the outcome of the item, and each piece of news with its reason."""
         report = done.report
         logger.info(
             "reconciled",
@@ -149,7 +150,7 @@ class _Run:
             )
 
     def rehearse(self) -> None:
-        """Make the calls that judging makes, short of publishing and telling; write nothing down."""
+        """Self-test: make the reading calls of a run; store, publish and send nothing."""
         self.states.rehearse()
         self.states.silences()
         rehearse_reading(self.aws, self.settings, Window.newest_settled(self.now, self.settings.settle))

@@ -1,4 +1,4 @@
-"""What the handlers share."""
+"""Shared by the handlers: log formatting, the AWS clients, and the type of Lambda's context."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ collect_seldom()
 
 
 class Context(Protocol):
-    """What the handlers need of Lambda's context object."""
+    """The members of Lambda's context object that the handlers use."""
 
     @property
     def invoked_function_arn(self) -> str: ...
@@ -24,7 +24,7 @@ class Context(Protocol):
 
 
 class LogLines(LambdaPowertoolsFormatter):
-    """Powertools' log lines without the account's number, which is in every ARN and in a queue's address."""
+    """Powertools' JSON log lines with the account number, as in ARNs and queue URLs, redacted."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _ACCOUNT.sub("ACCOUNT", super().format(record))
@@ -33,4 +33,4 @@ class LogLines(LambdaPowertoolsFormatter):
 _ACCOUNT = re.compile(r"(?<=[:/])\d{12}(?=[:/])")
 
 aws = cache(Aws)
-"""The function's own account and region. Clients are made once and serve all later calls."""
+"""AWS clients for the function's account and region, created once and reused by later invocations."""

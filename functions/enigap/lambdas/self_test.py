@@ -1,8 +1,7 @@
-"""The last step of every deployment: call each function as it was just deployed; one that fails fails it.
+"""The self-test of a deployment: a custom resource that invokes each function once.
 
-A broken import, a missing permission or settings that do not fit show up here instead of in the first
-quarter of an hour that nobody judges. It is a custom resource: CloudFormation calls it, and rolls back what
-it refuses.
+It finds a broken import, a missing permission or invalid settings during the deployment instead of at the
+first scheduled run. If a function fails, CloudFormation rolls the deployment back.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from enigap.aws.iam import Statement
 ACTIONS: Final = (Statement(("lambda:InvokeFunction",)),)
 
 CALLS: Final = "Calls"
-"""The property of the custom resource that says what to call: a list of objects with these two members."""
+"""The custom resource's property with the invocations to make: a list of objects with these two members."""
 FUNCTION: Final = "Function"
 EVENT: Final = "Event"
 
 PATIENCE_SECONDS: Final = 60
-"""What a new role may do is not known everywhere at once."""
+"""How long to retry: IAM is eventually consistent, so a new role's permissions take effect with a delay."""
 PAUSE_SECONDS: Final = 5
 MAX_REASON: Final = 1_000
-"""CloudFormation takes 4 KB for the whole answer."""
+"""Characters. CloudFormation's limit is 4 KB for the whole response."""
 
 
 class Lambda(Protocol):
-    """What is needed of the Lambda client."""
+    """The part of botocore's Lambda client that is used here."""
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, Any]: ...  # noqa: N803 - AWS's names
 
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
-    """Answers CloudFormation's Create, Update and Delete."""
+    """Handle CloudFormation's Create, Update and Delete requests; Delete tests nothing."""
     answer(event, None if event["RequestType"] == "Delete" else problem_with(event))
 
 
 def problem_with(event: Mapping[str, Any]) -> str | None:
-    """What is wrong with what was deployed, in one sentence; None if nothing is."""
+    """Run the self-test; the problem as one sentence, or None."""
     try:
         calls = event["ResourceProperties"][CALLS]
         return first_problem(Aws().client("lambda"), calls, time.monotonic, time.sleep)
@@ -57,7 +56,7 @@ def first_problem(
     clock: Callable[[], float],
     wait: Callable[[float], None],
 ) -> str | None:
-    """Make all calls, each again while it fails and there is time; what failed in the end, if anything."""
+    """Make all calls, and retry each until the deadline; the first problem that remains, or None."""
     give_up_at = clock() + PATIENCE_SECONDS
     for call in calls:
         while problem := _problem(functions, call):
@@ -81,15 +80,15 @@ def _problem(functions: Lambda, call: Mapping[str, str]) -> str | None:
 
 
 def answer(event: Mapping[str, Any], problem: str | None) -> None:
-    """Tell CloudFormation how it went, at the address it gave."""
+    """Send the result to CloudFormation, to the response URL in its event."""
     document = {
         "Status": "FAILED" if problem else "SUCCESS",
         "Reason": (problem or "Every function answered.")[:MAX_REASON],
         "PhysicalResourceId": event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    # The address is signed for a request without a content type, which urllib would add.
-    request = Request(  # noqa: S310 - whoever may call this function is CloudFormation
+    # The presigned URL does not cover a Content-Type header, which urllib would add.
+    request = Request(  # noqa: S310 - only CloudFormation may invoke this function
         event["ResponseURL"], json.dumps(document).encode(), {"Content-Type": ""}, method="PUT"
     )
     with urlopen(request, timeout=30):  # noqa: S310 - see above

@@ -1,4 +1,4 @@
-"""From the queue behind both topics to a Slack channel."""
+"""Delivers messages of both topics from their queue to a Slack channel."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ from enigap.lambdas import environment, runtime
 from enigap.slack_webhook import Channel, NotDeliveredError, address_in, deliver_all, post
 
 logger = Logger(logger_formatter=runtime.LogLines())
-# At DEBUG these print the secret and the address.
+# At DEBUG these log the secret and the webhook's URL.
 for library in ("botocore", "urllib3"):
     logging.getLogger(library).setLevel(logging.INFO)
 
 
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any]:
-    """A batch of messages; answers which of them SQS is to keep."""
+    """Post a batch of messages; the answer lists the failed messages, which SQS retries."""
     records = event["Records"]
     if not records:  # SQS sends no empty batch: this is the self-test of a deployment.
         rehearse()
@@ -41,12 +41,12 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
 
 
 def rehearse() -> None:
-    """As far as it goes without posting. Raises AwsProblem or NotDeliveredError."""
+    """Self-test: read the secret, post nothing. Raises AwsProblem or NotDeliveredError."""
     stored_address(fresh=True)
 
 
 def address(*, fresh: bool) -> str:
-    """The webhook's address, at most some minutes old. Raises NotDeliveredError."""
+    """The webhook's URL, cached for some minutes unless `fresh`. Raises NotDeliveredError."""
     try:
         return stored_address(fresh=fresh)
     except AwsProblem as problem:
@@ -59,7 +59,7 @@ def stored_address(*, fresh: bool) -> str:
 
 @cache
 def secret() -> Secret:
-    # Not the monotonic clock, which may stand still while Lambda has the function frozen.
+    # Not the monotonic clock: it may stop while Lambda has frozen the function between invocations.
     return Secret(runtime.aws().client("secretsmanager"), os.environ[environment.SLACK_SECRET], time.time)
 
 
