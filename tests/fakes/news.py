@@ -17,7 +17,7 @@ from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.judge import judge
 from enigap.core.judging.verdict import Cause, Judgement, Verdict
-from enigap.core.messages import notification_document
+from enigap.core.messages import notification
 from tests.fakes.readings import WINDOW, Devices, events, steady
 
 DASHBOARD: Final = (
@@ -114,7 +114,7 @@ def event(*news: News, **different: Any) -> Document:
         "runbook_url": RUNBOOK,
         "settle": timedelta(minutes=10),
     }
-    return notification_document(news, **{**circumstances, **different})
+    return notification(news, **{**circumstances, **different})
 
 
 # --- any news

@@ -190,7 +190,7 @@ class FakeNotifier:
     @property
     def told(self) -> list[tuple[str, str, str]]:
         """What was said and why, message by message: news, incident, reason."""
-        return [(n.kind.value, n.incident.id, n.why.value) for news in self.messages for n in news]
+        return [(n.news.value, n.incident.id, n.why.value) for news in self.messages for n in news]
 
 
 @dataclass

@@ -26,15 +26,7 @@ from enigap.core.incidents.state import SCHEMA, StateUnreadableError, from_json
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import ClusterReport, NodeReport
 from enigap.core.judging.judge import judge
-from enigap.core.messages import (
-    NotANotificationError,
-    amazon_q,
-    prose,
-    slack,
-    slack_message,
-    sns_message,
-    subject,
-)
+from enigap.core.messages import NotAnEventError, amazon_q, prose, slack, slack_message, sns_message, subject
 from enigap.core.published import Publish, data_of_run
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import Asked
@@ -79,7 +71,7 @@ def test_a_spoilt_event_is_refused_by_every_channel_or_told_by_all(document: Doc
     for rendering in (prose, subject, slack, amazon_q, sns_message):
         try:
             rendering(document)
-        except NotANotificationError:
+        except NotAnEventError:
             refused += 1
     assert refused in {0, 5}
 

@@ -31,23 +31,23 @@ class Sns(Protocol):
 
 
 class Topic:
-    """Says one cluster's news. `document_of` makes the notification that the messages are made of."""
+    """Says one cluster's news. `event_of` makes the event that the messages are made of."""
 
-    def __init__(self, sns: Sns, topic_arn: str, document_of: Callable[[Sequence[News]], Document]) -> None:
-        self._sns, self._topic_arn, self._document_of = sns, topic_arn, document_of
+    def __init__(self, sns: Sns, topic_arn: str, event_of: Callable[[Sequence[News]], Document]) -> None:
+        self._sns, self._topic_arn, self._event_of = sns, topic_arn, event_of
 
     def notify(self, news: Sequence[News]) -> None:
         """One message with all of it. Raises AwsProblem."""
-        document = self._document_of(news)
+        event = self._event_of(news)
         with calling("sns:Publish", self._sns):
             self._sns.publish(
                 TopicArn=self._topic_arn,
                 MessageStructure="json",
-                Message=sns_message(document),
-                Subject=subject(document),
+                Message=sns_message(event),
+                Subject=subject(event),
                 MessageAttributes={
-                    "cluster": _attribute(document["cluster"]),
-                    "news": _attributes(item.kind.value for item in news),
+                    "cluster": _attribute(event["cluster"]),
+                    "news": _attributes(item.news.value for item in news),
                     "verdict": _attributes(item.incident.verdict for item in news),
                 },
             )

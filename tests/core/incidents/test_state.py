@@ -18,7 +18,7 @@ from enigap.core.incidents.state import MOST_BYTES, SCHEMA, StateUnreadableError
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import Finding, FindingKind
 from enigap.core.judging.verdict import Judgement, Verdict
-from enigap.core.messages import notification_document, sns_message
+from enigap.core.messages import notification, sns_message
 from tests.fakes.pipeline_ports import CLUSTER, judgement, report_of, window
 from tests.fakes.spoilt import ANYTHING, spoilt
 
@@ -181,8 +181,8 @@ def test_with_the_largest_setting_the_largest_state_still_fits_into_an_item() ->
 def test_what_has_no_room_are_figures_and_never_who_it_is_about() -> None:
     state = from_json(to_json(LARGEST))
     assert [i.id for i in state.incidents] == [i.id for i in LARGEST.incidents]
-    assert [(n.kind, n.incident.id) for n in state.outbox] == [
-        (n.kind, n.incident.id) for n in LARGEST.outbox
+    assert [(n.news, n.incident.id) for n in state.outbox] == [
+        (n.news, n.incident.id) for n in LARGEST.outbox
     ]
     for incident, before in zip(state.incidents, LARGEST.incidents, strict=True):
         for shown, whole in zip(incident.nodes, before.nodes, strict=True):
@@ -192,7 +192,7 @@ def test_what_has_no_room_are_figures_and_never_who_it_is_about() -> None:
 
 
 def test_a_state_without_figures_can_still_be_told() -> None:
-    event = notification_document(
+    event = notification(
         from_json(to_json(LARGEST)).outbox,
         account="123456789012",
         region="eu-west-1",

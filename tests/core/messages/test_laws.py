@@ -9,7 +9,7 @@ from hypothesis import given
 
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
-from enigap.core.judging.cluster import FindingKind, is_finding
+from enigap.core.judging.cluster import FindingKind
 from enigap.core.messages import CAUSE_WORDS, amazon_q, prose, slack, slack_message, sns_message, subject
 from enigap.core.messages.words import FINDING_WORDS
 from tests.fakes.news import HOSTILE_NAMES, any_event, event, finding, incident, judged, names, opened
@@ -95,14 +95,14 @@ def test_a_subject_counts_the_nodes_of_all_open_incidents_exactly(document: Docu
     open_nodes = sum(
         item["node_count"]
         for item in document["incidents"]
-        if item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
+        if item["news"] != NewsKind.RESOLVED and item["verdict"] not in set(FindingKind)
     )
     found = re.search(r"([\d,]+) nodes? unexplained \(", prose(document).split("\n")[0])
     if found:
         assert int(found[1].replace(",", "")) == open_nodes
     else:
         assert not any(
-            item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
+            item["news"] != NewsKind.RESOLVED and item["verdict"] not in set(FindingKind)
             for item in document["incidents"]
         )
 

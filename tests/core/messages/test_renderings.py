@@ -21,9 +21,9 @@ from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, Judgement, Verdict
 from enigap.core.messages import (
     CAUSE_WORDS,
-    NotANotificationError,
+    NotAnEventError,
     amazon_q,
-    notification_document,
+    notification,
     prose,
     slack,
     slack_alarm,
@@ -388,7 +388,7 @@ def test_a_figure_that_no_counter_can_have_is_unknown(figure: float) -> None:
 
 def test_unsaid_news_of_an_earlier_run_keeps_its_own_window() -> None:
     both = [opened(incident([BLIND])), opened(finding(FindingKind.UNREADABLE, 2))]
-    earlier = type(both[0])(both[0].kind, both[0].why, both[0].incident, WINDOW.previous())
+    earlier = type(both[0])(both[0].news, both[0].why, both[0].incident, WINDOW.previous())
     document = event(earlier, both[1])
     assert document["window"]["end"] == "2026-01-01T14:30:00Z"
     assert any("(14:00-14:15 UTC)" in item["summary"] for item in document["incidents"])
@@ -419,9 +419,7 @@ def test_an_incident_is_never_hidden_behind_a_test(why: str | None) -> None:
 
 def test_an_event_needs_news() -> None:
     with pytest.raises(ValueError, match="empty"):
-        notification_document(
-            [], account="1", region="r", cluster="c", dashboard_url="", settle=timedelta(minutes=10)
-        )
+        notification([], account="1", region="r", cluster="c", dashboard_url="", settle=timedelta(minutes=10))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +439,7 @@ def test_an_event_needs_news() -> None:
 def test_what_is_no_event_is_refused_by_every_rendering_and_still_shown_in_slack(broken: Document) -> None:
     document = {**ONE_NODE, **broken}
     for rendering in (subject, prose, slack, amazon_q):
-        with pytest.raises(NotANotificationError):
+        with pytest.raises(NotAnEventError):
             rendering(document)
     assert slack_message(json.dumps(document))["text"] == "A message enigap does not know"
 

@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import Window
 from enigap.core.documents import Document
-from enigap.core.judging.cluster import is_finding
 
 
 class NewsKind(StrEnum):
@@ -67,17 +66,12 @@ class Incident:
     def is_cluster_wide(self) -> bool:
         return self.id.split("/")[-2] == "*"
 
-    @property
-    def is_about_cluster(self) -> bool:
-        """Whether it is a finding about the cluster as a whole, and not a verdict on nodes of it."""
-        return is_finding(self.verdict)
-
 
 @dataclass(frozen=True, slots=True)
 class News:
     """One thing to say. Structured, so that what was not sent can be merged and is rendered when it is."""
 
-    kind: NewsKind
+    news: NewsKind
     why: NewsReason
     incident: Incident
     window: Window

@@ -211,9 +211,9 @@ def _node(document: Any) -> Document:
 def _news_document(news: News, is_open: Collection[str], of_node: Callable[[Document], Document]) -> Document:
     """News of an incident that is open names it; that one is over carries it whole."""
     incident = news.incident
-    names_it = news.kind is not NewsKind.RESOLVED and _about(incident) in is_open
+    names_it = news.news is not NewsKind.RESOLVED and _about(incident) in is_open
     return {
-        "news": news.kind.value,
+        "news": news.news.value,
         "why": news.why.value,
         "window_end": timestamp(news.window.end),
         "incident": _about(incident) if names_it else _incident_document(incident, of_node),

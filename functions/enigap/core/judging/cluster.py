@@ -48,11 +48,6 @@ class FindingKind(StrEnum):
     """CloudWatch answered for none of its nodes."""
 
 
-def is_finding(name: str) -> bool:
-    """Whether it is the name of a finding about a cluster, and not of a verdict on a node."""
-    return name in set(FindingKind)
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A cluster as a whole, instead of one verdict for each of its nodes."""

@@ -1,6 +1,6 @@
 """What people read: from news about incidents to the words of every channel.
 
-    News --notification_document--> one JSON object --for_email---> subject, email
+    News --event.notification--> one JSON object --for_email---> subject, email
                                                  --for_slack---> Block Kit
                                                  --for_amazon_q-> custom notification
                                                  --for_sns-----> all of them, as one SNS message
@@ -17,14 +17,14 @@ from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose, subject
 from enigap.core.messages.for_slack import slack, slack_alarm, slack_message
 from enigap.core.messages.for_sns import sns_message
-from enigap.core.messages.notification import NotANotificationError, notification_document
+from enigap.core.messages.notification import NotAnEventError, notification
 from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
     "CAUSE_WORDS",
-    "NotANotificationError",
+    "NotAnEventError",
     "amazon_q",
-    "notification_document",
+    "notification",
     "prose",
     "slack",
     "slack_alarm",

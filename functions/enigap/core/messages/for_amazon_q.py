@@ -30,12 +30,11 @@ _NOTHING: Final = "\N{ZERO WIDTH SPACE}"
 
 
 def amazon_q(document: Document) -> Document:
-    """Amazon Q's form of a notification. Raises NotANotificationError."""
-    notification = read(document)
-    letter = compose(notification)
-    incidents = notification.incidents
-    one = incidents[0] if len(incidents) == 1 and not notification.left_out else None
-    told = () if notification.is_test else incidents
+    """The notification for an event. Raises NotAnEventError."""
+    event = read(document)
+    letter = compose(event)
+    one = event.incidents[0] if len(event.incidents) == 1 and not event.left_out else None
+    told = () if event.is_test else event.incidents
     nodes = [node.instance_id for incident in told for node in incident.nodes]
     steps = {"nextSteps": [_step(step) for step in letter.steps]} if letter.steps else {}
     return {
@@ -43,20 +42,18 @@ def amazon_q(document: Document) -> Document:
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": cut(_literal(subject_of(notification)), LONGEST_TITLE),
+            "title": cut(_literal(subject_of(event)), LONGEST_TITLE),
             "description": _description(letter),
             **steps,
-            "keywords": [
-                _literal(name(word)) for word in (notification.cluster, notification.region) if word
-            ],
+            "keywords": [_literal(name(word)) for word in (event.cluster, event.region) if word],
         },
         "metadata": {
             # A resolved incident appears below its opening.
-            "threadId": name(one.id if one else notification.cluster, 250),
-            "summary": subject_of(notification),
+            "threadId": name(one.id if one else event.cluster, 250),
+            "summary": subject_of(event),
             "eventType": "enigap",
             "relatedResources": [name(node) for node in dict.fromkeys(nodes)][:10],
-            "additionalContext": {"account": name(notification.account), "region": name(notification.region)},
+            "additionalContext": {"account": name(event.account), "region": name(event.region)},
         },
     }
 

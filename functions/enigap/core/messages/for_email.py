@@ -7,7 +7,7 @@ from typing import Final
 from enigap.core.documents import Document
 from enigap.core.messages.fitting import fitting, in_ascii, json_size
 from enigap.core.messages.letter import Letter, Step, compose, headline
-from enigap.core.messages.notification import Notification, read
+from enigap.core.messages.notification import Event, read
 
 LONGEST_SUBJECT: Final = 99
 """SNS takes fewer than 100 characters, all of them printable ASCII."""
@@ -17,18 +17,18 @@ MOST_BYTES: Final = 24_000
 
 
 def subject(document: Document) -> str:
-    """One line of printable ASCII, under 100 characters. Raises NotANotificationError."""
+    """One line of printable ASCII, under 100 characters. Raises NotAnEventError."""
     return subject_of(read(document))
 
 
-def subject_of(notification: Notification) -> str:
-    what = in_ascii(headline(notification))
+def subject_of(event: Event) -> str:
+    what = in_ascii(headline(event))
     start = "enigap: "
-    if notification.is_test:
+    if event.is_test:
         return f"{start}{what}"
     # Names give way to what is the matter, for that may be all that a phone shows.
     room = max(12, LONGEST_SUBJECT - len(start) - len(": ") - len(what))
-    cluster = in_ascii(notification.cluster[:LONGEST_SUBJECT])
+    cluster = in_ascii(event.cluster[:LONGEST_SUBJECT])
     if len(cluster) > room:
         cluster = f"{cluster[: room - 3]}..."
     text = f"{start}{cluster}: {what}"
@@ -36,9 +36,9 @@ def subject_of(notification: Notification) -> str:
 
 
 def prose(document: Document) -> str:
-    """The whole message as plain text. Raises NotANotificationError."""
-    notification = read(document)
-    letter = compose(notification)
+    """The whole message as plain text. Raises NotAnEventError."""
+    event = read(document)
+    letter = compose(event)
     paragraphs = [p.within(MOST_BYTES // 2, size=json_size, bullet="  - ") for p in letter.paragraphs]
     shown = fitting(paragraphs, MOST_BYTES, json_size)
     parts = [

@@ -20,7 +20,7 @@ from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
 from enigap.core.messages.for_email import subject_of
 from enigap.core.messages.letter import Step, compose
-from enigap.core.messages.notification import NotANotificationError, read
+from enigap.core.messages.notification import NotAnEventError, read
 from enigap.core.text import count, printable
 
 MOST_INCIDENTS: Final = 20
@@ -34,9 +34,9 @@ _LINK: Final = re.compile(r"https://[!-;=?-{}~]{1,1500}")
 
 
 def slack(document: Document) -> Document:
-    """The message for a notification, `{"text": ..., "blocks": [...]}`. Raises NotANotificationError."""
-    notification = read(document)
-    letter = compose(notification)
+    """The message for an event, `{"text": ..., "blocks": [...]}`. Raises NotAnEventError."""
+    event = read(document)
+    letter = compose(event)
     paragraphs = [p.within(LONGEST_TEXT, size=_size) for p in letter.paragraphs[:MOST_INCIDENTS]]
     shown = fitting(paragraphs, MOST_CHARACTERS, _size)
     texts = [letter.preface, *paragraphs[:shown], letter.rest(shown)]
@@ -47,7 +47,7 @@ def slack(document: Document) -> Document:
         *([_section("\n".join(_step(step) for step in letter.steps))] if letter.steps else []),
         _context(letter.circumstances),
     ]
-    return _message(subject_of(notification), blocks)
+    return _message(subject_of(event), blocks)
 
 
 def slack_alarm(alarm: Mapping[str, Any]) -> Document:
@@ -68,7 +68,7 @@ def slack_alarm(alarm: Mapping[str, Any]) -> Document:
 def slack_message(body: str) -> Document:
     """The message for whatever came out of the queue; what it does not know it shows as it is.
 
-    Takes a notification or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
+    Takes an event or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
     """
     text, value = body, _json(body)
     if _is_envelope(value):
@@ -80,7 +80,7 @@ def slack_message(body: str) -> Document:
         if "schema" in value:
             try:
                 return slack(dict(value))
-            except NotANotificationError:
+            except NotAnEventError:
                 pass  # Shown below as it is: people rather read JSON than miss something.
     return _unknown(text)
 

@@ -1,4 +1,4 @@
-"""All renderings of a notification as the one message that SNS takes, never above its limit."""
+"""All renderings of an event as the one message that SNS takes, never above its limit."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _FIELDS: Final = (
 def sns_message(document: Document) -> str:
     """What to publish with MessageStructure=json: ASCII, and at most `MOST_BYTES`.
 
-    People's texts say what they leave out. The notification for programs does without device lists first,
-    then without all but the worst nodes, then without the mildest incidents, which it counts in `left_out`.
-    Raises NotANotificationError.
+    People's texts say what they leave out. The event for programs does without device lists first, then
+    without all but the worst nodes, then without the mildest incidents, which it counts in `left_out`.
+    Raises NotAnEventError.
     """
     text = prose(document)
     message = {
@@ -83,12 +83,12 @@ def _without_devices(node: Document) -> Document:
 
 
 def _worst(document: Document, worst_first: list[Document], kept: int) -> Document:
-    """The notification with only so many incidents, each with its worst node, and the rest counted."""
-    rest = read({**document, "incidents": worst_first[kept:]})
+    """The event with only so many incidents, each with its worst node, and the rest counted."""
+    event = read({**document, "incidents": worst_first[kept:]})
     smaller: Document = {
         **{key: document[key] for key in _FIELDS if key in document},
         "incidents": [_with_nodes(item, 1) for item in worst_first[:kept]],
-        "left_out": [tally_document(tally) for tally in tallies(rest.incidents, rest.left_out)],
+        "left_out": [tally_document(tally) for tally in tallies(event.incidents, event.left_out)],
     }
     shortened: Document = _shortened(smaller)
     return shortened

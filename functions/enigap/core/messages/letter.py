@@ -14,7 +14,7 @@ from enigap.core.incidents.incident import NewsKind
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.messages.fitting import argument, cut_to, name
-from enigap.core.messages.notification import Notification, Tally, ToldIncident, ToldNode, tallies
+from enigap.core.messages.notification import Event, Tally, ToldIncident, ToldNode, tallies
 from enigap.core.messages.words import TEST_WORDS, node_label, words_for
 from enigap.core.text import count
 
@@ -66,54 +66,54 @@ class Letter:
     preface: str | None
     """Of a test, which says nothing else. The project's own words, as of a step."""
     paragraphs: tuple[Paragraph, ...]
-    """One for each incident of the notification, worst first."""
+    """One for each incident of the event, worst first."""
     steps: tuple[Step, ...]
     dashboard: str | None
     runbook: str | None
     circumstances: str
-    notification: Notification
+    event: Event
 
     def rest(self, shown: int) -> str | None:
         """What is not shown when only so many paragraphs are, counted exactly; None for nothing."""
-        rest = tallies(self.notification.incidents[shown:], self.notification.left_out)
-        if not rest or self.notification.is_test:
+        rest = tallies(self.event.incidents[shown:], self.event.left_out)
+        if not rest or self.event.is_test:
             return None
         kinds = ", ".join(f"{t.incidents:,} {name(t.verdict)} {t.news.value}" for t in rest)
         incidents = count(sum(t.incidents for t in rest), "more incident")
         return f"And {incidents} about {count(sum(t.nodes for t in rest), 'node')}: {kinds}."
 
 
-def compose(notification: Notification) -> Letter:
-    """The message that a notification comes to."""
-    where = f"region {name(notification.region)}, account {name(notification.account)}"
-    if notification.is_test:
+def compose(event: Event) -> Letter:
+    """The message that an event comes to."""
+    where = f"region {name(event.region)}, account {name(event.account)}"
+    if event.is_test:
         return Letter(
-            title=headline(notification),
+            title=headline(event),
             preface=TEST_WORDS,
             paragraphs=(),
             steps=(),
             dashboard=None,
             runbook=None,
             circumstances=f"R{where[1:]}",
-            notification=notification,
+            event=event,
         )
     return Letter(
-        title=f"{name(notification.cluster)}: {headline(notification)}",
+        title=f"{name(event.cluster)}: {headline(event)}",
         preface=None,
-        paragraphs=tuple(_paragraph(incident) for incident in notification.incidents),
-        steps=tuple(_steps(notification)),
-        dashboard=name(notification.dashboard_url, LONGEST_LINK),
-        runbook=name(notification.runbook_url, LONGEST_LINK) if notification.runbook_url else None,
-        circumstances=f"Window {notification.start:%Y-%m-%d %H:%M}-{notification.end:%H:%M} UTC, {where}",
-        notification=notification,
+        paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
+        steps=tuple(_steps(event)),
+        dashboard=name(event.dashboard_url, LONGEST_LINK),
+        runbook=name(event.runbook_url, LONGEST_LINK) if event.runbook_url else None,
+        circumstances=f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, {where}",
+        event=event,
     )
 
 
-def headline(notification: Notification) -> str:
+def headline(event: Event) -> str:
     """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 incident resolved`."""
-    if notification.is_test:
+    if event.is_test:
         return "TEST: nothing is wrong"
-    everything = tallies(notification.incidents, notification.left_out)
+    everything = tallies(event.incidents, event.left_out)
     is_open = [tally for tally in everything if tally.news is not NewsKind.RESOLVED]
     resolved = sum(tally.incidents for tally in everything if tally.news is NewsKind.RESOLVED)
     parts = list(_open_parts(is_open))
@@ -128,7 +128,7 @@ def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
     verdicts = {tally.verdict: None for tally in is_open}
     if FindingKind.NOT_COLLECTED in verdicts:
         yield "not collected"
-    about_nodes = [tally for tally in is_open if tally.is_about_nodes]
+    about_nodes = [tally for tally in is_open if tally.verdict not in set(FindingKind)]
     if about_nodes:
         yield f"{count(sum(t.nodes for t in about_nodes), 'node')} unexplained ({_verdicts(about_nodes)})"
     if FindingKind.UNREADABLE in verdicts:
@@ -164,20 +164,20 @@ def _figure(rate: ByteRate | None) -> str:
     return "unknown" if rate is None else str(rate)
 
 
-def _steps(notification: Notification) -> Iterable[Step]:
-    is_open = [each for each in notification.incidents if each.news is not NewsKind.RESOLVED]
+def _steps(event: Event) -> Iterable[Step]:
+    is_open = [each for each in event.incidents if each.news is not NewsKind.RESOLVED]
     if not is_open:
         yield Step("Nothing to do.")
         return
     worst = is_open[0]
-    cluster, region = argument(notification.cluster), argument(notification.region)
+    cluster, region = argument(event.cluster), argument(event.region)
     if words := words_for(worst.verdict, worst.cause):
         yield Step(words.to_do, words.command and words.command.format(cluster=cluster, region=region))
     where = f"--region {region}"
-    at = f"--at {timestamp(notification.settled_at)}"
-    tally = [each for each in tallies(is_open, notification.left_out) if each.news is not NewsKind.RESOLVED]
+    at = f"--at {timestamp(event.settled_at)}"
+    tally = [each for each in tallies(is_open, event.left_out) if each.news is not NewsKind.RESOLVED]
     if worst.is_about_nodes and worst.nodes:
-        nodes = sum(each.nodes for each in tally if each.is_about_nodes)
+        nodes = sum(each.nodes for each in tally if each.verdict not in set(FindingKind))
         yield Step(
             f"To see {'the worst node' if nodes > 1 else 'it'} device by device:",
             f"enigap explain {argument(worst.nodes[0].instance_id)} {where} {at}",

@@ -1,7 +1,7 @@
-"""The notification: the one JSON object that every channel's words are made from, written and read here.
+"""The event: the one JSON object that every channel's words are made from, written here and read here.
 
 Written from news, read into values that the renderings can rely on: whatever is not of that form is refused
-at the door (`NotANotificationError`), and what a later version adds is ignored.
+at the door (`NotAnEventError`), and what a later version adds is ignored.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.documents import Document, window_document
 from enigap.core.incidents.incident import News, NewsKind, NewsReason
 from enigap.core.instants import instant, timestamp
-from enigap.core.judging.cluster import FindingKind, is_finding
+from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Verdict
 from enigap.core.messages.words import summary
 
 NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
 
 
-class NotANotificationError(ValueError):
-    """The document is no notification of a schema this version knows."""
+class NotAnEventError(ValueError):
+    """The document is no event of a schema this version knows."""
 
 
 # --- written
 
 
-def notification_document(
+def notification(
     news: Sequence[News],
     *,
     account: str,
@@ -43,7 +43,7 @@ def notification_document(
     settle: timedelta,
     runbook_url: str | None = None,
 ) -> Document:
-    """One cluster's news, at least one, as a notification; worst first, of the newest window of the news."""
+    """The event for one cluster's news, at least one; worst first. Its window is the newest of the news."""
     window = max(item.window for item in news)
     document: Document = {
         "schema": NOTIFICATION_SCHEMA,
@@ -67,7 +67,7 @@ def _incident_document(news: News) -> Document:
     incident = news.incident
     return {
         "id": incident.id,
-        "news": news.kind.value,
+        "news": news.news.value,
         "why": news.why.value,
         "verdict": incident.verdict,
         "cause": incident.cause,
@@ -123,7 +123,7 @@ class ToldNode:
 
 @dataclass(frozen=True, slots=True)
 class ToldIncident:
-    """An incident as the notification tells of it."""
+    """An incident as the event tells of it."""
 
     id: str
     news: NewsKind
@@ -136,7 +136,7 @@ class ToldIncident:
     @property
     def is_about_nodes(self) -> bool:
         """Whether it is about some of the cluster's nodes, and not about the cluster as a whole."""
-        return not is_finding(self.verdict)
+        return self.verdict not in set(FindingKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +148,10 @@ class Tally:
     incidents: int
     nodes: int
 
-    @property
-    def is_about_nodes(self) -> bool:
-        return not is_finding(self.verdict)
-
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """A notification that has been read."""
+class Event:
+    """An event that has been read."""
 
     account: str
     region: str
@@ -170,21 +166,19 @@ class Notification:
     incidents: tuple[ToldIncident, ...]
     """Worst first."""
     left_out: tuple[Tally, ...]
-    """What had no room in the notification."""
+    """What had no room in the event."""
 
 
-def read(document: Any) -> Notification:
-    """The notification that a JSON value is. Raises NotANotificationError."""
+def read(document: Any) -> Event:
+    """The event that a JSON value is. Raises NotAnEventError."""
     try:
-        return _notification(document)
+        return _event(document)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise NotANotificationError(
-            f"no notification that this version knows: {type(error).__name__}"
-        ) from error
+        raise NotAnEventError(f"no event that this version knows: {type(error).__name__}") from error
 
 
 def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:
-    """Incidents counted by news and verdict, worst first; what was left out of the notification is added."""
+    """Incidents counted by news and verdict, worst first; what was left out of the event is added."""
     number: Counter[tuple[NewsKind, str]] = Counter()
     nodes: Counter[tuple[NewsKind, str]] = Counter()
     for incident in incidents:
@@ -206,12 +200,12 @@ def tally_document(tally: Tally) -> Document:
     }
 
 
-def _notification(document: Any) -> Notification:
+def _event(document: Any) -> Event:
     if document["schema"] != NOTIFICATION_SCHEMA:
         raise ValueError("another schema")
     start, end = (instant(document["window"][edge]).astimezone(UTC) for edge in ("start", "end"))
     settled_at = document.get("settled_at")
-    return Notification(
+    return Event(
         account=_text(document["account"]),
         region=_text(document["region"]),
         cluster=_text(document["cluster"]),

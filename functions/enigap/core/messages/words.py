@@ -136,7 +136,7 @@ _LONGEST_REASON: Final = 900
 def summary(news: News) -> str:
     """The paragraph for one piece of news, on one line."""
     incident = news.incident
-    if news.kind is NewsKind.RESOLVED:
+    if news.news is NewsKind.RESOLVED:
         over = beginning_and_end(incident.since, news.window.end)
         return f"{_who(incident)}: {_ending(news)}. The incident ({name(incident.verdict)}) {over}."
     if news.why is NewsReason.TEST:
@@ -159,14 +159,14 @@ def node_label(instance_id: str, node_name: str | None) -> str:
 
 
 def _ending(news: News) -> str:
-    if news.why is NewsReason.NODE_GONE and news.incident.is_about_cluster:
+    if news.why is NewsReason.NODE_GONE and news.incident.verdict in set(FindingKind):
         return "no node is left"
     return _ENDINGS.get(news.why, "over")
 
 
 def _who(incident: Incident) -> str:
     cluster, target, _ = incident.id.rsplit("/", 2)
-    if incident.is_about_cluster:
+    if incident.verdict in set(FindingKind):
         return name(cluster)
     if incident.is_cluster_wide:
         return f"{count(incident.node_count, 'node')} in {name(cluster)}"
@@ -175,7 +175,7 @@ def _who(incident: Incident) -> str:
 
 
 def _what(incident: Incident, span: str) -> str:
-    if incident.is_about_cluster:
+    if incident.verdict in set(FindingKind):
         return _of_cluster(incident, span)
     worst = incident.nodes[0] if incident.nodes else None
     if incident.is_cluster_wide:
