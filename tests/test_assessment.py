@@ -101,7 +101,7 @@ def verdicts(report: ClusterReport) -> dict[str, Verdict]:
 
 def reason(report: ClusterReport, instance_id: str) -> str:
     (judgement,) = (node.newest for node in report.nodes if node.newest.node.instance_id == instance_id)
-    return judgement.reason
+    return str(judgement.reason)
 
 
 # --- every node ---

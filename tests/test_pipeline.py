@@ -128,7 +128,7 @@ def test_five_hundred_nodes_that_fail_at_once_are_one_message() -> None:
     opened, resolved = pipeline.notifier.messages
     assert [n.incident.id for n in opened] == ["prod/*/os_silent"]
     assert opened[0].incident.node_count == 500
-    assert [(n.incident.id, n.news.value) for n in resolved] == [("prod/*/os_silent", "resolved")]
+    assert [(n.incident.id, n.kind.value) for n in resolved] == [("prod/*/os_silent", "resolved")]
 
 
 def test_everything_that_happens_in_one_run_is_one_message() -> None:
@@ -136,7 +136,7 @@ def test_everything_that_happens_in_one_run_is_one_message() -> None:
     cluster.play(Verdict.OS_DEFICIT, window(0), window(1), nodes=["i-1"])
     cluster.play(Verdict.OS_EXCESS, window(2), window(3), nodes=["i-2"])
     pipeline = FakePipeline(cluster).run_all(*map(window, range(4)))
-    assert [[n.news.value for n in news] for news in pipeline.notifier.messages] == [
+    assert [[n.kind.value for n in news] for news in pipeline.notifier.messages] == [
         ["opened"],
         ["resolved", "opened"],
     ]
@@ -352,7 +352,7 @@ def test_what_could_not_be_said_is_said_when_it_can_be_and_as_it_stands_by_then(
     pipeline.notifier.is_down = False
     pipeline.run(window(4))
     [message] = pipeline.notifier.messages
-    assert {(n.news.value, n.incident.id) for n in message} == {
+    assert {(n.kind.value, n.incident.id) for n in message} == {
         ("opened", "prod/i-1/os_deficit"),
         ("resolved", "prod/i-2/os_silent"),
     }
@@ -377,8 +377,8 @@ def test_days_without_a_topic_do_not_fill_the_state() -> None:
     pipeline.notifier.is_down = False
     pipeline.run(windows[-1])
     [message] = pipeline.notifier.messages
-    ended = sum(n.incident.node_count for n in message if n.news.value == "resolved")
-    still_open = sum(n.incident.node_count for n in message if n.news.value == "opened")
+    ended = sum(n.incident.node_count for n in message if n.kind.value == "resolved")
+    still_open = sum(n.incident.node_count for n in message if n.kind.value == "opened")
     assert still_open == 6
     assert ended + still_open == 3 * (len(windows) - 1)
 

@@ -16,11 +16,11 @@ from enigap.aws.topic import Topic
 from enigap.core.incidents.decide import decide
 from enigap.core.incidents.incident import ClusterState, News, Policy
 from enigap.core.judging.verdict import Verdict
-from enigap.core.messages import notification
+from enigap.core.messages import notification_document
 from tests.fakes.pipeline_ports import report_of, window
 
-EVENT_OF = partial(
-    notification,
+DOCUMENT_OF = partial(
+    notification_document,
     account="123456789012",
     region="eu-west-1",
     cluster="prod",
@@ -75,9 +75,9 @@ def opened_and_resolved(nodes: int = 1) -> tuple[News, ...]:
 def test_programs_get_the_event_and_all_of_the_news_in_it(subscribed: Subscribed) -> None:
     url = subscribed.queue("programs", RawMessageDelivery="true")
     news = opened_and_resolved()
-    Topic(subscribed.sns, subscribed.arn, EVENT_OF).notify(news)
+    Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(news)
     [event] = subscribed.received(url)
-    assert event == EVENT_OF(news)
+    assert event == DOCUMENT_OF(news)
     assert {(i["news"], i["id"]) for i in event["incidents"]} == {
         ("opened", "prod/i-1/os_deficit"),
         ("resolved", "prod/i-0/os_deficit"),
@@ -86,7 +86,7 @@ def test_programs_get_the_event_and_all_of_the_news_in_it(subscribed: Subscribed
 
 def test_a_subject_is_there_for_people(subscribed: Subscribed) -> None:
     url = subscribed.queue("people")
-    Topic(subscribed.sns, subscribed.arn, EVENT_OF).notify(opened_and_resolved())
+    Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(opened_and_resolved())
     [envelope] = subscribed.received(url)
     assert envelope["Subject"].startswith("enigap: prod: 1 node unexplained")
 
@@ -105,13 +105,13 @@ def test_a_subject_is_there_for_people(subscribed: Subscribed) -> None:
 )
 def test_subscribers_can_filter(subscribed: Subscribed, policy: dict[str, list[str]], messages: int) -> None:
     url = subscribed.queue("filtered", RawMessageDelivery="true", FilterPolicy=json.dumps(policy))
-    Topic(subscribed.sns, subscribed.arn, EVENT_OF).notify(opened_and_resolved())
+    Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(opened_and_resolved())
     assert len(subscribed.received(url)) == messages
 
 
 def test_five_hundred_nodes_fit_into_one_message(subscribed: Subscribed) -> None:
     url = subscribed.queue("programs", RawMessageDelivery="true")
-    Topic(subscribed.sns, subscribed.arn, EVENT_OF).notify(opened_and_resolved(500))
+    Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(opened_and_resolved(500))
     [event] = subscribed.received(url)
     assert [i["node_count"] for i in event["incidents"]] == [500, 1]
 
@@ -119,5 +119,5 @@ def test_five_hundred_nodes_fit_into_one_message(subscribed: Subscribed) -> None
 def test_a_topic_that_is_gone_is_a_problem_and_nothing_is_lost_silently(subscribed: Subscribed) -> None:
     subscribed.sns.delete_topic(TopicArn=subscribed.arn)
     with pytest.raises(AwsProblem, match="sns:Publish in eu-west-1") as caught:
-        Topic(subscribed.sns, subscribed.arn, EVENT_OF).notify(opened_and_resolved())
+        Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(opened_and_resolved())
     assert caught.value.kind is ProblemKind.MISSING

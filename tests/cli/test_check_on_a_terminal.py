@@ -14,7 +14,7 @@ from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
-from enigap.core.judging.verdict import Judgement, Verdict, meaning
+from enigap.core.judging.verdict import Judgement, Reason, Verdict, meaning
 
 WINDOW = Window(datetime(2026, 1, 1, 14, 30, tzinfo=UTC))
 RULES = Rules()
@@ -25,7 +25,7 @@ LONGEST_EXPLAINED = max((v for v in Verdict if v.explained), key=len)
 def judgement(number: int, verdict: Verdict, **more: object) -> Judgement:
     node = Node("prod", f"i-{number:017x}", f"ip-10-255-255-{number}.eu-west-1.compute.internal")
     figures = {"os": ByteRate(2e6), "eni": ByteRate(1e6)}
-    return Judgement(node, WINDOW, verdict, "It is as it is.", **(figures | more))  # type: ignore[arg-type]
+    return Judgement(node, WINDOW, verdict, Reason("it is as it is"), **(figures | more))  # type: ignore[arg-type]
 
 
 def report(*judgements: Judgement, cluster: str = "prod", **more: object) -> ClusterReport:

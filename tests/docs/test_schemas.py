@@ -75,12 +75,12 @@ def test_every_event_holds_to_its_schema_before_and_after_it_is_cut_to_what_sns_
     document: Document,
 ) -> None:
     NOTIFICATION.validate(document)
-    NOTIFICATION.validate(json.loads(json.loads(sns_message(document))["sqs"]))
+    NOTIFICATION.validate(json.loads(json.loads(sns_message(document)["Message"])["sqs"]))
 
 
 def test_an_event_that_leaves_incidents_out_holds_to_its_schema() -> None:
     whole = event(*[opened(incident([BLIND] * 10))] * 500)
-    told = json.loads(json.loads(sns_message(whole))["sqs"])
+    told = json.loads(json.loads(sns_message(whole)["Message"])["sqs"])
     assert len(told["incidents"]) < 500
     assert told["left_out"]
     NOTIFICATION.validate(told)

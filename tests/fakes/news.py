@@ -12,12 +12,12 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import GRID, Window
-from enigap.core.documents import Document, node_document
+from enigap.core.documents import Document
 from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.judge import judge
-from enigap.core.judging.verdict import Cause, Judgement, Verdict
-from enigap.core.messages import notification
+from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
+from enigap.core.messages import amazon_q, letter_of, notification_document, prose, slack
 from tests.fakes.readings import WINDOW, Devices, events, steady
 
 DASHBOARD: Final = (
@@ -78,10 +78,10 @@ def incident(judgements: Sequence[Judgement], *, windows: int = 2, wide: bool = 
     return Incident(
         id=f"{worst.node.cluster}/{target}/{worst.verdict.value}",
         verdict=worst.verdict.value,
-        cause=worst.cause.value if worst.cause else None,
+        cause=worst.cause,
         since=WINDOW.end - windows * GRID,
         node_count=len(judgements),
-        nodes=tuple(node_document(judgement) for judgement in judgements[:10]),
+        nodes=tuple(judgement.figures for judgement in judgements[:10]),
         members=None,
     )
 
@@ -114,7 +114,23 @@ def event(*news: News, **different: Any) -> Document:
         "runbook_url": RUNBOOK,
         "settle": timedelta(minutes=10),
     }
-    return notification(news, **{**circumstances, **different})
+    return notification_document(news, **{**circumstances, **different})
+
+
+def subject_of(document: Document) -> str:
+    return letter_of(document).subject
+
+
+def as_email(document: Document) -> str:
+    return prose(letter_of(document))
+
+
+def as_slack(document: Document) -> Document:
+    return slack(letter_of(document))
+
+
+def as_amazon_q(document: Document) -> Document:
+    return amazon_q(letter_of(document))
 
 
 # --- any news
@@ -134,7 +150,7 @@ def judgements(draw: st.DrawFn, verdict: Verdict) -> Judgement:
         Node(draw(names), draw(names), draw(st.none() | names)),
         draw(windows),
         verdict,
-        draw(names),
+        Reason(draw(names), draw(st.just("") | names)),
         os=draw(rates),
         eni=draw(rates),
         unexplained=draw(rates),
@@ -153,7 +169,7 @@ def any_news(draw: st.DrawFn, cluster: str) -> News:
         cause=draw(st.sampled_from([None, *(cause.value for cause in Cause)])),
         since=window.end - draw(st.integers(0, 1_000)) * GRID,
         node_count=len(nodes) + draw(st.integers(0, 100_000)),
-        nodes=tuple(node_document(judgement) for judgement in nodes),
+        nodes=tuple(judgement.figures for judgement in nodes),
         members=None,
         reason=draw(st.none() | names),
     )

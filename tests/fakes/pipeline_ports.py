@@ -17,7 +17,7 @@ from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import ClusterState, News, Silence
 from enigap.core.incidents.state import Known, Remembered, from_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
-from enigap.core.judging.verdict import Cause, Judgement, Verdict
+from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.published import Datum
 from enigap.core.work import WorkItem
 from enigap.pipeline import Done, reconcile
@@ -47,7 +47,7 @@ def judgement(
         Node(cluster, node, f"ip-{node.removeprefix('i-')}.ec2.internal"),
         at,
         verdict,
-        f"The reason for {verdict.value}.",
+        Reason(f"the reason for {verdict.value}", ": it is a test"),
         os=ByteRate(12.1e6) if known and verdict is not Verdict.OS_SILENT else None,
         eni=ByteRate(65.2e6) if known and verdict is not Verdict.ENI_SILENT else None,
         unexplained=ByteRate(46e6 * more) if unexplained else ZERO if verdict.explained else None,
@@ -190,7 +190,7 @@ class FakeNotifier:
     @property
     def told(self) -> list[tuple[str, str, str]]:
         """What was said and why, message by message: news, incident, reason."""
-        return [(n.news.value, n.incident.id, n.why.value) for news in self.messages for n in news]
+        return [(n.kind.value, n.incident.id, n.why.value) for news in self.messages for n in news]
 
 
 @dataclass

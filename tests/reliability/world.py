@@ -38,7 +38,7 @@ from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.incident import ClusterState, Incident, Silence
 from enigap.core.incidents.state import from_json
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.messages import notification
+from enigap.core.messages import notification_document
 from enigap.core.published import Metric, Scope, of
 from enigap.core.work import WorkItem
 from enigap.pipeline import Done, NotSettledError, plan, reconcile
@@ -257,8 +257,8 @@ class World:
             self.reports[at] = assess_cluster(self._aws, self.settings, name, at, out_of_time)
             return self.reports[at]
 
-        event_of = partial(
-            notification,
+        document_of = partial(
+            notification_document,
             account=item.account,
             region=item.region,
             cluster=item.cluster,
@@ -272,7 +272,7 @@ class World:
             assess=assess,
             states=self._states(),
             publisher=self._publisher(),
-            notifier=Topic(self._aws.client("sns"), TOPIC_ARN, event_of),
+            notifier=Topic(self._aws.client("sns"), TOPIC_ARN, document_of),
         )
         self.done.append(done)
         return done
@@ -337,7 +337,9 @@ class World:
     def reason(self, number: int, instance_id: str) -> str:
         """Why a node came to its verdict."""
         return next(
-            n.newest.reason for n in self.reports[window(number)].nodes if _is(n.newest.node, instance_id)
+            str(n.newest.reason)
+            for n in self.reports[window(number)].nodes
+            if _is(n.newest.node, instance_id)
         )
 
     def ratio(self, instance_id: str, number: int) -> float | None:

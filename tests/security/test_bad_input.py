@@ -26,13 +26,13 @@ from enigap.core.incidents.state import SCHEMA, StateUnreadableError, from_json
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import ClusterReport, NodeReport
 from enigap.core.judging.judge import judge
-from enigap.core.messages import NotAnEventError, amazon_q, prose, slack, slack_message, sns_message, subject
+from enigap.core.messages import NotANotificationError, slack_message, sns_message
 from enigap.core.published import Publish, data_of_run
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import Asked
 from enigap.slack_webhook import Answer, Channel, deliver_all
 from tests.core.messages.test_laws import check_slack
-from tests.fakes.news import HOSTILE_NAMES, any_event, node
+from tests.fakes.news import HOSTILE_NAMES, any_event, as_amazon_q, as_email, as_slack, node, subject_of
 from tests.fakes.readings import WINDOW
 from tests.fakes.spoilt import ANYTHING, NAMES, spoilt
 
@@ -68,10 +68,10 @@ def test_any_message_in_slacks_queue_becomes_one_that_slack_takes_and_that_menti
 @given(spoilt(any_event()))
 def test_a_spoilt_event_is_refused_by_every_channel_or_told_by_all(document: Document) -> None:
     refused = 0
-    for rendering in (prose, subject, slack, amazon_q, sns_message):
+    for rendering in (as_email, subject_of, as_slack, as_amazon_q, sns_message):
         try:
             rendering(document)
-        except NotAnEventError:
+        except NotANotificationError:
             refused += 1
     assert refused in {0, 5}
 
@@ -244,12 +244,12 @@ def test_no_datapoint_makes_a_figure_that_no_counter_can_have_or_a_sentence_that
         lasting(samples, span.periods),
     )
     judgement = judge(node(1), readings, None, WINDOW, Rules())
-    json.dumps(node_document(judgement), allow_nan=False)
+    json.dumps(node_document(judgement.figures), allow_nan=False)
     report = ClusterReport("prod", WINDOW, (NodeReport(judgement),), node_count=1)
     for datum in data_of_run(report, settle=timedelta(minutes=10), publish=Publish.ALL):
         assert math.isfinite(datum.value)
         assert datum.value >= 0
-    assert not re.search(r"\b(nan|inf)\b|-\d", judgement.reason)
+    assert not re.search(r"\b(nan|inf)\b|-\d", str(judgement.reason))
 
 
 # --- log events: anybody who may write to the log group ---

@@ -14,7 +14,7 @@ from enigap.aws.errors import calling
 from enigap.aws.iam import Statement
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import News
-from enigap.core.messages import sns_message, subject
+from enigap.core.messages import sns_message
 
 ACTIONS: Final = (Statement(("sns:Publish",)),)
 
@@ -31,23 +31,22 @@ class Sns(Protocol):
 
 
 class Topic:
-    """Says one cluster's news. `event_of` makes the event that the messages are made of."""
+    """Says one cluster's news. `document_of` makes the notification that the messages are made of."""
 
-    def __init__(self, sns: Sns, topic_arn: str, event_of: Callable[[Sequence[News]], Document]) -> None:
-        self._sns, self._topic_arn, self._event_of = sns, topic_arn, event_of
+    def __init__(self, sns: Sns, topic_arn: str, document_of: Callable[[Sequence[News]], Document]) -> None:
+        self._sns, self._topic_arn, self._document_of = sns, topic_arn, document_of
 
     def notify(self, news: Sequence[News]) -> None:
         """One message with all of it. Raises AwsProblem."""
-        event = self._event_of(news)
+        document = self._document_of(news)
+        message = sns_message(document)
         with calling("sns:Publish", self._sns):
             self._sns.publish(
                 TopicArn=self._topic_arn,
-                MessageStructure="json",
-                Message=sns_message(event),
-                Subject=subject(event),
+                **message,
                 MessageAttributes={
-                    "cluster": _attribute(event["cluster"]),
-                    "news": _attributes(item.news.value for item in news),
+                    "cluster": _attribute(document["cluster"]),
+                    "news": _attributes(item.kind.value for item in news),
                     "verdict": _attributes(item.incident.verdict for item in news),
                 },
             )

@@ -37,7 +37,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import GRID, FetchSpan, Window
-from enigap.core.documents import Document
+from enigap.core.documents import Document, node_document
 from enigap.core.incidents.replay import Raised, Replayed, replay
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport, FindingKind
@@ -224,7 +224,7 @@ def _table(incidents: Sequence[Raised]) -> Table:
     for raised in incidents:
         incident = raised.incident
         target = _target(raised)
-        name = incident.nodes[0]["node_name"] if target and incident.nodes else None
+        name = incident.nodes[0].node_name if target and incident.nodes else None
         table.add_row(
             f"{raised.opened.end:%m-%d %H:%M}",
             duration(raised.lasted) if raised.lasted is not None else "still open",
@@ -286,5 +286,5 @@ def _incident(raised: Raised) -> Document:
         "why_ended": raised.why_ended.value if raised.why_ended else None,
         "node_count": incident.node_count,
         "reason": incident.reason,
-        "nodes": list(incident.nodes),
+        "nodes": [node_document(node) for node in incident.nodes],
     }

@@ -170,7 +170,7 @@ def _block(judgement: Judgement) -> RenderableType:
     style = STYLES[judgement.explained]
     return Group(
         Text.assemble((judgement.verdict.value, style), "  ", (node_label(judgement), "bold")),
-        Padding(Text(printable(judgement.reason, most=1000)), (0, 0, 0, 2)),
+        Padding(Text(printable(str(judgement.reason), most=1000)), (0, 0, 0, 2)),
     )
 
 

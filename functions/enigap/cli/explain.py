@@ -124,7 +124,7 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
         reason = printable(finding.reason, most=1000)
         console.print(Text.assemble((finding.kind.value, "yellow"), f" (unknown): {reason}"))
     else:
-        reason = printable(judgement.reason, most=1000)
+        reason = printable(str(judgement.reason), most=1000)
         mark = MARKS[judgement.explained]
         style = STYLES[judgement.explained]
         console.print(Text.assemble((judgement.verdict.value, style), f" ({mark}): {reason}"))

@@ -15,7 +15,7 @@ from enigap.cli.screen import Screen
 from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.verdict import Verdict
-from enigap.core.messages import notification
+from enigap.core.messages import notification_document
 from enigap.core.text import printable
 
 CLUSTER = "test"
@@ -38,7 +38,7 @@ def command(
     topic = Topic(
         it.aws.client("sns"),
         it.stack.topic_arn,
-        lambda news: notification(
+        lambda news: notification_document(
             news,
             account=it.stack.account,
             region=it.aws.region,

@@ -84,7 +84,7 @@ def _cluster(report: ClusterReport) -> dict[str, Any]:
                 "ratio": ratio(judgement.ratio),
                 "os_percent": bar(judgement.os),
                 "eni_percent": bar(judgement.eni),
-                "reason": printable(judgement.reason, most=1000),
+                "reason": printable(str(judgement.reason), most=1000),
                 "devices": [_device(device) for device in _devices(judgement)],
             }
             for judgement in judgements

@@ -128,7 +128,7 @@ def _incident(incident: Incident, status: Status) -> Text:
     text = Text(f"  {printable(incident.id)}: {nodes} since {_minute(incident.since)}")
     if until := status.muted_until(incident):
         text.append(f", muted until {_minute(until)}", "yellow")
-    why = incident.nodes[0]["reason"] if incident.nodes else incident.reason
+    why = str(incident.nodes[0].reason) if incident.nodes else incident.reason
     return text.append(f"\n    {printable(why, most=500)}" if why else "")
 
 

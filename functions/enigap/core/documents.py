@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from enigap.core import strict
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.units import ByteRate, RateSpan
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport, Finding
-from enigap.core.judging.verdict import Judgement
+from enigap.core.judging.verdict import Judgement, NodeFigures, Reason
 
 CHECK_SCHEMA: Final = "enigap.check/1"
 EXPLAIN_SCHEMA: Final = "enigap.explain/1"
@@ -24,24 +25,20 @@ def window_document(window: Window) -> Document:
     return {"start": timestamp(window.start), "end": timestamp(window.end)}
 
 
-def node_document(judgement: Judgement) -> Document:
+def node_document(node: NodeFigures) -> Document:
     """One node's window, as `check` prints it and notifications carry it. What cannot be known is null."""
-    return {
-        "instance_id": judgement.node.instance_id,
-        "node_name": judgement.node.node_name,
-        "verdict": judgement.verdict.value,
-        "explained": judgement.explained,
-        "os_bytes_per_second": _rate(judgement.os),
-        "eni_bytes_per_second": _rate(judgement.eni),
-        "eni_in_bytes_per_second": _rate(judgement.eni_in),
-        "eni_out_bytes_per_second": _rate(judgement.eni_out),
-        "os_to_eni_ratio": judgement.ratio,
-        "unexplained_bytes_per_second": _rate(judgement.unexplained),
-        "node_local_at_least_bytes_per_second": _rate(judgement.node_local_at_least),
-        "reason": judgement.reason,
-        "cause": judgement.cause.value if judgement.cause else None,
-        "evidence": _evidence_document(judgement.evidence),
+    return {key: write(getattr(node, name)) for key, (name, write, _) in NODE_FIELDS.items()}
+
+
+def node_figures(document: Document) -> NodeFigures:
+    """The node of a document, without its devices; figures that the document lacks are unknown.
+
+    Raises TypeError, AttributeError or OverflowError for what is no such document.
+    """
+    known = {
+        name: read(document[key]) for key, (name, _, read) in NODE_FIELDS.items() if read and key in document
     }
+    return NodeFigures(**known)
 
 
 def _evidence_document(evidence: Evidence | Unusable | None) -> Document | None:
@@ -77,12 +74,35 @@ _KINDS: Final = {
 }
 
 
+def _sum(spans: Iterable[RateSpan]) -> float:
+    return sum(span.middle.bytes_per_second for span in spans)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _rate(rate: ByteRate | None) -> float | None:
     return None if rate is None else rate.bytes_per_second
 
 
-def _sum(spans: Iterable[RateSpan]) -> float:
-    return sum(span.middle.bytes_per_second for span in spans)
+NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any] | None]]] = {
+    "instance_id": ("instance_id", str, strict.text),
+    "node_name": ("node_name", _as_it_is, strict.optional_text),
+    "verdict": ("verdict", str, strict.text),
+    "explained": ("explained", _as_it_is, strict.optional_flag),
+    "os_bytes_per_second": ("os", _rate, strict.rate),
+    "eni_bytes_per_second": ("eni", _rate, strict.rate),
+    "eni_in_bytes_per_second": ("eni_in", _rate, strict.rate),
+    "eni_out_bytes_per_second": ("eni_out", _rate, strict.rate),
+    "os_to_eni_ratio": ("ratio", _as_it_is, None),
+    "unexplained_bytes_per_second": ("unexplained", _rate, strict.rate),
+    "node_local_at_least_bytes_per_second": ("node_local_at_least", _rate, strict.rate),
+    "reason": ("reason", str, Reason.of_sentence),
+    "cause": ("cause", _as_it_is, strict.optional_text),
+    "evidence": ("evidence", _evidence_document, None),
+}
+"""What each is called in `NodeFigures`, and how it is written and read; None: it is not read back."""
 
 
 def check_document(region: str, window: Window, reports: Sequence[ClusterReport]) -> Document:
@@ -105,7 +125,7 @@ def _cluster_document(report: ClusterReport) -> Document:
         "cluster": report.cluster,
         "finding": report.finding.kind.value if report.finding else None,
         "finding_reason": report.finding.reason if report.finding else None,
-        "nodes": [node_document(node.newest) for node in report.worst_first()],
+        "nodes": [node_document(node.newest.figures) for node in report.worst_first()],
     }
 
 
@@ -118,5 +138,5 @@ def explain_document(region: str, judgement: Judgement, finding: Finding | None 
         "finding": finding.kind.value if finding else None,
         "finding_reason": finding.reason if finding else None,
         "window": window_document(judgement.window),
-        "node": node_document(judgement),
+        "node": node_document(judgement.figures),
     }

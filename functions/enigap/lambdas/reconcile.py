@@ -23,7 +23,7 @@ from enigap.aws.topic import Topic
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.messages import notification
+from enigap.core.messages import notification_document
 from enigap.core.work import WorkItem
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
@@ -97,8 +97,8 @@ class _Run:
                 readers=RECONCILERS_AT_ONCE,
             )
 
-        event_of = partial(
-            notification,
+        document_of = partial(
+            notification_document,
             account=item.account,
             region=item.region,
             cluster=item.cluster,
@@ -113,7 +113,7 @@ class _Run:
             assess=assess,
             states=self.states,
             publisher=MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace),
-            notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], event_of),
+            notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], document_of),
         )
 
     def out_of_time(self) -> bool:
@@ -138,7 +138,7 @@ class _Run:
                 "told",
                 extra={
                     "incident": news.incident.id,
-                    "news": news.news.value,
+                    "news": news.kind.value,
                     "why": news.why.value,
                     "node_count": news.incident.node_count,
                 },

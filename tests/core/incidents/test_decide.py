@@ -54,7 +54,7 @@ def ids(state: ClusterState) -> list[str]:
 
 
 def said(state: ClusterState) -> list[tuple[str, str, str]]:
-    return [(n.news.value, n.incident.id, n.why.value) for n in state.outbox]
+    return [(n.kind.value, n.incident.id, n.why.value) for n in state.outbox]
 
 
 # --- opening ---
@@ -65,7 +65,7 @@ def test_an_incident_knows_since_when_what_and_why() -> None:
     assert incident.id == "prod/i-1/os_deficit"
     assert incident.since == window(4).start
     assert incident.cause == "moved_device"
-    assert [node["instance_id"] for node in incident.nodes] == ["i-1"]
+    assert [node.instance_id for node in incident.nodes] == ["i-1"]
     assert incident.told_at == window(5).end
 
 
@@ -87,7 +87,7 @@ def test_a_node_whose_verdict_changes_stays_one_incident() -> None:
     state = told(state, report_of(window(1), {"i-1": (SILENT, DEFICIT)}))
     assert ids(state) == ["prod/i-1/os_deficit"]
     assert state.outbox == ()
-    assert state.incidents[0].nodes[0]["verdict"] == "os_silent"
+    assert state.incidents[0].nodes[0].verdict == "os_silent"
 
 
 def test_a_window_that_was_judged_is_not_decided_again() -> None:
@@ -275,11 +275,11 @@ def test_people_hear_of_each_incident_in_order_and_never_twice(steps: list[Step]
     for report in reports(steps):
         state = told(state, report)
         for news in state.outbox:
-            if news.news is NewsKind.OPENED:
+            if news.kind is NewsKind.OPENED:
                 assert heard.get(news.incident.id) in {None, NewsKind.RESOLVED}
             else:
                 assert heard[news.incident.id] is not NewsKind.RESOLVED
-            heard[news.incident.id] = news.news
+            heard[news.incident.id] = news.kind
         state = replace(state, outbox=())
     assert {i for i, kind in heard.items() if kind is not NewsKind.RESOLVED} == set(ids(state))
 
@@ -290,9 +290,9 @@ def test_however_often_nothing_can_be_said_in_the_end_everybody_knows_what_is_op
     for report, (_, _, can_be_said) in zip(reports(steps), steps, strict=True):
         state = told(state, report)
         if can_be_said:
-            heard |= {news.incident.id: news.news for news in state.outbox}
+            heard |= {news.incident.id: news.kind for news in state.outbox}
             state = replace(state, outbox=())
-    heard |= {news.incident.id: news.news for news in state.outbox}
+    heard |= {news.incident.id: news.kind for news in state.outbox}
     assert {i for i, kind in heard.items() if kind is not NewsKind.RESOLVED} == set(ids(state))
 
 
@@ -304,7 +304,7 @@ def test_nothing_is_over_before_its_node_is_explained_or_gone(steps: list[Step])
         now = {node.newest.node.instance_id: node for node in report.nodes}
         for news in state.outbox:
             target = news.incident.id.split("/")[1]
-            if news.news is NewsKind.RESOLVED and target in now:
+            if news.kind is NewsKind.RESOLVED and target in now:
                 assert now[target].explained_throughout(POLICY.resolve_windows)
                 assert news.why is NewsReason.EXPLAINED_AGAIN
         state = replace(state, outbox=())
@@ -329,7 +329,7 @@ def test_whatever_is_still_to_be_said_of_an_open_incident_is_said_as_it_stands(s
     for report in reports(steps):
         state = told(state, report)
         for news in state.outbox:
-            assert (news.news is NewsKind.RESOLVED) is (news.incident not in state.incidents)
+            assert (news.kind is NewsKind.RESOLVED) is (news.incident not in state.incidents)
 
 
 # --- merging what was not said ---
@@ -368,7 +368,7 @@ def test_it_makes_no_difference_how_often_one_merges(earlier: list[News], later:
 def test_an_opening_that_nobody_heard_of_is_not_brought_up_again_but_opened() -> None:
     opened = news(1, NewsKind.OPENED, NewsReason.CONFIRMED, window(0))
     reminder = news(1, NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, window(4))
-    assert merge([opened, reminder]) == (replace(reminder, news=NewsKind.OPENED, why=NewsReason.CONFIRMED),)
+    assert merge([opened, reminder]) == (replace(reminder, kind=NewsKind.OPENED, why=NewsReason.CONFIRMED),)
 
 
 def test_an_incident_that_came_and_went_unheard_is_still_told_of() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,15 +9,15 @@ from hypothesis import strategies as st
 
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence
-from enigap.core.counting.units import NOTHING
+from enigap.core.counting.units import NOTHING, ByteRate
 from enigap.core.documents import node_document
 from enigap.core.incidents.decide import MOST_MEMBERS, WORST_NODES, decide, member_key
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy
 from enigap.core.incidents.state import MOST_BYTES, SCHEMA, StateUnreadableError, from_json, to_json
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import Finding, FindingKind
-from enigap.core.judging.verdict import Judgement, Verdict
-from enigap.core.messages import notification, sns_message
+from enigap.core.judging.verdict import NodeFigures, Reason, Verdict
+from enigap.core.messages import notification_document, sns_message
 from tests.fakes.pipeline_ports import CLUSTER, judgement, report_of, window
 from tests.fakes.spoilt import ANYTHING, spoilt
 
@@ -29,7 +28,7 @@ UNEXPLAINED = [verdict for verdict in Verdict if verdict.explained is False]
 WINDOWS = st.integers(-1000, 1000).map(window)
 NODE_IDS = st.integers(0, 99).map(lambda number: f"i-{number:017x}")
 NODES = st.builds(
-    lambda node, at, verdict: node_document(judgement(node, at, verdict)),
+    lambda node, at, verdict: judgement(node, at, verdict).figures,
     NODE_IDS,
     WINDOWS,
     st.sampled_from(list(Verdict)),
@@ -87,12 +86,21 @@ def test_a_state_comes_back_as_it_was(state: ClusterState) -> None:
 
 def test_devices_are_not_remembered_and_everything_else_about_a_node_is() -> None:
     devices = (DeviceRates("eth0", DeviceKind.PHYSICAL, NOTHING, NOTHING),)
-    seen: Judgement = replace(judgement("i-1", window(0), Verdict.OS_EXCESS), evidence=Evidence((), devices))
-    document = node_document(seen)
-    assert document["evidence"] is not None
-    state = state_with(Incident("prod/i-1/os_excess", "os_excess", None, window(0).end, 1, (document,), ()))
+    seen = replace(judgement("i-1", window(0), Verdict.OS_EXCESS), evidence=Evidence((), devices)).figures
+    assert node_document(seen)["evidence"] is not None
+    state = state_with(Incident("prod/i-1/os_excess", "os_excess", None, window(0).end, 1, (seen,), ()))
     [incident] = from_json(to_json(state)).incidents
-    assert incident.nodes == ({**document, "evidence": None},)
+    assert incident.nodes == (replace(seen, evidence=None),)
+
+
+def test_the_version_before_reads_a_reason_as_a_sentence_and_its_own_is_told_whole() -> None:
+    state = state_with(single("os_excess", 1))
+    document = json.loads(to_json(state))
+    [node] = document["incidents"][0]["nodes"]
+    assert node["reason"] == str(state.incidents[0].nodes[0].reason)
+    del node["seen"]
+    [incident] = from_json(json.dumps(document)).incidents
+    assert incident.nodes[0].reason == Reason.of_sentence(node["reason"])
 
 
 def test_a_version_that_knows_more_fields_can_be_read() -> None:
@@ -135,13 +143,18 @@ def single(verdict: str, number: int) -> Incident:
     )
 
 
-def node(instance_id: str, verdict: Verdict) -> dict[str, Any]:
-    document = node_document(judgement(instance_id, window(0), verdict))
-    figures = {key: 12345678.123456789 for key in document if key.endswith("_per_second") or "ratio" in key}
-    return (
-        document
-        | figures
-        | {"node_name": "ip-10-100-200-100.ap-southeast-2.compute.internal", "reason": "x" * 250}
+def node(instance_id: str, verdict: Verdict) -> NodeFigures:
+    rate = ByteRate(12345678.123456789)
+    return replace(
+        judgement(instance_id, window(0), verdict).figures,
+        node_name="ip-10-100-200-100.ap-southeast-2.compute.internal",
+        os=rate,
+        eni=rate,
+        eni_in=rate,
+        eni_out=rate,
+        unexplained=rate,
+        node_local_at_least=rate,
+        reason=Reason("x" * 125, "y" * 125),
     )
 
 
@@ -181,18 +194,16 @@ def test_with_the_largest_setting_the_largest_state_still_fits_into_an_item() ->
 def test_what_has_no_room_are_figures_and_never_who_it_is_about() -> None:
     state = from_json(to_json(LARGEST))
     assert [i.id for i in state.incidents] == [i.id for i in LARGEST.incidents]
-    assert [(n.news, n.incident.id) for n in state.outbox] == [
-        (n.news, n.incident.id) for n in LARGEST.outbox
+    assert [(n.kind, n.incident.id) for n in state.outbox] == [
+        (n.kind, n.incident.id) for n in LARGEST.outbox
     ]
     for incident, before in zip(state.incidents, LARGEST.incidents, strict=True):
         for shown, whole in zip(incident.nodes, before.nodes, strict=True):
-            assert shown.keys() == whole.keys()
-            assert (shown["instance_id"], shown["verdict"]) == (whole["instance_id"], whole["verdict"])
-            assert shown["os_bytes_per_second"] is None
+            assert shown == NodeFigures(whole.instance_id, whole.node_name, whole.verdict)
 
 
 def test_a_state_without_figures_can_still_be_told() -> None:
-    event = notification(
+    document = notification_document(
         from_json(to_json(LARGEST)).outbox,
         account="123456789012",
         region="eu-west-1",
@@ -200,7 +211,7 @@ def test_a_state_without_figures_can_still_be_told() -> None:
         dashboard_url="https://example.com/#dashboards/dashboard/enigap",
         settle=window(0).end - window(0).start,
     )
-    assert len(sns_message(event)) < 256 * 1024
+    assert len(sns_message(document)["Message"]) < 256 * 1024
 
 
 def test_the_figures_come_back_with_the_next_run() -> None:
@@ -213,11 +224,7 @@ def test_the_figures_come_back_with_the_next_run() -> None:
         window(2).end,
     )
     assert state.incidents
-    assert all(
-        n["os_bytes_per_second"] is not None or n["verdict"] == "os_silent"
-        for i in state.incidents
-        for n in i.nodes
-    )
+    assert all(n.os is not None or n.verdict == "os_silent" for i in state.incidents for n in i.nodes)
 
 
 # --- damage ---

@@ -9,10 +9,23 @@ from hypothesis import given
 
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
-from enigap.core.judging.cluster import FindingKind
-from enigap.core.messages import CAUSE_WORDS, amazon_q, prose, slack, slack_message, sns_message, subject
+from enigap.core.judging.cluster import FindingKind, is_finding
+from enigap.core.messages import CAUSE_WORDS, slack_message, sns_message
 from enigap.core.messages.words import FINDING_WORDS
-from tests.fakes.news import HOSTILE_NAMES, any_event, event, finding, incident, judged, names, opened
+from tests.fakes.news import (
+    HOSTILE_NAMES,
+    any_event,
+    as_amazon_q,
+    as_email,
+    as_slack,
+    event,
+    finding,
+    incident,
+    judged,
+    names,
+    opened,
+    subject_of,
+)
 
 KIB = 1024
 LEADS = ("Opened: ", "Reminder: ", "Resolved: ")
@@ -51,7 +64,7 @@ def utf16_units(text: str) -> int:
 
 @given(any_event())
 def test_a_subject_is_one_short_line_of_ascii(document: Document) -> None:
-    line = subject(document)
+    line = subject_of(document)
     assert 0 < len(line) < 100
     assert line.isascii()
     assert line.isprintable()
@@ -60,9 +73,9 @@ def test_a_subject_is_one_short_line_of_ascii(document: Document) -> None:
 
 @given(any_event())
 def test_no_name_can_start_a_line_of_an_email(document: Document) -> None:
-    lines = prose(document).split("\n")
+    lines = as_email(document).split("\n")
     assert all(line.isprintable() for line in lines)
-    assert len(prose(document).splitlines()) == len(lines) - 1
+    assert len(as_email(document).splitlines()) == len(lines) - 1
     # The first line is the cluster's own; all others start with words of the project.
     starts = (*LEADS, *OWN_STARTS)
     assert all(line.startswith(starts) for line in lines[1:] if line)
@@ -70,12 +83,12 @@ def test_no_name_can_start_a_line_of_an_email(document: Document) -> None:
 
 @given(any_event())
 def test_every_incident_is_in_an_email_or_counted(document: Document) -> None:
-    lines = prose(document).split("\n")
+    lines = as_email(document).split("\n")
     told = sum(line.startswith(LEADS) for line in lines)
     incidents = incidents_to_tell(document)
-    assert told + more_incidents(prose(document)) == len(incidents)
+    assert told + more_incidents(as_email(document)) == len(incidents)
     nodes_left = sum(item["node_count"] for item in incidents[told:])
-    assert more_incidents(prose(document), "nodes") == nodes_left
+    assert more_incidents(as_email(document), "nodes") == nodes_left
 
 
 REST = re.compile(
@@ -95,21 +108,21 @@ def test_a_subject_counts_the_nodes_of_all_open_incidents_exactly(document: Docu
     open_nodes = sum(
         item["node_count"]
         for item in document["incidents"]
-        if item["news"] != NewsKind.RESOLVED and item["verdict"] not in set(FindingKind)
+        if item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
     )
-    found = re.search(r"([\d,]+) nodes? unexplained \(", prose(document).split("\n")[0])
+    found = re.search(r"([\d,]+) nodes? unexplained \(", as_email(document).split("\n")[0])
     if found:
         assert int(found[1].replace(",", "")) == open_nodes
     else:
         assert not any(
-            item["news"] != NewsKind.RESOLVED and item["verdict"] not in set(FindingKind)
+            item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
             for item in document["incidents"]
         )
 
 
 @given(any_event())
 def test_a_slack_message_is_within_slacks_limits(document: Document) -> None:
-    check_slack(slack(document))
+    check_slack(as_slack(document))
 
 
 @given(names)
@@ -140,7 +153,7 @@ def check_slack(message: Document) -> None:
 
 @given(any_event())
 def test_every_incident_is_in_a_slack_message_of_bearable_length_or_counted(document: Document) -> None:
-    texts = [block["text"]["text"] for block in slack(document)["blocks"] if block["type"] == "section"]
+    texts = [block["text"]["text"] for block in as_slack(document)["blocks"] if block["type"] == "section"]
     told = [text for text in texts if text.startswith(LEADS)]
     rests = [text for text in texts if text.startswith("And ")]
     assert len(told) + more_incidents("\n".join(rests)) == len(incidents_to_tell(document))
@@ -164,7 +177,7 @@ def test_nodes_whose_names_leave_no_room_for_all_are_counted_in_slack() -> None:
 def check_nodes(document: Document) -> int:
     """How many nodes are shown."""
     shown = 0
-    sections = [block["text"]["text"] for block in slack(document)["blocks"] if block["type"] == "section"]
+    sections = [block["text"]["text"] for block in as_slack(document)["blocks"] if block["type"] == "section"]
     told = [text for text in sections if text.startswith(LEADS)]
     for text, item in zip(told, document["incidents"], strict=False):
         lines = text.split("\n")[1:]
@@ -178,7 +191,7 @@ def check_nodes(document: Document) -> int:
 
 @given(any_event())
 def test_a_notification_for_amazon_q_has_its_form_and_mentions_nobody(document: Document) -> None:
-    notification = amazon_q(document)
+    notification = as_amazon_q(document)
     content, metadata = notification["content"], notification["metadata"]
     assert (notification["version"], notification["source"]) == ("1.0", "custom")
     assert content["textType"] == "client-markdown"
@@ -223,20 +236,22 @@ def test_hundreds_of_incidents_and_names_without_end_are_still_one_message(incid
             node["node_name"] = node["reason"] = long
             node["evidence"] = {"devices": [{"device": long}] * 3}
     check_sns(document)
-    assert subject(document) == f"enigap: prod: {incidents} nodes unexplained (os_deficit)"
+    assert subject_of(document) == f"enigap: prod: {incidents} nodes unexplained (os_deficit)"
 
 
 def check_sns(document: Document) -> None:
-    text = sns_message(document)
+    published = sns_message(document)
+    text = published["Message"]
+    assert published["Subject"] == subject_of(document)
     assert len(text.encode()) <= 256 * KIB
     message = json.loads(text)
     assert set(message) == {"default", "email", "https", "lambda", "sqs"}
     assert all(isinstance(part, str) and part for part in message.values())
-    assert message["default"] == message["email"] == prose(document)
-    assert json.loads(message["https"]) == amazon_q(document)
+    assert message["default"] == message["email"] == as_email(document)
+    assert json.loads(message["https"]) == as_amazon_q(document)
     assert message["lambda"] == message["sqs"]
     told = json.loads(message["sqs"])
-    assert subject(told).replace("...", "…") == subject(document).replace("...", "…")
+    assert subject_of(told).replace("...", "…") == subject_of(document).replace("...", "…")
     for what in ("incidents", "nodes"):
         assert total(told, what) == total(document, what)
     check_slack(slack_message(message["sqs"]))
@@ -257,7 +272,9 @@ def test_too_large_an_event_loses_device_lists_before_it_loses_nodes_and_nodes_b
         for node in document["incidents"][0]["nodes"]:
             node["evidence"]["devices"] *= devices
         document["incidents"] *= copies
-        incidents: list[Document] = json.loads(json.loads(sns_message(document))["sqs"])["incidents"]
+        incidents: list[Document] = json.loads(json.loads(sns_message(document)["Message"])["sqs"])[
+            "incidents"
+        ]
         return incidents
 
     (kept,) = told_with(devices=1, copies=1)
@@ -278,22 +295,22 @@ def test_a_hostile_name_is_shown_and_does_nothing(name: str) -> None:
     item = document["incidents"][0]
     item["summary"] = item["nodes"][0]["node_name"] = item["nodes"][0]["instance_id"] = name
     document["incidents"] = [{**item, "node_count": 2}]
-    check_slack(slack(document))
+    check_slack(as_slack(document))
     check_sns(document)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:20])
-    assert shown[:20] in prose(document)
+    assert shown[:20] in as_email(document)
 
 
 def test_what_can_be_formatted_in_slack_shows_literally() -> None:
     document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])), cluster="*b* _i_ ~s~ `c` <!here>")
-    header = slack(document)["blocks"][0]["text"]
+    header = as_slack(document)["blocks"][0]["text"]
     assert header["type"] == "plain_text"
     assert header["text"].startswith("*b* _i_ ~s~ `c` &lt;!here&gt;: ")
 
 
 def test_names_that_are_usual_are_not_touched_in_any_channel() -> None:
     document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])), cluster="prod_eu-1")
-    for rendering in (prose(document), json.dumps(slack(document)), json.dumps(amazon_q(document))):
+    for rendering in (as_email(document), json.dumps(as_slack(document)), json.dumps(as_amazon_q(document))):
         assert "ip-10-0-3-1.eu-west-1.compute.internal (i-00000000000000001)" in rendering
         assert "prod_eu-1" in rendering
         assert "os_deficit" in rendering
@@ -304,9 +321,9 @@ def test_names_that_are_usual_are_not_touched_in_any_channel() -> None:
 def test_no_command_or_address_for_amazon_q_has_anything_in_it_that_cannot_be_seen(cause: str) -> None:
     document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])))
     document["incidents"] = [{**item, "cause": cause} for item in document["incidents"]]
-    content = amazon_q(document)["content"]
+    content = as_amazon_q(document)["content"]
     assert "\u200b" not in json.dumps(content, ensure_ascii=False)
-    link = prose(document).partition("Dashboard: ")[2].partition("\n")[0]
+    link = as_email(document).partition("Dashboard: ")[2].partition("\n")[0]
     assert "&end=" in link
     assert f"\n\nDashboard: {link}\n\n" in content["description"]
 
@@ -325,11 +342,11 @@ def test_no_command_or_address_for_amazon_q_has_anything_in_it_that_cannot_be_se
 def test_an_address_with_marks_in_it_is_text_like_any_other_for_amazon_q(url: str, shown: str) -> None:
     judgement = judged(1, 12e6, 30e6, 35e6)
     document = event(opened(incident([judgement])), dashboard_url=f"https://e.example{url}")
-    description = amazon_q(document)["content"]["description"]
+    description = as_amazon_q(document)["content"]["description"]
     assert f"\n\nDashboard: https://e.example{shown}\n\n" in description
 
 
 def test_a_remedy_between_backticks_can_be_copied_for_amazon_q() -> None:
     remedy = 'aws eks update-addon --configuration-values \'{"containerInsights":{"enabled":true}}\''
     told = finding(FindingKind.NOT_COLLECTED, 2, f"It is off; `{remedy}` switches it on.")
-    assert f"; '{remedy}' switches" in amazon_q(event(opened(told)))["content"]["description"]
+    assert f"; '{remedy}' switches" in as_amazon_q(event(opened(told)))["content"]["description"]

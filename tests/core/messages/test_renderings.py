@@ -18,23 +18,33 @@ from hypothesis import strategies as st
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsReason
 from enigap.core.judging.cluster import FindingKind
-from enigap.core.judging.verdict import Cause, Judgement, Verdict
+from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.messages import (
     CAUSE_WORDS,
-    NotAnEventError,
-    amazon_q,
-    notification,
-    prose,
-    slack,
+    NotANotificationError,
+    notification_document,
     slack_alarm,
     slack_message,
-    subject,
+    sns_message,
     summary,
 )
 from enigap.core.messages.fitting import beginning_and_end, lasting
 from enigap.core.messages.words import FINDING_WORDS
 from enigap.core.text import duration
-from tests.fakes.news import DASHBOARD, event, finding, incident, judged, opened, reminder, resolved
+from tests.fakes.news import (
+    DASHBOARD,
+    as_amazon_q,
+    as_email,
+    as_slack,
+    event,
+    finding,
+    incident,
+    judged,
+    opened,
+    reminder,
+    resolved,
+    subject_of,
+)
 from tests.fakes.readings import WINDOW
 
 EXAMPLES = Path(__file__).parent / "rendered"
@@ -70,18 +80,20 @@ def test_the_examples_are_what_they_are_meant_to_be() -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_an_email_reads_like_its_example(name: str) -> None:
-    like_example(f"{name}.email.txt", f"Subject: {subject(EVENTS[name])}\n\n{prose(EVENTS[name])}")
+    like_example(f"{name}.email.txt", f"Subject: {subject_of(EVENTS[name])}\n\n{as_email(EVENTS[name])}")
 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_a_slack_message_reads_like_its_example(name: str) -> None:
-    like_example(f"{name}.slack.json", f"{json.dumps(slack(EVENTS[name]), indent=2, ensure_ascii=False)}\n")
+    like_example(
+        f"{name}.slack.json", f"{json.dumps(as_slack(EVENTS[name]), indent=2, ensure_ascii=False)}\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["one-node", "many-nodes", "not-collected", "test"])
 def test_a_notification_for_amazon_q_reads_like_its_example(name: str) -> None:
     like_example(
-        f"{name}.amazon-q.json", f"{json.dumps(amazon_q(EVENTS[name]), indent=2, ensure_ascii=False)}\n"
+        f"{name}.amazon-q.json", f"{json.dumps(as_amazon_q(EVENTS[name]), indent=2, ensure_ascii=False)}\n"
     )
 
 
@@ -160,11 +172,20 @@ def test_how_long_comes_right_after_what_was_seen_and_before_what_it_means(
     assert said == f"{seen} for two windows (14:00-14:30 UTC){meaning}. Likely: {likely}."
 
 
-def test_a_reason_of_another_version_is_told_whatever_its_form() -> None:
+def test_a_device_whose_name_looks_like_the_end_of_a_sentence_is_told_whole() -> None:
+    odd = judged(7, 10e6, 10e6, 1e6, {"a: b": (3.07e17, 1e6)})
+    assert odd.verdict is Verdict.IMPLAUSIBLE
+    assert (
+        "Device a: b reported 307 PB/s for two windows (14:00-14:30 UTC), more than any machine can move."
+        in summary(opened(incident([odd])))
+    )
+
+
+def test_a_reason_whose_parts_are_unknown_is_told_whole() -> None:
     told = incident([WRAPPED])
-    other = replace(told, nodes=({**told.nodes[0], "reason": "The moon was in the way."},))
-    assert "in prod: the moon was in the way for two windows (14:00-14:30 UTC). Likely" in summary(
-        opened(other)
+    whole = replace(told.nodes[0], reason=Reason.of_sentence("Something: it was in the way."))
+    assert "in prod: Something: it was in the way for two windows (14:00-14:30 UTC). Likely" in summary(
+        opened(replace(told, nodes=(whole,)))
     )
 
 
@@ -201,7 +222,7 @@ def test_what_is_to_be_done_ends_like_a_sentence_or_before_its_command_and_close
         assert "{" not in words.to_do
 
 
-@pytest.mark.parametrize("rendering", [prose, slack, amazon_q])
+@pytest.mark.parametrize("rendering", [as_email, as_slack, as_amazon_q])
 def test_every_command_says_which_region_it_is_about(rendering: Callable[[Document], str | Document]) -> None:
     said = rendering(NOT_COLLECTED)
     text = said if isinstance(said, str) else json.dumps(said)
@@ -212,19 +233,19 @@ def test_every_command_says_which_region_it_is_about(rendering: Callable[[Docume
 
 def test_names_in_a_command_stay_within_their_quotes() -> None:
     odd = event(opened(finding(FindingKind.NOT_COLLECTED, 2)), cluster="{region}", region="a'; reboot; '")
-    [command] = re.findall("  (aws eks .*)", prose(odd))
+    [command] = re.findall("  (aws eks .*)", as_email(odd))
     assert shlex.split(command)[-4:] == ["--cluster-name", "{region}", "--region", "a'; reboot; '"]
 
 
 def test_the_steps_speak_of_several_only_where_there_are_several() -> None:
     one, two = opened(incident([BLIND])), opened(incident([DROPPING]))
-    alone = prose(event(one, resolved(incident([WRAPPED]))))
+    alone = as_email(event(one, resolved(incident([WRAPPED]))))
     assert "To see it device by device:" in alone
     assert "To mute it:" in alone
-    both = prose(event(one, two))
+    both = as_email(event(one, two))
     assert "To see the worst node device by device:" in both
     assert "To mute the first of the 2 open incidents:" in both
-    wide = prose(event(opened(incident(SILENT, wide=True))))
+    wide = as_email(event(opened(incident(SILENT, wide=True))))
     assert "To see the worst node device by device:" in wide
     assert "To mute it:" in wide
 
@@ -233,7 +254,7 @@ def test_incidents_that_had_no_room_are_still_several() -> None:
     more = [
         {"news": news, "verdict": "os_deficit", "incidents": 3, "nodes": 3} for news in ("opened", "resolved")
     ]
-    cut = prose({**ONE_NODE, "left_out": more})
+    cut = as_email({**ONE_NODE, "left_out": more})
     assert "To see the worst node device by device:" in cut
     assert "To mute the first of the 4 open incidents:" in cut
 
@@ -338,7 +359,7 @@ def test_the_worst_comes_first_and_the_good_news_last() -> None:
     ],
 )
 def test_the_subject_says_the_worst_and_gives_way_in_the_name(document: Document, expected: str) -> None:
-    assert subject(document) == expected
+    assert subject_of(document) == expected
     assert len(expected) < 100
 
 
@@ -347,7 +368,7 @@ def test_a_verdict_of_a_later_version_is_named_in_ascii() -> None:
         **ONE_NODE,
         "incidents": [{**ONE_NODE["incidents"][0], "verdict": "größer_als_gedacht_und_länger"}],
     }
-    assert subject(document) == "enigap: prod: 1 node unexplained (gr\\xf6\\xdfer_als_gedacht_\\u2026)"
+    assert subject_of(document) == "enigap: prod: 1 node unexplained (gr\\xf6\\xdfer_als_gedacht_\\u2026)"
 
 
 @pytest.mark.parametrize(
@@ -360,22 +381,22 @@ def test_a_verdict_of_a_later_version_is_named_in_ascii() -> None:
     ],
 )
 def test_the_link_shows_the_dashboard_at_the_time_of_the_window(url: str, link: str) -> None:
-    assert f"Dashboard: {link}\n" in prose(event(opened(incident([BLIND])), dashboard_url=url))
+    assert f"Dashboard: {link}\n" in as_email(event(opened(incident([BLIND])), dashboard_url=url))
 
 
 def test_commands_can_be_pasted_into_a_shell_as_they_are() -> None:
     hostile = event(opened(finding(FindingKind.NOT_COLLECTED, 2)), cluster="$(reboot) 'x'")
-    assert """enigap check --cluster '$(reboot) '"'"'x'"'"'' --region""" in prose(hostile)
+    assert """enigap check --cluster '$(reboot) '"'"'x'"'"'' --region""" in as_email(hostile)
 
 
 def test_the_time_in_the_command_is_when_the_window_had_settled() -> None:
     late = event(opened(incident([BLIND])), settle=timedelta(minutes=30))
-    assert "--at 2026-01-01T15:00:00Z" in prose(late)
+    assert "--at 2026-01-01T15:00:00Z" in as_email(late)
 
 
 def test_times_of_another_zone_are_shown_in_utc() -> None:
     window = {"start": "2026-01-01T15:15:00+01:00", "end": "2026-01-01T15:30:00+01:00"}
-    assert "Window 2026-01-01 14:15-14:30 UTC" in prose({**ONE_NODE, "window": window})
+    assert "Window 2026-01-01 14:15-14:30 UTC" in as_email({**ONE_NODE, "window": window})
 
 
 @pytest.mark.parametrize("figure", [float("nan"), float("inf"), -1.0])
@@ -383,23 +404,23 @@ def test_a_figure_that_no_counter_can_have_is_unknown(figure: float) -> None:
     item = MANY_NODES["incidents"][0]
     node = {**item["nodes"][0], "eni_bytes_per_second": figure}
     document = {**MANY_NODES, "incidents": [{**item, "nodes": [node]}]}
-    assert "OS unknown, interfaces unknown" in prose(document)
+    assert "OS unknown, interfaces unknown" in as_email(document)
 
 
 def test_unsaid_news_of_an_earlier_run_keeps_its_own_window() -> None:
     both = [opened(incident([BLIND])), opened(finding(FindingKind.UNREADABLE, 2))]
-    earlier = type(both[0])(both[0].news, both[0].why, both[0].incident, WINDOW.previous())
+    earlier = type(both[0])(both[0].kind, both[0].why, both[0].incident, WINDOW.previous())
     document = event(earlier, both[1])
     assert document["window"]["end"] == "2026-01-01T14:30:00Z"
     assert any("(14:00-14:15 UTC)" in item["summary"] for item in document["incidents"])
 
 
 def test_a_test_says_what_it_is_and_nothing_of_an_incident() -> None:
-    assert prose(TEST) == (
+    assert as_email(TEST) == (
         "TEST: nothing is wrong\n\nThis is a test, sent with `enigap notify --test`. Nothing to do.\n\n"
         "Region eu-west-1, account 123456789012.\n"
     )
-    notification = amazon_q(TEST)
+    notification = as_amazon_q(TEST)
     assert notification["content"]["description"].startswith(
         "This is a test, sent with `enigap notify --test`. "
     )
@@ -412,14 +433,32 @@ def test_a_test_says_what_it_is_and_nothing_of_an_incident() -> None:
 @pytest.mark.parametrize("why", ["confirmed", "silence_expired", None])
 def test_an_incident_is_never_hidden_behind_a_test(why: str | None) -> None:
     incidents = [*TEST["incidents"], {**ONE_NODE["incidents"][0], "why": why}]
-    said = prose({**ONE_NODE, "test": True, "incidents": incidents})
+    said = as_email({**ONE_NODE, "test": True, "incidents": incidents})
     assert ONE_NODE["incidents"][0]["summary"] in said
     assert "TEST" not in said
 
 
+class Counting(dict[str, Any]):
+    """A document that counts how often it is read."""
+
+    reads = 0
+
+    def __getitem__(self, key: str) -> Any:
+        self.reads += key == "account"
+        return super().__getitem__(key)
+
+
+def test_a_notification_is_read_once_for_all_channels() -> None:
+    document = Counting(MANY_NODES)
+    sns_message(document)
+    assert document.reads == 1
+
+
 def test_an_event_needs_news() -> None:
     with pytest.raises(ValueError, match="empty"):
-        notification([], account="1", region="r", cluster="c", dashboard_url="", settle=timedelta(minutes=10))
+        notification_document(
+            [], account="1", region="r", cluster="c", dashboard_url="", settle=timedelta(minutes=10)
+        )
 
 
 @pytest.mark.parametrize(
@@ -438,15 +477,15 @@ def test_an_event_needs_news() -> None:
 )
 def test_what_is_no_event_is_refused_by_every_rendering_and_still_shown_in_slack(broken: Document) -> None:
     document = {**ONE_NODE, **broken}
-    for rendering in (subject, prose, slack, amazon_q):
-        with pytest.raises(NotAnEventError):
+    for rendering in (subject_of, as_email, as_slack, as_amazon_q):
+        with pytest.raises(NotANotificationError):
             rendering(document)
     assert slack_message(json.dumps(document))["text"] == "A message enigap does not know"
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:
     document = {**ONE_NODE, "mood": "calm", "incidents": [{**ONE_NODE["incidents"][0], "colour": "red"}]}
-    assert prose(document) == prose(ONE_NODE)
+    assert as_email(document) == as_email(ONE_NODE)
 
 
 # --- everything else that may come to Slack
@@ -526,7 +565,7 @@ def test_the_link_to_an_alarm_holds_any_name() -> None:
 def test_an_event_is_the_same_message_raw_and_in_the_envelope_of_sns() -> None:
     raw = json.dumps(ONE_NODE)
     envelope = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:x", "Message": raw}
-    assert slack_message(raw) == slack_message(json.dumps(envelope)) == slack(ONE_NODE)
+    assert slack_message(raw) == slack_message(json.dumps(envelope)) == as_slack(ONE_NODE)
 
 
 @pytest.mark.parametrize(

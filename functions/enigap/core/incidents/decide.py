@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Final
 
 from enigap.core.counting.window import GRID
-from enigap.core.documents import node_document
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
 from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
 from enigap.core.judging.verdict import Verdict
@@ -75,8 +74,8 @@ def merge(news: Iterable[News]) -> tuple[News, ...]:
     latest: dict[str, News] = {}
     for item in news:
         before = latest.pop(item.incident.id, None)
-        if before and before.news is NewsKind.OPENED and item.news is NewsKind.REMINDER:
-            latest[item.incident.id] = replace(item, news=NewsKind.OPENED, why=before.why)
+        if before and before.kind is NewsKind.OPENED and item.kind is NewsKind.REMINDER:
+            latest[item.incident.id] = replace(item, kind=NewsKind.OPENED, why=before.why)
         else:
             latest[item.incident.id] = item
     return tuple(latest.values())
@@ -86,7 +85,7 @@ def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterat
     """What is open is told as it is by now; what a cluster-wide incident took in is told with that."""
     by_id = {incident.id: incident for incident in incidents}
     for item in news:
-        if item.news is NewsKind.RESOLVED:
+        if item.kind is NewsKind.RESOLVED:
             yield item
         elif item.incident.id in by_id:
             yield replace(item, incident=by_id[item.incident.id])
@@ -98,7 +97,7 @@ def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most:
     open_ids = {incident.id for incident in incidents}
     endings: dict[str, list[News]] = {}
     for item in unsaid:
-        if item.news is NewsKind.RESOLVED:
+        if item.kind is NewsKind.RESOLVED:
             endings.setdefault(item.incident.verdict, []).append(item)
     for verdict, over in endings.items():
         cluster = over[0].incident.id.rsplit("/", 2)[0]
@@ -157,7 +156,7 @@ class _Desk:
     def follow_up_nodes(self) -> None:
         """Each open incident of nodes: resolved, reminded of, or kept as it is."""
         for incident in self.state.incidents:
-            if incident.verdict in set(FindingKind):
+            if incident.is_about_cluster:
                 continue
             left = self._still_in(incident)
             if left:
@@ -186,7 +185,7 @@ class _Desk:
     def open_nodes(self) -> None:
         """Nodes unexplained for long enough and not yet part of an incident; many of a kind become one."""
         known = {key for incident in self.incidents for key in incident.members or ()}
-        wide = {i.verdict for i in self.incidents if i.is_cluster_wide and i.verdict not in set(FindingKind)}
+        wide = {i.verdict for i in self.incidents if i.is_cluster_wide and not i.is_about_cluster}
         confirmed: dict[Verdict, list[str]] = {}
         for key, report in self.nodes.items():
             if key not in known and report.unexplained_throughout(self.policy.confirm_windows):
@@ -214,7 +213,7 @@ class _Desk:
         members = [key for incident in single for key in incident.members or ()] + keys
         wide = self._incident_of(verdict, members, "*")
         # What is still to be said of one of them will not be: the incident of the cluster is told instead.
-        unsaid = {item.incident.id for item in self.state.outbox if item.news is NewsKind.OPENED}
+        unsaid = {item.incident.id for item in self.state.outbox if item.kind is NewsKind.OPENED}
         told = [i.told_at for i in single if i.told_at is not None and i.id not in unsaid]
         wide = replace(
             wide,
@@ -232,17 +231,17 @@ class _Desk:
         return Incident(
             id=f"{self.report.cluster}/{target}/{verdict.value}",
             verdict=verdict.value,
-            cause=cause.value if cause else None,
+            cause=cause,
             since=self.report.window.end - windows * GRID,
             node_count=len(reports),
-            nodes=tuple(node_document(report.newest) for report in reports[:WORST_NODES]),
+            nodes=tuple(report.newest.figures for report in reports[:WORST_NODES]),
             members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
         )
 
     def _updated(self, incident: Incident, keys: list[str]) -> Incident:
         """The incident as it stands now; nodes that cannot be judged leave the figures last seen."""
         unexplained = [r for r in self._worst_first(keys) if r.newest.explained is False]
-        nodes = tuple(node_document(r.newest) for r in unexplained[:WORST_NODES]) or incident.nodes
+        nodes = tuple(r.newest.figures for r in unexplained[:WORST_NODES]) or incident.nodes
         members = tuple(keys) if incident.members is not None and len(keys) <= MOST_MEMBERS else None
         return replace(incident, node_count=len(keys), nodes=nodes, members=members)
 
@@ -255,7 +254,7 @@ class _Desk:
     def follow_up_findings(self) -> None:
         """Findings about the whole cluster, and, while there is one, what is known of its nodes."""
         for incident in self.state.incidents:
-            if incident.verdict not in set(FindingKind):
+            if not incident.is_about_cluster:
                 if self.report.finding is not None:
                     self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
             elif self._persists(FindingKind(incident.verdict)):

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import Window
-from enigap.core.documents import Document
+from enigap.core.judging.cluster import is_finding
+from enigap.core.judging.verdict import NodeFigures
 
 
 class NewsKind(StrEnum):
@@ -53,8 +54,8 @@ class Incident:
     since: datetime
     """The start of the first window known to be unexplained."""
     node_count: int
-    nodes: tuple[Document, ...]
-    """The worst nodes as they were last seen, in the documents' form."""
+    nodes: tuple[NodeFigures, ...]
+    """The worst nodes as they were last seen."""
     members: tuple[str, ...] | None
     """Keys (`member_key`) of all its nodes; None when they were too many to remember, or it has none."""
     told_at: datetime | None = None
@@ -66,12 +67,17 @@ class Incident:
     def is_cluster_wide(self) -> bool:
         return self.id.split("/")[-2] == "*"
 
+    @property
+    def is_about_cluster(self) -> bool:
+        """Whether it is a finding, and not about some of the nodes, as a cluster-wide incident may be."""
+        return is_finding(self.verdict)
+
 
 @dataclass(frozen=True, slots=True)
 class News:
     """One thing to say. Structured, so that what was not sent can be merged and is rendered when it is."""
 
-    news: NewsKind
+    kind: NewsKind
     why: NewsReason
     incident: Incident
     window: Window

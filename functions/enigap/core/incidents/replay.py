@@ -70,7 +70,7 @@ def replay(cluster: str, reports: Iterable[ClusterReport], policy: Policy, settl
                 replace(known, incident=incident) if known else Raised(incident, report.window)
             )
         messages += bool(news)
-        reminders += sum(each.news is NewsKind.REMINDER for each in news)
+        reminders += sum(each.kind is NewsKind.REMINDER for each in news)
         judged += report.nodes_judged > 0
     incidents = sorted((*over, *raised.values()), key=lambda each: (each.opened, each.incident.id))
     return Replayed(cluster, tuple(incidents), messages, reminders, judged)
@@ -79,4 +79,4 @@ def replay(cluster: str, reports: Iterable[ClusterReport], policy: Policy, settl
 def _why_ended(incident: Incident, news: Iterable[News]) -> NewsReason | None:
     """The reason people would have been given; many endings at once are told as one, of the whole cluster."""
     ids = {incident.id, "/".join((*incident.id.split("/")[:-2], "*", incident.verdict))}
-    return next((n.why for n in news if n.news is NewsKind.RESOLVED and n.incident.id in ids), None)
+    return next((n.why for n in news if n.kind is NewsKind.RESOLVED and n.incident.id in ids), None)

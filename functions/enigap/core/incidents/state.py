@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from enigap.core import strict
 from enigap.core.counting.window import Window
-from enigap.core.documents import Document
+from enigap.core.documents import Document, node_document, node_figures
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason
 from enigap.core.instants import instant, timestamp
+from enigap.core.judging.verdict import NodeFigures, Reason
 
 SCHEMA: Final = "enigap.state/1"
 
 MOST_BYTES: Final = 100_000
 """From this size on figures are left out. Where an item is kept takes four times that."""
-
-MOST_COUNTED: Final = 1_000_000_000
-"""No count of nodes or runs is larger."""
 
 
 class StateUnreadableError(ValueError):
@@ -62,7 +61,7 @@ def to_json(state: ClusterState) -> str:
     return whole if len(whole) <= MOST_BYTES else _to_json(state, _without_figures)
 
 
-def _to_json(state: ClusterState, of_node: Callable[[Document], Document]) -> str:
+def _to_json(state: ClusterState, of_node: Callable[[NodeFigures], Document]) -> str:
     is_open = {_about(incident) for incident in state.incidents}
     document = {
         "schema": SCHEMA,
@@ -94,16 +93,16 @@ def from_json(text: str) -> ClusterState:
             "deploy the version that wrote it, or delete its item in the state table."
         )
     try:
-        cluster = _text(document["cluster"])
+        cluster = strict.text(document["cluster"])
         incidents = tuple(_incident(cluster, item) for item in document["incidents"])
         is_open = {_about(incident): incident for incident in incidents}
         return ClusterState(
             cluster=cluster,
             done=_window(document["done"]) if document["done"] is not None else None,
-            nodes=_count(document.get("nodes", 0)),
-            nodes_judged=_count(document.get("nodes_judged", 0)),
+            nodes=strict.count(document.get("nodes", 0)),
+            nodes_judged=strict.count(document.get("nodes_judged", 0)),
             seen_collecting=bool(document.get("seen_collecting", False)),
-            unreadable_runs=_count(document.get("unreadable_runs", 0)),
+            unreadable_runs=strict.count(document.get("unreadable_runs", 0)),
             incidents=incidents,
             outbox=tuple(_news(cluster, item, is_open) for item in document["outbox"]),
         )
@@ -118,53 +117,38 @@ def _window(text: Any) -> Window:
     return Window(instant(text))
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MOST_COUNTED:
-        raise TypeError(f"expected a count, found {type(value).__name__}")
-    return value
-
-
-def _optional_text(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
 def _shown(schema: object) -> str:
     return repr(schema[:40]) if isinstance(schema, str) else f"of type {type(schema).__name__}"
 
 
-_NO_FIGURES: Final[Document] = {
-    "explained": None,
-    "os_bytes_per_second": None,
-    "eni_bytes_per_second": None,
-    "eni_in_bytes_per_second": None,
-    "eni_out_bytes_per_second": None,
-    "os_to_eni_ratio": None,
-    "unexplained_bytes_per_second": None,
-    "node_local_at_least_bytes_per_second": None,
-    "reason": "There was no room to remember its figures.",
-    "cause": None,
-    "evidence": None,
-}
-"""A node's document but for its names and verdict. What is the same as here is not written down."""
+_IDENTITY: Final = ("instance_id", "node_name", "verdict")
+
+_UNKNOWN: Final = node_document(NodeFigures("", None, ""))
+"""Figures that are the same as here are not written down."""
 
 
-def _with_figures(node: Document) -> Document:
-    """Without its devices: they are for the first message and for `explain`."""
-    return {
-        field: value
-        for field, value in node.items()
-        if field != "evidence" and not (field in _NO_FIGURES and value == _NO_FIGURES[field])
-    }
+def _with_figures(node: NodeFigures) -> Document:
+    """Without its devices: they are for the first message and for `explain`.
+
+    `reason` is the sentence that earlier versions read, and `seen` the first part of it.
+    """
+    document = node_document(replace(node, evidence=None))
+    known = {key: value for key, value in document.items() if key in _IDENTITY or value != _UNKNOWN[key]}
+    is_whole = node.reason == Reason.of_sentence(document["reason"])
+    return known if is_whole else {**known, "seen": node.reason.seen}
 
 
-def _without_figures(node: Document) -> Document:
-    return {field: value for field, value in node.items() if field not in _NO_FIGURES}
+def _without_figures(node: NodeFigures) -> Document:
+    return {key: value for key, value in node_document(node).items() if key in _IDENTITY}
+
+
+def _node(document: Document) -> NodeFigures:
+    node = node_figures(document)
+    if "seen" not in document:
+        return node
+    sentence, seen = str(node.reason), strict.text(document["seen"])
+    parts = Reason(seen, sentence[len(seen) :].removesuffix("."))
+    return replace(node, reason=parts) if str(parts) == sentence else node
 
 
 def _about(incident: Incident) -> str:
@@ -172,7 +156,7 @@ def _about(incident: Incident) -> str:
     return "/".join(incident.id.rsplit("/", 2)[1:])
 
 
-def _incident_document(incident: Incident, of_node: Callable[[Document], Document]) -> Document:
+def _incident_document(incident: Incident, of_node: Callable[[NodeFigures], Document]) -> Document:
     return {
         "about": _about(incident),
         "cause": incident.cause,
@@ -186,34 +170,29 @@ def _incident_document(incident: Incident, of_node: Callable[[Document], Documen
 
 
 def _incident(cluster: str, document: Any) -> Incident:
-    members = _optional_text(document["members"])
-    target, verdict = _text(document["about"]).split("/")
+    members = strict.optional_text(document["members"])
+    target, verdict = strict.text(document["about"]).split("/")
     return Incident(
         id=f"{cluster}/{target}/{verdict}",
         verdict=verdict,
-        cause=_optional_text(document["cause"]),
+        cause=strict.optional_text(document["cause"]),
         since=instant(document["since"]),
-        node_count=_count(document["node_count"]),
+        node_count=strict.count(document["node_count"]),
         nodes=tuple(_node(node) for node in document["nodes"]),
         members=None if members is None else tuple(members[i : i + 8] for i in range(0, len(members), 8)),
         told_at=None if document["told_at"] is None else instant(document["told_at"]),
-        reason=_optional_text(document.get("reason")),
+        reason=strict.optional_text(document.get("reason")),
     )
 
 
-def _node(document: Any) -> Document:
-    _text(document["instance_id"])
-    _text(document["verdict"])
-    _optional_text(document["node_name"])
-    return {**_NO_FIGURES, **document}
-
-
-def _news_document(news: News, is_open: Collection[str], of_node: Callable[[Document], Document]) -> Document:
+def _news_document(
+    news: News, is_open: Collection[str], of_node: Callable[[NodeFigures], Document]
+) -> Document:
     """News of an incident that is open names it; that one is over carries it whole."""
     incident = news.incident
-    names_it = news.news is not NewsKind.RESOLVED and _about(incident) in is_open
+    names_it = news.kind is not NewsKind.RESOLVED and _about(incident) in is_open
     return {
-        "news": news.news.value,
+        "news": news.kind.value,
         "why": news.why.value,
         "window_end": timestamp(news.window.end),
         "incident": _about(incident) if names_it else _incident_document(incident, of_node),

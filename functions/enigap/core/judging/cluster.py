@@ -48,6 +48,11 @@ class FindingKind(StrEnum):
     """CloudWatch answered for none of its nodes."""
 
 
+def is_finding(verdict: str) -> bool:
+    """Whether an incident's verdict is about its cluster as a whole, and not about some of its nodes."""
+    return verdict in set(FindingKind)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A cluster as a whole, instead of one verdict for each of its nodes."""

@@ -47,7 +47,7 @@ from enigap.core.counting.traffic import explained_up_to, node_local_at_least
 from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import RECEIVED, SENT, Side, Signs, likely_cause
-from enigap.core.judging.verdict import Judgement, Verdict
+from enigap.core.judging.verdict import Judgement, Reason, Verdict
 from enigap.core.text import percent
 
 ENOUGH_PERIODS: Final = 2
@@ -67,9 +67,8 @@ def judge(
     what the interfaces carried the node is `unverified`, for all of its devices to tell.
     """
     if isinstance(readings, Unreadable):
-        return Judgement(
-            node, window, Verdict.UNREADABLE, f"{readings.why}, so this window could not be judged."
-        )
+        reason = Reason(readings.why, ", so this window could not be judged")
+        return Judgement(node, window, Verdict.UNREADABLE, reason)
     case = _Case(node, readings, events, window, rules)
     judgement = next(judgement for row in _ROWS if (judgement := row(case)) is not None)
     if judgement.explained is not False:
@@ -202,7 +201,7 @@ class _Case:
         counts = min(2, self.rules.max_counts_per_byte) if is_known else self.rules.max_counts_per_byte
         return (1 + self.rules.tolerance) * explained_up_to(self.both.eni, counts, counted_again)
 
-    def judged(self, verdict: Verdict, reason: str) -> Judgement:
+    def judged(self, verdict: Verdict, reason: Reason) -> Judgement:
         """For the rows down to `partial`: nothing was compared. What one side says alone is shown."""
         alone = verdict in (Verdict.OS_SILENT, Verdict.ENI_SILENT)
         return Judgement(
@@ -218,7 +217,7 @@ class _Case:
     def compared(
         self,
         verdict: Verdict,
-        reason: str,
+        reason: Reason,
         *,
         unexplained: ByteRate | None = ZERO,
     ) -> Judgement:
@@ -320,21 +319,20 @@ def _warming_up(case: _Case) -> Judgement | None:
     when = f"{launched:%H:%M} UTC"
     return case.judged(
         Verdict.WARMING_UP,
-        f"The instance was launched at {when}, after the window began, and reported too little of it.",
+        Reason(f"the instance was launched at {when}, after the window began, and reported too little of it"),
     )
 
 
 def _implausible(case: _Case) -> Judgement | None:
-    impossible = "more than any machine can move"
+    impossible = ", more than any machine can move"
     if (rate := greatest_os_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
-        return case.judged(Verdict.IMPLAUSIBLE, f"The OS side reported {rate}, {impossible}.")
+        return case.judged(Verdict.IMPLAUSIBLE, Reason(f"the OS side reported {rate}", impossible))
     if isinstance(case.events, DeviceEvents) and not case.only_enis:
         device, rate = greatest_rate(case.events, case.window.start, case.window.end)
         if rate > IMPLAUSIBLE_RATE:
-            reason = f"Device {device} reported {rate}, {impossible}."
-            return case.judged(Verdict.IMPLAUSIBLE, reason)
+            return case.judged(Verdict.IMPLAUSIBLE, Reason(f"Device {device} reported {rate}", impossible))
     if (rate := greatest_eni_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
-        reason = f"EC2 reported {rate} over the network interfaces, {impossible}."
+        reason = Reason(f"EC2 reported {rate} over the network interfaces", impossible)
         return case.judged(Verdict.IMPLAUSIBLE, reason)
     return _above_bandwidth(case, rate)
 
@@ -345,15 +343,15 @@ def _above_bandwidth(case: _Case, eni: ByteRate) -> Judgement | None:
         return None
     limit = 2 * case.node.bandwidth  # Full duplex: in plus out.
     of_what = (
-        f"more than twice the {case.node.bandwidth} of its type {case.node.instance_type or ''}".rstrip()
+        f", more than twice the {case.node.bandwidth} of its type {case.node.instance_type or ''}".rstrip()
     )
     if eni > limit:
-        reason = f"EC2 reported {eni} over the network interfaces, {of_what}."
+        reason = Reason(f"EC2 reported {eni} over the network interfaces", of_what)
         return case.judged(Verdict.IMPLAUSIBLE, reason)
     if case.has_enough_periods and case.evidence is not None and not case.only_enis:
         physical = case.evidence.physical_rx + case.evidence.physical_tx
         if physical.low > limit:
-            reason = f"The physical devices reported {physical.middle}, {of_what}."
+            reason = Reason(f"the physical devices reported {physical.middle}", of_what)
             return case.judged(Verdict.IMPLAUSIBLE, reason)
     return None
 
@@ -364,12 +362,12 @@ def _os_silent(case: _Case) -> Judgement | None:
     eni = eni_alone(case.readings, case.window)
     seen = f"EC2 reported {eni} and Container Insights nothing"
     if isinstance(case.events, DeviceEvents) and case.events.within(case.window.start, case.window.end):
-        reason = (
-            f"{seen}, though the node's device events arrived: the agent is alive, "
-            "and a counter was reset or the metric's path is broken."
+        reason = Reason(
+            f"{seen}, though the node's device events arrived",
+            ": the agent is alive, and a counter was reset or the metric's path is broken",
         )
         return case.judged(Verdict.OS_SILENT, reason)
-    reason = f"{seen}: the agent is down or blind on this node, or its metrics are lost."
+    reason = Reason(seen, ": the agent is down or blind on this node, or its metrics are lost")
     return case.judged(Verdict.OS_SILENT, reason)
 
 
@@ -379,7 +377,7 @@ def _eni_silent(case: _Case) -> Judgement | None:
     rate = greatest_os_rate(case.readings, case.window)
     return case.judged(
         Verdict.ENI_SILENT,
-        f"Container Insights reports up to {rate} and EC2 has no datapoint for this instance.",
+        Reason(f"Container Insights reports up to {rate} and EC2 has no datapoint for this instance"),
     )
 
 
@@ -389,8 +387,10 @@ def _partial(case: _Case) -> Judgement | None:
     complete = len(case.periods)
     return case.judged(
         Verdict.PARTIAL,
-        f"Only {complete or 'none'} of the window's {PERIODS_PER_WINDOW} five-minute periods "
-        f"{'is' if complete < 2 else 'are'} complete on both sides, and it takes {ENOUGH_PERIODS}.",
+        Reason(
+            f"only {complete or 'none'} of the window's {PERIODS_PER_WINDOW} five-minute periods "
+            f"{'is' if complete < 2 else 'are'} complete on both sides, and it takes {ENOUGH_PERIODS}"
+        ),
     )
 
 
@@ -400,7 +400,7 @@ def _idle(case: _Case) -> Judgement | None:
         return None
     return case.compared(
         Verdict.IDLE,
-        f"Both sides are under {floor}: {case.both.os.middle} by the OS, {case.both.eni} by EC2.",
+        Reason(f"both sides are under {floor}: {case.both.os.middle} by the OS, {case.both.eni} by EC2"),
     )
 
 
@@ -408,9 +408,9 @@ def _os_deficit(case: _Case) -> Judgement | None:
     lowest = (1 - case.rules.tolerance) * case.both.eni
     missing = _unless_idle(case.both.os.below(lowest), case.both.os, case.both.eni, case.rules)
     if missing > ZERO:
-        reason = (
-            f"The network interfaces carried {case.both.eni}, the OS counted {case.both.os.middle}: "
-            f"counting never makes the OS see less, so at least {missing} is unexplained."
+        reason = Reason(
+            f"the network interfaces carried {case.both.eni}, the OS counted {case.both.os.middle}",
+            f": counting never makes the OS see less, so at least {missing} is unexplained",
         )
         return case.compared(Verdict.OS_DEFICIT, reason, unexplained=missing)
     side = max(case.physical, key=lambda side: side.too_little, default=None)
@@ -420,9 +420,10 @@ def _os_deficit(case: _Case) -> Judgement | None:
         return _unverified(case)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
-    reason = (
-        f"The network interfaces {side.direction} {side.carried}, the physical devices counted "
-        f"{side.counted.middle} of it: at least {side.too_little} never crossed a device the OS sees."
+    reason = Reason(
+        f"the network interfaces {side.direction} {side.carried}, the physical devices counted "
+        f"{side.counted.middle} of it",
+        f": at least {side.too_little} never crossed a device the OS sees",
     )
     return case.compared(Verdict.OS_DEFICIT, reason, unexplained=side.too_little)
 
@@ -435,9 +436,9 @@ def _os_excess(case: _Case) -> Judgement | None:
         return _unverified(case)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
-    reason = (
-        f"The physical devices {side.direction} {side.counted.middle}, "
-        f"the network interfaces {side.carried}: at least {side.too_much} more was counted than carried."
+    reason = Reason(
+        f"the physical devices {side.direction} {side.counted.middle}, the network interfaces {side.carried}",
+        f": at least {side.too_much} more was counted than carried",
     )
     return case.compared(Verdict.OS_EXCESS, reason, unexplained=side.too_much)
 
@@ -449,7 +450,7 @@ def _agree(case: _Case) -> Judgement | None:
     within = percent(case.rules.tolerance)
     return case.compared(
         Verdict.AGREE,
-        f"The OS counted {os} and the network interfaces carried {eni}: the same within {within}.",
+        Reason(f"the OS counted {os} and the network interfaces carried {eni}: the same within {within}"),
     )
 
 
@@ -458,23 +459,23 @@ def _pod_edge(case: _Case) -> Judgement | None:
         return None
     os, eni = case.both.os.middle, case.both.eni
     if os < eni:
-        reason = (
-            f"The OS counted {os} and the network interfaces carried {eni}: "
-            "as near as readings once a minute can tell, the same traffic."
+        reason = Reason(
+            f"the OS counted {os} and the network interfaces carried {eni}",
+            ": as near as readings once a minute can tell, the same traffic",
         )
     elif eni == ZERO:
-        reason = (
-            f"The OS counted {os} at the window's edge, and the network interfaces carried nothing inside it."
+        reason = Reason(
+            f"the OS counted {os} at the window's edge, and the network interfaces carried nothing inside it"
         )
     elif again := _carrying(case):
-        reason = (
-            f"The OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried: "
-            f"pod traffic is counted again at the pods' devices and once more on {again}."
+        reason = Reason(
+            f"the OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried",
+            f": pod traffic is counted again at the pods' devices and once more on {again}",
         )
     else:
-        reason = (
-            f"The OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried: "
-            "pod traffic is counted at the pod's own device and again at the network interface."
+        reason = Reason(
+            f"the OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried",
+            ": pod traffic is counted at the pod's own device and again at the network interface",
         )
     return case.compared(Verdict.POD_EDGE, reason)
 
@@ -487,9 +488,11 @@ def _node_local(case: _Case) -> Judgement | None:
     on_virtual = "the surplus" if case.only_enis else str(evidence.virtual.middle)
     return case.compared(
         Verdict.NODE_LOCAL,
-        f"The OS counted {case.both.os.middle}: {on_virtual} on virtual devices, and on the "
-        f"physical ones {physical} where the network interfaces carried {case.both.eni}, "
-        "so the surplus is traffic that never left the node.",
+        Reason(
+            f"the OS counted {case.both.os.middle}: {on_virtual} on virtual devices, and on the "
+            f"physical ones {physical} where the network interfaces carried {case.both.eni}",
+            ", so the surplus is traffic that never left the node",
+        ),
     )
 
 
@@ -506,8 +509,10 @@ def _unverified(case: _Case) -> Judgement:
     times = f", {case.both.os.middle / case.both.eni:,.0f} times" if case.both.eni > ZERO else " against"
     return case.compared(
         Verdict.UNVERIFIED,
-        f"The OS counted {case.both.os.middle}{times} the {case.both.eni} the network interfaces carried: "
-        f"traffic inside the node or a fault, and the devices cannot tell which, for {why}.",
+        Reason(
+            f"the OS counted {case.both.os.middle}{times} the {case.both.eni} the network interfaces carried",
+            f": traffic inside the node or a fault, and the devices cannot tell which, for {why}",
+        ),
         unexplained=None,
     )
 
@@ -515,9 +520,11 @@ def _unverified(case: _Case) -> Judgement:
 def _hangs_on_unknown_device(case: _Case, names: tuple[str, ...]) -> Judgement:
     return case.compared(
         Verdict.UNVERIFIED,
-        f"The OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}, "
-        f"and whether that is right hangs on a device of no known class ({', '.join(names)}), "
-        "which belongs in `physical_devices` or `virtual_devices`.",
+        Reason(
+            f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}",
+            f", and whether that is right hangs on a device of no known class ({', '.join(names)}), "
+            "which belongs in `physical_devices` or `virtual_devices`",
+        ),
         unexplained=None,
     )
 

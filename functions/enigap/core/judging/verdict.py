@@ -6,7 +6,7 @@ How a judgement is reached is in `judge`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
 
@@ -119,14 +119,33 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """One node's window. What cannot be known is None."""
+class Reason:
+    """Why a verdict was reached, in two parts: messages put between them for how long it has been so."""
 
-    node: Node
-    window: Window
-    verdict: Verdict
-    reason: str
-    """One plain sentence."""
+    seen: str
+    """What was seen, as the rest of a sentence that has begun: `the OS side reported 307 PB/s`."""
+    means: str = ""
+    """What that means, with what joins it on: `, more than any machine can move`."""
+
+    @classmethod
+    def of_sentence(cls, sentence: str) -> Reason:
+        """A sentence whose parts are not known: all of it is what was seen."""
+        return cls(sentence.removesuffix("."))
+
+    def __str__(self) -> str:
+        """One plain sentence."""
+        # Letters beyond ASCII stay as they are: the capital of some of them is two letters.
+        first = self.seen[:1].upper() if self.seen[:1].isascii() else self.seen[:1]
+        return f"{first}{self.seen[1:]}{self.means}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is known of a node's window. What cannot be known is None.
+
+    A field that is added here is in judgements and incidents; `documents.NODE_FIELDS` makes JSON of it.
+    """
+
     os: ByteRate | None = None
     eni: ByteRate | None = None
     eni_in: ByteRate | None = None
@@ -134,12 +153,8 @@ class Judgement:
     unexplained: ByteRate | None = None
     """At least this much; zero where everything is explained."""
     node_local_at_least: ByteRate | None = None
+    cause: str | None = None
     evidence: Evidence | Unusable | None = None
-    cause: Cause | None = None
-
-    @property
-    def explained(self) -> bool | None:
-        return self.verdict.explained
 
     @property
     def ratio(self) -> float | None:
@@ -147,6 +162,37 @@ class Judgement:
         if self.os is None or self.eni is None or self.eni <= ZERO:
             return None
         return self.os / self.eni
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFigures(Figures):
+    """A node as incidents remember it and documents show it."""
+
+    instance_id: str
+    node_name: str | None
+    verdict: str
+    explained: bool | None = None
+    reason: Reason = Reason("There was no room to remember its figures")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement(Figures):
+    """One node's window."""
+
+    node: Node
+    window: Window
+    verdict: Verdict
+    reason: Reason
+
+    @property
+    def explained(self) -> bool | None:
+        return self.verdict.explained
+
+    @property
+    def figures(self) -> NodeFigures:
+        known = {field.name: getattr(self, field.name) for field in fields(Figures)}
+        own = (self.node.instance_id, self.node.node_name, self.verdict, self.explained, self.reason)
+        return NodeFigures(*own, **known)
 
 
 def wants_evidence(judgement: Judgement) -> bool:

@@ -1,9 +1,9 @@
 """What people read: from news about incidents to the words of every channel.
 
-    News --event.notification--> one JSON object --for_email---> subject, email
-                                                 --for_slack---> Block Kit
-                                                 --for_amazon_q-> custom notification
-                                                 --for_sns-----> all of them, as one SNS message
+    News --notification_document--> one JSON object --letter_of--> one letter --for_email---> plain text
+                                                                              --for_slack---> Block Kit
+                                                                              --for_amazon_q-> notification
+                                                                              --for_sns-----> all in one
 
 The JSON object is the contract (docs/schemas/notification-1.schema.json), and every rendering is a function
 of it alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them,
@@ -14,22 +14,23 @@ which order) and `fitting`; last the renderings, `for_email`, `for_slack`, `for_
 """
 
 from enigap.core.messages.for_amazon_q import amazon_q
-from enigap.core.messages.for_email import prose, subject
+from enigap.core.messages.for_email import prose
 from enigap.core.messages.for_slack import slack, slack_alarm, slack_message
 from enigap.core.messages.for_sns import sns_message
-from enigap.core.messages.notification import NotAnEventError, notification
+from enigap.core.messages.letter import letter_of
+from enigap.core.messages.notification import NotANotificationError, notification_document
 from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
     "CAUSE_WORDS",
-    "NotAnEventError",
+    "NotANotificationError",
     "amazon_q",
-    "notification",
+    "letter_of",
+    "notification_document",
     "prose",
     "slack",
     "slack_alarm",
     "slack_message",
     "sns_message",
-    "subject",
     "summary",
 ]

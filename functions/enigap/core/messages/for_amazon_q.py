@@ -11,9 +11,7 @@ from typing import Final
 
 from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, fitting, json_size, name
-from enigap.core.messages.for_email import subject_of
-from enigap.core.messages.letter import Letter, Step, compose
-from enigap.core.messages.notification import read
+from enigap.core.messages.letter import Letter, Step
 
 LONGEST_TITLE: Final = 250
 MOST_BYTES: Final = 5_000
@@ -29,31 +27,30 @@ _ENTITY: Final = re.compile(r"&#?\w+;")
 _NOTHING: Final = "\N{ZERO WIDTH SPACE}"
 
 
-def amazon_q(document: Document) -> Document:
-    """The notification for an event. Raises NotAnEventError."""
-    event = read(document)
-    letter = compose(event)
-    one = event.incidents[0] if len(event.incidents) == 1 and not event.left_out else None
-    told = () if event.is_test else event.incidents
-    nodes = [node.instance_id for incident in told for node in incident.nodes]
+def amazon_q(letter: Letter) -> Document:
+    """Amazon Q's notification for the message."""
+    told = letter.notification
+    one = told.incidents[0] if len(told.incidents) == 1 and not told.left_out else None
+    incidents = () if told.is_test else told.incidents
+    nodes = [node.instance_id for incident in incidents for node in incident.nodes]
     steps = {"nextSteps": [_step(step) for step in letter.steps]} if letter.steps else {}
     return {
         "version": "1.0",
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": cut(_literal(subject_of(event)), LONGEST_TITLE),
+            "title": cut(_literal(letter.subject), LONGEST_TITLE),
             "description": _description(letter),
             **steps,
-            "keywords": [_literal(name(word)) for word in (event.cluster, event.region) if word],
+            "keywords": [_literal(name(word)) for word in (told.cluster, told.region) if word],
         },
         "metadata": {
             # A resolved incident appears below its opening.
-            "threadId": name(one.id if one else event.cluster, 250),
-            "summary": subject_of(event),
+            "threadId": name(one.id if one else told.cluster, 250),
+            "summary": letter.subject,
             "eventType": "enigap",
             "relatedResources": [name(node) for node in dict.fromkeys(nodes)][:10],
-            "additionalContext": {"account": name(event.account), "region": name(event.region)},
+            "additionalContext": {"account": name(told.account), "region": name(told.region)},
         },
     }
 

@@ -18,9 +18,8 @@ from typing import Any, Final
 
 from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
-from enigap.core.messages.for_email import subject_of
-from enigap.core.messages.letter import Step, compose
-from enigap.core.messages.notification import NotAnEventError, read
+from enigap.core.messages.letter import Letter, Step, letter_of
+from enigap.core.messages.notification import NotANotificationError
 from enigap.core.text import count, printable
 
 MOST_INCIDENTS: Final = 20
@@ -33,10 +32,8 @@ _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _LINK: Final = re.compile(r"https://[!-;=?-{}~]{1,1500}")
 
 
-def slack(document: Document) -> Document:
-    """The message for an event, `{"text": ..., "blocks": [...]}`. Raises NotAnEventError."""
-    event = read(document)
-    letter = compose(event)
+def slack(letter: Letter) -> Document:
+    """Slack's form of the message, `{"text": ..., "blocks": [...]}`."""
     paragraphs = [p.within(LONGEST_TEXT, size=_size) for p in letter.paragraphs[:MOST_INCIDENTS]]
     shown = fitting(paragraphs, MOST_CHARACTERS, _size)
     texts = [letter.preface, *paragraphs[:shown], letter.rest(shown)]
@@ -47,7 +44,7 @@ def slack(document: Document) -> Document:
         *([_section("\n".join(_step(step) for step in letter.steps))] if letter.steps else []),
         _context(letter.circumstances),
     ]
-    return _message(subject_of(event), blocks)
+    return _message(letter.subject, blocks)
 
 
 def slack_alarm(alarm: Mapping[str, Any]) -> Document:
@@ -68,7 +65,7 @@ def slack_alarm(alarm: Mapping[str, Any]) -> Document:
 def slack_message(body: str) -> Document:
     """The message for whatever came out of the queue; what it does not know it shows as it is.
 
-    Takes an event or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
+    Takes a notification or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
     """
     text, value = body, _json(body)
     if _is_envelope(value):
@@ -79,8 +76,8 @@ def slack_message(body: str) -> Document:
             return slack_alarm(value)
         if "schema" in value:
             try:
-                return slack(dict(value))
-            except NotAnEventError:
+                return slack(letter_of(dict(value)))
+            except NotANotificationError:
                 pass  # Shown below as it is: people rather read JSON than miss something.
     return _unknown(text)
 

@@ -1,4 +1,4 @@
-"""All renderings of an event as the one message that SNS takes, never above its limit."""
+"""All renderings of a notification as the one message that SNS takes, never above its limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, json_size
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
-from enigap.core.messages.notification import badness, read, tallies, tally_document
+from enigap.core.messages.letter import letter_of
+from enigap.core.messages.notification import Notification, badness, tallies, tally_document
 
 MOST_BYTES: Final = 255 * 1024
 """SNS takes 256 KiB for all protocols together, message attributes included."""
@@ -31,36 +32,39 @@ _FIELDS: Final = (
 )
 
 
-def sns_message(document: Document) -> str:
-    """What to publish with MessageStructure=json: ASCII, and at most `MOST_BYTES`.
+def sns_message(document: Document) -> dict[str, str]:
+    """What to publish, as SNS names it: Subject and, with MessageStructure=json, Message.
 
-    People's texts say what they leave out. The event for programs does without device lists first, then
-    without all but the worst nodes, then without the mildest incidents, which it counts in `left_out`.
-    Raises NotAnEventError.
+    The message is ASCII, and at most `MOST_BYTES`. People's texts say what they leave out. The notification
+    for programs does without device lists first, then without all but the worst nodes, then without the
+    mildest incidents, which it counts in `left_out`. Raises NotANotificationError.
     """
-    text = prose(document)
+    letter = letter_of(document)
+    text = prose(letter)
     message = {
         "default": text,
         "email": text,
-        "https": json.dumps(amazon_q(document)),
+        "https": json.dumps(amazon_q(letter)),
         "lambda": "",
         "sqs": "",
     }
-    body = json.dumps(_within(document, (MOST_BYTES - len(json.dumps(message))) // 2))
-    return json.dumps({**message, "lambda": body, "sqs": body})
+    room = (MOST_BYTES - len(json.dumps(message))) // 2
+    body = json.dumps(_within(document, letter.notification, room))
+    message |= {"lambda": body, "sqs": body}
+    return {"Subject": letter.subject, "MessageStructure": "json", "Message": json.dumps(message)}
 
 
-def _within(document: Document, room: int) -> Document:
+def _within(document: Document, notification: Notification, room: int) -> Document:
     for smaller in _smaller(document):
         if _size(smaller) <= room:
             return smaller
     worst_first = sorted(document["incidents"], key=badness)
 
     def size(kept: int) -> int:
-        return _size(_worst(document, worst_first, kept))
+        return _size(_worst(document, notification, worst_first[:kept]))
 
     kept = bisect_right(range(len(worst_first) + 1), room, key=size)
-    return _worst(document, worst_first, max(0, kept - 1))
+    return _worst(document, notification, worst_first[: max(0, kept - 1)])
 
 
 def _smaller(document: Document) -> Iterator[Document]:
@@ -82,13 +86,13 @@ def _without_devices(node: Document) -> Document:
     return {**node, "evidence": {**evidence, "devices": [], "devices_left_out": left_out}}
 
 
-def _worst(document: Document, worst_first: list[Document], kept: int) -> Document:
-    """The event with only so many incidents, each with its worst node, and the rest counted."""
-    event = read({**document, "incidents": worst_first[kept:]})
+def _worst(document: Document, notification: Notification, worst: list[Document]) -> Document:
+    """The notification with only the worst incidents, each with its worst node, and the rest counted."""
+    rest = tallies(notification.incidents[len(worst) :], notification.left_out)
     smaller: Document = {
         **{key: document[key] for key in _FIELDS if key in document},
-        "incidents": [_with_nodes(item, 1) for item in worst_first[:kept]],
-        "left_out": [tally_document(tally) for tally in tallies(event.incidents, event.left_out)],
+        "incidents": [_with_nodes(item, 1) for item in worst],
+        "left_out": [tally_document(tally) for tally in rest],
     }
     shortened: Document = _shortened(smaller)
     return shortened

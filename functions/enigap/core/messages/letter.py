@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from enigap.core.counting.units import ByteRate
+from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
 from enigap.core.instants import timestamp
-from enigap.core.judging.cluster import FindingKind
-from enigap.core.messages.fitting import argument, cut_to, name
-from enigap.core.messages.notification import Event, Tally, ToldIncident, ToldNode, tallies
+from enigap.core.judging.cluster import FindingKind, is_finding
+from enigap.core.judging.verdict import NodeFigures
+from enigap.core.messages.fitting import argument, cut_to, in_ascii, name
+from enigap.core.messages.notification import Notification, Tally, ToldIncident, read, tallies
 from enigap.core.messages.words import TEST_WORDS, node_label, words_for
 from enigap.core.text import count
+
+LONGEST_SUBJECT: Final = 99
+"""SNS takes fewer than 100 characters, all of them printable ASCII."""
 
 LONGEST_SUMMARY: Final = 1200
 LONGEST_LINK: Final = 1000
@@ -61,59 +66,66 @@ class Step:
 class Letter:
     """A message."""
 
+    notification: Notification
+    subject: str
+    """One line of printable ASCII, under 100 characters: what SNS takes, and what a phone shows of it all."""
     title: str
     """Cluster and headline."""
-    preface: str | None
-    """Of a test, which says nothing else. The project's own words, as of a step."""
-    paragraphs: tuple[Paragraph, ...]
-    """One for each incident of the event, worst first."""
-    steps: tuple[Step, ...]
-    dashboard: str | None
-    runbook: str | None
     circumstances: str
-    event: Event
+    preface: str | None = None
+    """Of a test, which says nothing else. The project's own words, as of a step."""
+    paragraphs: tuple[Paragraph, ...] = ()
+    """One for each incident of the notification, worst first."""
+    steps: tuple[Step, ...] = ()
+    dashboard: str | None = None
+    runbook: str | None = None
 
     def rest(self, shown: int) -> str | None:
         """What is not shown when only so many paragraphs are, counted exactly; None for nothing."""
-        rest = tallies(self.event.incidents[shown:], self.event.left_out)
-        if not rest or self.event.is_test:
+        rest = tallies(self.notification.incidents[shown:], self.notification.left_out)
+        if not rest or self.notification.is_test:
             return None
         kinds = ", ".join(f"{t.incidents:,} {name(t.verdict)} {t.news.value}" for t in rest)
         incidents = count(sum(t.incidents for t in rest), "more incident")
         return f"And {incidents} about {count(sum(t.nodes for t in rest), 'node')}: {kinds}."
 
 
-def compose(event: Event) -> Letter:
-    """The message that an event comes to."""
-    where = f"region {name(event.region)}, account {name(event.account)}"
-    if event.is_test:
-        return Letter(
-            title=headline(event),
-            preface=TEST_WORDS,
-            paragraphs=(),
-            steps=(),
-            dashboard=None,
-            runbook=None,
-            circumstances=f"R{where[1:]}",
-            event=event,
-        )
+def letter_of(document: Document) -> Letter:
+    """The message that a notification comes to. Raises NotANotificationError."""
+    told = read(document)
+    headline, where = _headline(told), f"region {name(told.region)}, account {name(told.account)}"
+    if told.is_test:
+        return Letter(told, _subject(None, headline), headline, f"R{where[1:]}", preface=TEST_WORDS)
     return Letter(
-        title=f"{name(event.cluster)}: {headline(event)}",
-        preface=None,
-        paragraphs=tuple(_paragraph(incident) for incident in event.incidents),
-        steps=tuple(_steps(event)),
-        dashboard=name(event.dashboard_url, LONGEST_LINK),
-        runbook=name(event.runbook_url, LONGEST_LINK) if event.runbook_url else None,
-        circumstances=f"Window {event.start:%Y-%m-%d %H:%M}-{event.end:%H:%M} UTC, {where}",
-        event=event,
+        told,
+        subject=_subject(told.cluster, headline),
+        title=f"{name(told.cluster)}: {headline}",
+        circumstances=f"Window {told.start:%Y-%m-%d %H:%M}-{told.end:%H:%M} UTC, {where}",
+        paragraphs=tuple(_paragraph(incident) for incident in told.incidents),
+        steps=tuple(_steps(told)),
+        dashboard=name(told.dashboard_url, LONGEST_LINK),
+        runbook=name(told.runbook_url, LONGEST_LINK) if told.runbook_url else None,
     )
 
 
-def headline(event: Event) -> str:
+def _subject(cluster: str | None, headline: str) -> str:
+    what, start = in_ascii(headline), "enigap: "
+    if cluster is None:
+        return f"{start}{what}"
+    # Names give way to what is the matter, for that may be all that a phone shows.
+    room = max(12, LONGEST_SUBJECT - len(start) - len(": ") - len(what))
+    cluster = in_ascii(cluster[:LONGEST_SUBJECT])
+    if len(cluster) > room:
+        cluster = f"{cluster[: room - 3]}..."
+    text = f"{start}{cluster}: {what}"
+    return text if len(text) <= LONGEST_SUBJECT else f"{text[: LONGEST_SUBJECT - 3]}..."
+
+
+def _headline(notification: Notification) -> str:
     """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 incident resolved`."""
-    if event.is_test:
+    if notification.is_test:
         return "TEST: nothing is wrong"
-    everything = tallies(event.incidents, event.left_out)
+    everything = tallies(notification.incidents, notification.left_out)
     is_open = [tally for tally in everything if tally.news is not NewsKind.RESOLVED]
     resolved = sum(tally.incidents for tally in everything if tally.news is NewsKind.RESOLVED)
     parts = list(_open_parts(is_open))
@@ -128,7 +140,7 @@ def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
     verdicts = {tally.verdict: None for tally in is_open}
     if FindingKind.NOT_COLLECTED in verdicts:
         yield "not collected"
-    about_nodes = [tally for tally in is_open if tally.verdict not in set(FindingKind)]
+    about_nodes = [tally for tally in is_open if not is_finding(tally.verdict)]
     if about_nodes:
         yield f"{count(sum(t.nodes for t in about_nodes), 'node')} unexplained ({_verdicts(about_nodes)})"
     if FindingKind.UNREADABLE in verdicts:
@@ -152,7 +164,7 @@ def _paragraph(incident: ToldIncident) -> Paragraph:
     return Paragraph(f"{lead}: {text}", tuple(_line(node) for node in nodes), incident.node_count)
 
 
-def _line(node: ToldNode) -> str:
+def _line(node: NodeFigures) -> str:
     unexplained = "" if node.unexplained is None else f", at least {node.unexplained} unexplained"
     return (
         f"{node_label(node.instance_id, node.node_name)}: "
@@ -164,20 +176,20 @@ def _figure(rate: ByteRate | None) -> str:
     return "unknown" if rate is None else str(rate)
 
 
-def _steps(event: Event) -> Iterable[Step]:
-    is_open = [each for each in event.incidents if each.news is not NewsKind.RESOLVED]
+def _steps(notification: Notification) -> Iterable[Step]:
+    is_open = [each for each in notification.incidents if each.news is not NewsKind.RESOLVED]
     if not is_open:
         yield Step("Nothing to do.")
         return
     worst = is_open[0]
-    cluster, region = argument(event.cluster), argument(event.region)
+    cluster, region = argument(notification.cluster), argument(notification.region)
     if words := words_for(worst.verdict, worst.cause):
         yield Step(words.to_do, words.command and words.command.format(cluster=cluster, region=region))
     where = f"--region {region}"
-    at = f"--at {timestamp(event.settled_at)}"
-    tally = [each for each in tallies(is_open, event.left_out) if each.news is not NewsKind.RESOLVED]
-    if worst.is_about_nodes and worst.nodes:
-        nodes = sum(each.nodes for each in tally if each.verdict not in set(FindingKind))
+    at = f"--at {timestamp(notification.settled_at)}"
+    tally = [each for each in tallies(is_open, notification.left_out) if each.news is not NewsKind.RESOLVED]
+    if worst.nodes and not is_finding(worst.verdict):
+        nodes = sum(each.nodes for each in tally if not is_finding(each.verdict))
         yield Step(
             f"To see {'the worst node' if nodes > 1 else 'it'} device by device:",
             f"enigap explain {argument(worst.nodes[0].instance_id)} {where} {at}",

@@ -1,12 +1,11 @@
-"""The event: the one JSON object that every channel's words are made from, written here and read here.
+"""The notification: the one JSON object that every channel's words are made from, written here and read here.
 
 Written from news, read into values that the renderings can rely on: whatever is not of that form is refused
-at the door (`NotAnEventError`), and what a later version adds is ignored.
+at the door (`NotANotificationError`), and what a later version adds is ignored.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,26 +13,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from enigap.core import strict
 from enigap.core.counting.rules import Rules
-from enigap.core.counting.units import ZERO, ByteRate
-from enigap.core.documents import Document, window_document
+from enigap.core.documents import Document, node_document, node_figures, window_document
 from enigap.core.incidents.incident import News, NewsKind, NewsReason
 from enigap.core.instants import instant, timestamp
 from enigap.core.judging.cluster import FindingKind
-from enigap.core.judging.verdict import Verdict
+from enigap.core.judging.verdict import NodeFigures, Verdict
 from enigap.core.messages.words import summary
 
 NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
 
 
-class NotAnEventError(ValueError):
-    """The document is no event of a schema this version knows."""
+class NotANotificationError(ValueError):
+    """The document is no notification of a schema this version knows."""
 
 
 # --- written
 
 
-def notification(
+def notification_document(
     news: Sequence[News],
     *,
     account: str,
@@ -43,7 +42,7 @@ def notification(
     settle: timedelta,
     runbook_url: str | None = None,
 ) -> Document:
-    """The event for one cluster's news, at least one; worst first. Its window is the newest of the news."""
+    """The notification for one cluster's news, at least one; worst first. Its window is their newest."""
     window = max(item.window for item in news)
     document: Document = {
         "schema": NOTIFICATION_SCHEMA,
@@ -67,14 +66,14 @@ def _incident_document(news: News) -> Document:
     incident = news.incident
     return {
         "id": incident.id,
-        "news": news.news.value,
+        "news": news.kind.value,
         "why": news.why.value,
         "verdict": incident.verdict,
         "cause": incident.cause,
         "since": timestamp(incident.since),
         "node_count": incident.node_count,
         "summary": summary(news),
-        "nodes": list(incident.nodes),
+        "nodes": [node_document(node) for node in incident.nodes],
     }
 
 
@@ -111,19 +110,8 @@ def badness(incident: Document) -> tuple[int, int, int, float, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldNode:
-    """A node of an incident and its three numbers; None: unknown."""
-
-    instance_id: str
-    node_name: str | None
-    os: ByteRate | None
-    eni: ByteRate | None
-    unexplained: ByteRate | None
-
-
-@dataclass(frozen=True, slots=True)
 class ToldIncident:
-    """An incident as the event tells of it."""
+    """An incident as the notification tells of it."""
 
     id: str
     news: NewsKind
@@ -131,12 +119,7 @@ class ToldIncident:
     cause: str | None
     node_count: int
     summary: str
-    nodes: tuple[ToldNode, ...]
-
-    @property
-    def is_about_nodes(self) -> bool:
-        """Whether it is about some of the cluster's nodes, and not about the cluster as a whole."""
-        return self.verdict not in set(FindingKind)
+    nodes: tuple[NodeFigures, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +133,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An event that has been read."""
+class Notification:
+    """A notification that has been read."""
 
     account: str
     region: str
@@ -166,19 +149,21 @@ class Event:
     incidents: tuple[ToldIncident, ...]
     """Worst first."""
     left_out: tuple[Tally, ...]
-    """What had no room in the event."""
+    """What had no room in the notification."""
 
 
-def read(document: Any) -> Event:
-    """The event that a JSON value is. Raises NotAnEventError."""
+def read(document: Any) -> Notification:
+    """The notification that a JSON value is. Raises NotANotificationError."""
     try:
-        return _event(document)
+        return _notification(document)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise NotAnEventError(f"no event that this version knows: {type(error).__name__}") from error
+        raise NotANotificationError(
+            f"no notification that this version knows: {type(error).__name__}"
+        ) from error
 
 
 def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:
-    """Incidents counted by news and verdict, worst first; what was left out of the event is added."""
+    """Incidents counted by news and verdict, worst first; what was left out of the notification is added."""
     number: Counter[tuple[NewsKind, str]] = Counter()
     nodes: Counter[tuple[NewsKind, str]] = Counter()
     for incident in incidents:
@@ -200,20 +185,20 @@ def tally_document(tally: Tally) -> Document:
     }
 
 
-def _event(document: Any) -> Event:
+def _notification(document: Any) -> Notification:
     if document["schema"] != NOTIFICATION_SCHEMA:
         raise ValueError("another schema")
     start, end = (instant(document["window"][edge]).astimezone(UTC) for edge in ("start", "end"))
     settled_at = document.get("settled_at")
-    return Event(
-        account=_text(document["account"]),
-        region=_text(document["region"]),
-        cluster=_text(document["cluster"]),
+    return Notification(
+        account=strict.text(document["account"]),
+        region=strict.text(document["region"]),
+        cluster=strict.text(document["cluster"]),
         start=start,
         end=end,
         settled_at=instant(settled_at) if settled_at is not None else end + Rules().settle,
-        dashboard_url=_dashboard_at(_text(document["dashboard_url"]), start, end),
-        runbook_url=_text_or_none(document.get("runbook_url")),
+        dashboard_url=_dashboard_at(strict.text(document["dashboard_url"]), start, end),
+        runbook_url=strict.optional_text(document.get("runbook_url")),
         is_test=_is_test(document),
         incidents=tuple(_incident(item) for item in sorted(document["incidents"], key=badness)),
         left_out=tuple(_tally(item) for item in document.get("left_out", ())),
@@ -229,52 +214,19 @@ def _is_test(document: Mapping[str, Any]) -> bool:
 
 def _incident(document: Mapping[str, Any]) -> ToldIncident:
     return ToldIncident(
-        id=_text(document["id"]),
+        id=strict.text(document["id"]),
         news=NewsKind(document["news"]),
-        verdict=_text(document["verdict"]),
-        cause=_text_or_none(document["cause"]),
-        node_count=_whole(document["node_count"]),
-        summary=_text(document["summary"]),
-        nodes=tuple(_node(node) for node in document["nodes"]),
-    )
-
-
-def _node(document: Mapping[str, Any]) -> ToldNode:
-    return ToldNode(
-        instance_id=_text(document["instance_id"]),
-        node_name=_text_or_none(document["node_name"]),
-        os=_rate(document["os_bytes_per_second"]),
-        eni=_rate(document["eni_bytes_per_second"]),
-        unexplained=_rate(document["unexplained_bytes_per_second"]),
+        verdict=strict.text(document["verdict"]),
+        cause=strict.optional_text(document["cause"]),
+        node_count=strict.count(document["node_count"]),
+        summary=strict.text(document["summary"]),
+        nodes=tuple(node_figures(node) for node in document["nodes"]),
     )
 
 
 def _tally(document: Mapping[str, Any]) -> Tally:
-    news, verdict = NewsKind(document["news"]), _text(document["verdict"])
-    return Tally(news, verdict, _whole(document["incidents"]), _whole(document["nodes"]))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError(f"expected a count, found {type(value).__name__}")
-    return value
-
-
-def _rate(value: Any) -> ByteRate | None:
-    if value is None:
-        return None
-    rate = ByteRate(float(value))
-    return rate if math.isfinite(rate.bytes_per_second) and rate >= ZERO else None
+    news, verdict = NewsKind(document["news"]), strict.text(document["verdict"])
+    return Tally(news, verdict, strict.count(document["incidents"]), strict.count(document["nodes"]))
 
 
 # --- the link

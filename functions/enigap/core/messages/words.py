@@ -5,16 +5,14 @@ Figures and reason are those of the judgement; nothing is worked out anew here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from enigap.core.counting.units import ByteRate
-from enigap.core.documents import Document
+from enigap.core.counting.units import ZERO
 from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
-from enigap.core.judging.verdict import Cause, Verdict
+from enigap.core.judging.verdict import Cause, NodeFigures, Reason, Verdict
 from enigap.core.messages.fitting import beginning_and_end, lasting, name
 from enigap.core.text import count
 
@@ -112,13 +110,16 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
 TEST_WORDS: Final = "This is a test, sent with `enigap notify --test`. Nothing to do."
 
 # Of many nodes at once, where one node's reason would be about the wrong one.
-_OF_MANY: Final[Mapping[str, str]] = {
-    Verdict.OS_DEFICIT: "the OS counted less than the network interfaces carried: counting never makes it "
-    "see less",
-    Verdict.OS_EXCESS: "the physical devices counted more than the network interfaces carried",
-    Verdict.IMPLAUSIBLE: "rates that no machine can have were reported",
-    Verdict.OS_SILENT: "EC2 reported traffic and Container Insights nothing: their agents are down or "
-    "blind, or their metrics are lost",
+_OF_MANY: Final[Mapping[str, Reason]] = {
+    Verdict.OS_DEFICIT: Reason(
+        "the OS counted less than the network interfaces carried", ": counting never makes it see less"
+    ),
+    Verdict.OS_EXCESS: Reason("the physical devices counted more than the network interfaces carried"),
+    Verdict.IMPLAUSIBLE: Reason("rates that no machine can have were reported"),
+    Verdict.OS_SILENT: Reason(
+        "EC2 reported traffic and Container Insights nothing",
+        ": their agents are down or blind, or their metrics are lost",
+    ),
 }
 
 _ENDINGS: Final = {
@@ -128,15 +129,13 @@ _ENDINGS: Final = {
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
 }
 
-_MEANING: Final = re.compile(": |, more than ")
-"""Where a reason goes on from what was seen to what that means."""
 _LONGEST_REASON: Final = 900
 
 
 def summary(news: News) -> str:
     """The paragraph for one piece of news, on one line."""
     incident = news.incident
-    if news.news is NewsKind.RESOLVED:
+    if news.kind is NewsKind.RESOLVED:
         over = beginning_and_end(incident.since, news.window.end)
         return f"{_who(incident)}: {_ending(news)}. The incident ({name(incident.verdict)}) {over}."
     if news.why is NewsReason.TEST:
@@ -159,27 +158,28 @@ def node_label(instance_id: str, node_name: str | None) -> str:
 
 
 def _ending(news: News) -> str:
-    if news.why is NewsReason.NODE_GONE and news.incident.verdict in set(FindingKind):
+    if news.why is NewsReason.NODE_GONE and news.incident.is_about_cluster:
         return "no node is left"
     return _ENDINGS.get(news.why, "over")
 
 
 def _who(incident: Incident) -> str:
     cluster, target, _ = incident.id.rsplit("/", 2)
-    if incident.verdict in set(FindingKind):
+    if incident.is_about_cluster:
         return name(cluster)
     if incident.is_cluster_wide:
         return f"{count(incident.node_count, 'node')} in {name(cluster)}"
-    node_name = incident.nodes[0]["node_name"] if incident.nodes else None
+    node_name = incident.nodes[0].node_name if incident.nodes else None
     return f"{node_label(target, node_name)} in {name(cluster)}"
 
 
 def _what(incident: Incident, span: str) -> str:
-    if incident.verdict in set(FindingKind):
+    if incident.is_about_cluster:
         return _of_cluster(incident, span)
     worst = incident.nodes[0] if incident.nodes else None
     if incident.is_cluster_wide:
-        return f"{_lasting(_OF_MANY.get(incident.verdict, name(incident.verdict)), span)}{_worst(worst)}"
+        seen = _OF_MANY.get(incident.verdict) or Reason(incident.verdict)
+        return f"{_lasting(seen, span)}{_worst(worst)}"
     return _of_node(worst, span) if worst else f"{name(incident.verdict)} for {span}"
 
 
@@ -191,42 +191,35 @@ def _of_cluster(incident: Incident, span: str) -> str:
     return f"CloudWatch gave no answer about {_any_node(incident)} for {span}, so nothing can be judged"
 
 
-def _of_node(node: Document, span: str) -> str:
+def _of_node(node: NodeFigures, span: str) -> str:
     if _counted_less(node):
-        os, eni, unexplained = (
-            ByteRate(node[f"{what}_bytes_per_second"]) for what in ("os", "eni", "unexplained")
-        )
         return (
-            f"the network interfaces carried {eni}, the OS counted {os}. "
-            f"Counting never makes the OS see less: at least {unexplained} unexplained for {span}"
+            f"the network interfaces carried {node.eni}, the OS counted {node.os}. "
+            f"Counting never makes the OS see less: at least {node.unexplained} unexplained for {span}"
         )
-    reason = name(node["reason"], _LONGEST_REASON).rstrip(".")
-    reason = f"the {reason[4:]}" if reason.startswith("The ") else reason
-    return _lasting(reason, span)
+    return _lasting(node.reason, span)
 
 
-def _lasting(reason: str, span: str) -> str:
+def _lasting(reason: Reason, span: str) -> str:
     """The reason with how long: what was seen has lasted, and what it means comes behind it."""
-    meaning = _MEANING.search(reason)
-    end = meaning.start() if meaning else len(reason)
-    return f"{reason[:end]} for {span}{reason[end:]}"
+    return f"{name(reason.seen, _LONGEST_REASON)} for {span}{name(reason.means, _LONGEST_REASON)}"
 
 
-def _counted_less(node: Document) -> bool:
+def _counted_less(node: NodeFigures) -> bool:
     """Whether it is the two totals that contradict counting, and not the devices."""
-    os, eni = node["os_bytes_per_second"], node["eni_bytes_per_second"]
-    known = None not in (os, eni, node["unexplained_bytes_per_second"])
-    return node["verdict"] == Verdict.OS_DEFICIT and known and os < eni
+    if node.os is None or node.eni is None or node.unexplained is None:
+        return False
+    return node.verdict == Verdict.OS_DEFICIT and node.os < node.eni
 
 
-def _worst(node: Document | None) -> str:
+def _worst(node: NodeFigures | None) -> str:
     if node is None:
         return ""
-    who = f". The worst is {node_label(node['instance_id'], node['node_name'])}"
-    if unexplained := node["unexplained_bytes_per_second"]:
-        return f"{who}, at least {ByteRate(unexplained)} unexplained"
-    if eni := node["eni_bytes_per_second"]:
-        return f"{who}, with {ByteRate(eni)} on its network interfaces"
+    who = f". The worst is {node_label(node.instance_id, node.node_name)}"
+    if node.unexplained is not None and node.unexplained > ZERO:
+        return f"{who}, at least {node.unexplained} unexplained"
+    if node.eni is not None and node.eni > ZERO:
+        return f"{who}, with {node.eni} on its network interfaces"
     return who
 
 
