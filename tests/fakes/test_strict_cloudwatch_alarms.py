@@ -119,6 +119,17 @@ def test_an_alarm_starts_unchecked_and_tells_of_changes_only(fake: StrictCloudWa
     assert told == [("INSUFFICIENT_DATA", "OK"), ("OK", "ALARM", TOPIC), ("ALARM", "OK")]
 
 
+def test_a_changed_alarm_keeps_its_state_until_it_is_evaluated(fake: StrictCloudWatch, client: Any) -> None:
+    client.put_metric_alarm(**alarm(TreatMissingData="breaching", AlarmActions=[TOPIC]))
+    assert state_after(fake) == "ALARM"
+    fake.advance(timedelta(hours=1))
+    client.put_metric_alarm(**alarm())
+    [found] = client.describe_alarms()["MetricAlarms"]
+    assert (found["StateValue"], found["StateUpdatedTimestamp"]) == ("ALARM", NOON)
+    assert "AlarmActions" not in found
+    assert state_after(fake, fake.now) == "OK"
+
+
 OTHER = "strict_cloudwatch does not model this kind of alarm: leave out "
 REFUSED = {
     "metric math": ({"Metrics": [{"Id": "e", "Expression": "1"}]}, f"{OTHER}Metrics."),

@@ -103,9 +103,10 @@ class AlarmBook:
         self._store = store
 
     def put(self, request: Request, now: datetime) -> dict[str, Any]:
-        """PutMetricAlarm: an alarm starts in INSUFFICIENT_DATA."""
+        """PutMetricAlarm: a new alarm starts in INSUFFICIENT_DATA, a changed one keeps its state."""
         configuration = _checked(request.parameters)
-        self.alarms[configuration["AlarmName"]] = Alarm(configuration, state_updated=now)
+        alarm = self.alarms.setdefault(configuration["AlarmName"], Alarm(configuration, state_updated=now))
+        alarm.configuration = configuration
         return {}
 
     def describe(self, request: Request) -> dict[str, Any]:
