@@ -1,1 +1,1 @@
-"""The command line: the same core and adapters as the deployed functions, from a desk."""
+"""The command line. It uses the same core and adapters as the deployed functions."""

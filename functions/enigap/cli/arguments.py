@@ -1,4 +1,4 @@
-"""The arguments that several commands share, and how their text becomes a value."""
+"""Options and arguments that several commands share, and their parsing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MINUTES_KEPT = timedelta(days=15)
 
 
 class UsageError(Exception):
-    """The arguments cannot be meant: one sentence that names what to do."""
+    """Invalid arguments. `str()` is one sentence that says what to do."""
 
 
 class Format(StrEnum):
-    """How a result is printed."""
+    """Output formats."""
 
     TABLE = "table"
     JSON = "json"
@@ -33,7 +33,7 @@ class Format(StrEnum):
 
 Region = Annotated[
     str | None,
-    typer.Option(metavar="REGION", help="The AWS region; otherwise that of the environment or profile."),
+    typer.Option(metavar="REGION", help="The AWS region; by default that of the environment or profile."),
 ]
 Profile = Annotated[str | None, typer.Option(metavar="PROFILE", help="The AWS profile.")]
 Clusters = Annotated[
@@ -41,7 +41,7 @@ Clusters = Annotated[
     typer.Option(
         "--cluster",
         metavar="NAME",
-        help="A cluster to look at, or a pattern; may be repeated. All otherwise.",
+        help="A cluster's name, or a pattern; may be repeated. By default all.",
     ),
 ]
 Evidence = Annotated[
@@ -52,7 +52,7 @@ At = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; otherwise now.",
+        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; by default now.",
     ),
 ]
 Output = Annotated[Format, typer.Option("--format", help="A table for people or JSON for programs.")]
@@ -69,19 +69,19 @@ AS_DEPLOYED = Path("deployed")
 
 
 def options(values: Mapping[str, object]) -> tuple[str, ...]:
-    """Those that were given, as another command takes them."""
+    """The given options, as arguments for a suggested next command."""
     return tuple(part for name, value in values.items() if value for part in (name, str(value)))
 
 
 def window_at(at: str | None, now: datetime, rules: Rules) -> Window:
-    """The newest window settled at a time given as text. Raises UsageError."""
+    """Parse `--at`: the newest window settled at that time. Raises UsageError."""
     moment = now if at is None else _moment(at)
     if moment > now:
         raise UsageError(f"--at {at} is in the future: give a time that has passed.")
     kept_since = now - MINUTES_KEPT
     if moment > kept_since:
         window = Window.newest_settled(moment, rules.settle)
-        # A fetch that starts earlier gets no minutes at all, not even of the window itself.
+        # A request that starts earlier gets no one-minute data at all, not even of the window itself.
         if FetchSpan.of(window, rules.windows_fetched).start > kept_since:
             return window
     raise UsageError(
@@ -99,9 +99,9 @@ def _moment(text: str) -> datetime:
 
 
 def settings_from(path: Path | None, profile: str | None, region: str | None) -> Settings:
-    """The settings in a cdk.json or of the deployed enigap, or the defaults.
+    """The settings in a cdk.json, or those of the deployed enigap, or the defaults.
 
-    Raises UsageError, SettingsError or, for those deployed, AwsProblem.
+    Raises UsageError, SettingsError and, when reading the deployed settings, AwsProblem.
     """
     if path is None:
         return Settings()
@@ -115,7 +115,7 @@ def settings_from(path: Path | None, profile: str | None, region: str | None) ->
         raise UsageError(f"--settings {path} is no JSON ({error}): name a cdk.json.") from error
     context = document.get("context") if isinstance(document, Mapping) else None
     if not isinstance(context, Mapping) or "enigap" not in context:
-        # The defaults would be taken for what the file says.
+        # Not the defaults: the user would take them for the settings in the file.
         raise UsageError(f"--settings {path} has no `enigap` in a `context`: name a cdk.json that has.")
     try:
         return Settings.from_mapping(context["enigap"])

@@ -50,9 +50,9 @@ SCHEMA: Final = "enigap.backtest/1"
 MOST_DAYS: Final = MINUTES_KEPT.days - 1
 
 _WINDOWS_PER_FETCH: Final = 32
-"""A call about 125 nodes stays below 100,800 datapoints with so many, and is answered in one page."""
+"""With so many, a GetMetricData call for 125 nodes has less than 100,800 datapoints, hence one page."""
 _MOST_READINGS: Final = 10_000_000
-"""Held at a time, a few hundred megabytes of them."""
+"""Readings in memory at a time: a few hundred megabytes."""
 _READINGS_PER_WINDOW: Final = 24
 
 
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     at: At = None,
     evidence: Annotated[
         EvidencePolicy,
-        typer.Option(help="Whose devices are read, in every window; that takes long where traffic is local."),
+        typer.Option(help="Whose devices are read, in every window; slow where much traffic is local."),
     ] = EvidencePolicy.OFF,
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
@@ -98,15 +98,15 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The windows to look at again, oldest first."""
+    """The past windows to judge again, oldest first."""
 
     windows: Sequence[Window]
     windows_fetched: int
-    """How many each of them is judged by, itself included."""
+    """How many windows of data the judgement of one window needs, itself included."""
 
     @classmethod
     def of(cls, days: int, newest: Window, settings: Settings, now: datetime) -> Past:
-        """Raises UsageError for windows CloudWatch no longer has the minutes of."""
+        """The last days' windows. Raises UsageError if CloudWatch no longer has their one-minute data."""
         windows, fetched = days * timedelta(days=1) // GRID, settings.rules().windows_fetched
         if FetchSpan.of(newest, windows + fetched - 1).start <= now - MINUTES_KEPT:
             raise UsageError(
@@ -124,7 +124,7 @@ class Past:
         return self.windows[-1].end
 
     def portions(self, nodes: int) -> Iterator[tuple[Sequence[Window], FetchSpan]]:
-        """Windows that are fetched together for so many nodes, with what is fetched for them."""
+        """Batches of windows that are fetched together, sized for so many nodes, each with its time range."""
         room = _MOST_READINGS // (_READINGS_PER_WINDOW * max(1, nodes))
         size = max(1, min(_WINDOWS_PER_FETCH, room) - self.windows_fetched)
         for first in range(0, len(self.windows), size):
@@ -137,7 +137,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Totals that were fetched for many windows at once, given out for one after another."""
+    """A port that serves the totals of single windows from one fetch over many windows."""
 
     readings: Mapping[str, Readings | Unreadable]
 
@@ -167,12 +167,12 @@ def _reports(
                 evidence=settings.evidence,
                 evidence_max_nodes=settings.evidence_max_nodes,
             )
-            # That it cannot be read now says nothing about then.
+            # A failure to read today is no finding about that past window.
             if report.finding is None or report.finding.kind is not FindingKind.UNREADABLE:
                 yield report
 
 
-# --- what people see ---
+# --- output ---
 
 
 def show(
@@ -214,7 +214,7 @@ _NO_DEVICES: Final = (
 
 
 def _table(incidents: Sequence[Raised]) -> Table:
-    # In 80 columns the names give way, and nothing else does.
+    # In 80 columns only the names are shortened.
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for head in ("told, UTC", "lasted", "verdict"):
         table.add_column(head, no_wrap=True)
@@ -237,12 +237,12 @@ def _table(incidents: Sequence[Raised]) -> Table:
 
 
 def _target(raised: Raised) -> str | None:
-    """The instance it is about; None if it is about many."""
+    """The instance id of an incident with one node; None if it has several."""
     return None if raised.incident.is_cluster_wide else raised.incident.id.split("/")[-2]
 
 
 def _next_step(incidents: Iterable[Raised], settings: Settings, again: Sequence[str]) -> Text | None:
-    """How to look closer at the newest of them that is about one node."""
+    """The `enigap explain` command for the newest incident with one node."""
     of_one = [(raised.opened, target) for raised in incidents if (target := _target(raised))]
     if not of_one:
         return None
@@ -253,7 +253,7 @@ def _next_step(incidents: Iterable[Raised], settings: Settings, again: Sequence[
 
 
 def document(region: str, past: Past, replayed: Sequence[Replayed], billed: int) -> Document:
-    """What `enigap backtest --format json` prints."""
+    """The JSON document of `enigap backtest --format json`."""
     return {
         "schema": SCHEMA,
         "region": region,

@@ -1,4 +1,4 @@
-"""`enigap check`: a read-only look at an account's clusters, by the same path as the deployed function."""
+"""`enigap check`: judges an account's clusters read-only, with the deployed function's code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         bool, typer.Option("--all", help="List every node, explained ones included.")
     ] = False,
 ) -> int:
-    """Which nodes' gaps counting explains, and which it does not, and why.
+    """Judge every node: which gaps are explained by counting, which are not, and why.
 
     Exit status: 1 if a node is unexplained; else 2 if a node is unreadable, a cluster is not collected,
     nothing could be judged, or the command failed; else 0. Nodes that are merely unverified do not change it.
@@ -92,9 +92,9 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
 
 NARROWEST_TABLE = 64
-"""Columns below which not even the verdicts, ids and numbers would fit side by side."""
+"""Minimum width in columns for a table of verdicts, instance ids and numbers."""
 LISTED = {False: 50, None: 20, True: 20}
-"""How many nodes of a cluster are listed, by whether they are explained, unless all are asked for."""
+"""The most nodes of a cluster that are listed without `--all`, by `explained` of their verdicts."""
 
 
 def show(
@@ -107,9 +107,10 @@ def show(
     notes: Sequence[str] = (),
     everything: bool = False,
 ) -> None:
-    """Every cluster, worst nodes first, then the sum of it and what to do next.
+    """Print every cluster, worst nodes first, then a summary and the next step.
 
-    `rules` are those the reports were judged by, `again` the options by which `enigap explain` sees the same.
+    `rules` are those the reports were judged by, `again` the options that `enigap explain` needs to judge the
+    same window in the same way.
     """
     window = reports[0].window
     console.print(Text.assemble((printable(region), "bold"), f", {span_of(window)}"))
@@ -128,7 +129,7 @@ def show(
 
 
 def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
-    """The node to look at first, of all clusters; None where all is explained."""
+    """The worst node of all clusters; None if every node is explained."""
     judgements = [node.newest for report in reports for node in report.worst_first()]
     for explained in (False, None):
         found = [judgement for judgement in judgements if judgement.explained is explained]
@@ -166,7 +167,7 @@ def _cluster(
 
 
 def _block(judgement: Judgement) -> RenderableType:
-    """A node people should read about: what it is called, the verdict, and why."""
+    """An unexplained or unknown node as a paragraph: its name, verdict and reason."""
     style = STYLES[judgement.explained]
     return Group(
         Text.assemble((judgement.verdict.value, style), "  ", (node_label(judgement), "bold")),
@@ -175,7 +176,7 @@ def _block(judgement: Judgement) -> RenderableType:
 
 
 def _figures(judgement: Judgement) -> RenderableType:
-    """A line of the table where there is no room for one: a cut verdict or number would be a wrong one."""
+    """A table row as lines, for narrow terminals, where a truncated verdict or number would mislead."""
     style = STYLES[judgement.explained]
     figures = f"OS {rate(judgement.os)}, ENI {rate(judgement.eni)}, OS / ENI {ratio(judgement.ratio)}"
     return Group(
@@ -185,7 +186,7 @@ def _figures(judgement: Judgement) -> RenderableType:
 
 
 def _table(judgements: Sequence[Judgement]) -> Table:
-    # In 80 columns the names give way, and nothing else does.
+    # In 80 columns only the names are shortened.
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     table.add_column("verdict", no_wrap=True)
     table.add_column("node")
@@ -205,7 +206,7 @@ def _table(judgements: Sequence[Judgement]) -> Table:
 
 
 def _legend(report: ClusterReport, rules: Rules) -> Text:
-    """What the explained verdicts of this cluster mean; the others say why at length."""
+    """The meanings of the explained verdicts of this cluster; the other nodes have a reason each."""
     rows = (f"{v.value}: {meaning(v, rules)}" for v in report.verdicts if v.explained)
     return Text("\n".join(rows), "dim")
 

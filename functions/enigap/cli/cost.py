@@ -1,4 +1,4 @@
-"""What enigap costs a month, line by line, from list prices of one dated table.
+"""The cost model: enigap's monthly bill, line by line, from a dated table of list prices.
 
 | what is billed | how much of it there is |
 |---|---|
@@ -39,14 +39,14 @@ _PRICE_LIST = "AWS Price List API, read out by third parties in 2026"
 _RECALLED = "AWS's pricing page as remembered; not verified"
 
 GET_METRIC_DATA: Final = Price(0.01 / 1_000, "metric requested", _PRICE_LIST)
-"""There is no free tier, and up to five statistics of a metric in a call count once."""
+"""No free tier. Up to five statistics of a metric in one call are billed once."""
 CUSTOM_METRIC_TIERS: Final = (
     (10_000, Price(0.30, "metric-month", _PRICE_LIST)),
     (250_000, Price(0.10, "metric-month", _PRICE_LIST)),
     (1_000_000, Price(0.05, "metric-month", _PRICE_LIST)),
     (float("inf"), Price(0.02, "metric-month", _PRICE_LIST)),
 )
-"""Up to how many metrics of an account and region each price holds."""
+"""Price tiers: up to how many custom metrics of an account and region each price applies."""
 API_REQUEST: Final = Price(0.01 / 1_000, "PutMetricData or ListMetrics request", _PRICE_LIST)
 ALARM: Final = Price(0.10, "alarm-month", _PRICE_LIST)
 LOGS_INGESTED: Final = Price(0.50, "GB of the functions' own logs", _PRICE_LIST)
@@ -63,7 +63,7 @@ SERIES_PER_LISTING: Final = 500
 
 FUNCTION_GIGABYTES: Final = 1.0
 FUNCTION_SECONDS_PER_RUN: Final = 5.0
-"""Waiting for CloudWatch, loading what is not in memory, saying nothing."""
+"""Seconds of a run, on average, assumed: waiting for CloudWatch, some cold starts, no messages."""
 FUNCTION_SECONDS_PER_NODE: Final = 0.0015
 """Measured client time per node is 0.5 ms of one core (see bench/); a gigabyte buys about half a core, and as
 much again is waiting."""
@@ -72,14 +72,14 @@ LOG_BYTES_PER_RUN: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What there is to watch, and how."""
+    """The nodes to watch, and the settings that influence the bill."""
 
     nodes: int
     clusters: int = 1
     schedule_minutes: int = Settings().schedule_minutes
     publish: Publish = Settings().publish
     flagged_nodes: int = 0
-    """How many nodes have an open question at any time: what `publish = flagged` publishes."""
+    """Nodes not explained at any time: those with metrics if `publish` is `flagged`."""
     alarms: int = 12
     emails_per_month: int = 30
 
@@ -98,7 +98,7 @@ class Line:
 
 
 def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
-    """The lines of a month, the dearest kinds of cost first."""
+    """The lines of a monthly bill, in a fixed order, usually the largest first."""
     read = METRICS_PER_NODE * fleet.nodes * fleet.runs_per_month
     metrics = published_metrics(fleet)
     requests = fleet.runs_per_month * (
@@ -145,7 +145,7 @@ class Lever:
 
 
 def levers(fleet: Fleet) -> tuple[Lever, ...]:
-    """What each lever would save from this fleet's bill, the largest saving first."""
+    """The levers with their savings on this fleet's bill, the largest first."""
     options = [
         ("publish = cluster", replace(fleet, publish=Publish.CLUSTER), "nodes have no metrics of their own"),
         (
@@ -177,7 +177,7 @@ def levers(fleet: Fleet) -> tuple[Lever, ...]:
 
 
 def published_metrics(fleet: Fleet) -> int:
-    """Distinct custom metrics with data: each cluster's, the worst cluster's, the planner's, the nodes'."""
+    """Distinct custom metrics: of each cluster, the worst cluster, the planner and the nodes."""
     nodes = {Publish.ALL: fleet.nodes, Publish.FLAGGED: fleet.flagged_nodes, Publish.CLUSTER: 0}
     per_cluster = len(of(Scope.CLUSTER))
     return (
@@ -188,13 +188,13 @@ def published_metrics(fleet: Fleet) -> int:
 
 
 def data_per_run(fleet: Fleet) -> int:
-    """How many values one run over all clusters publishes."""
+    """Datapoints published by one run over all clusters."""
     per_cluster = len(of(Scope.CLUSTER))
     return published_metrics(fleet) + (fleet.clusters - 1) * per_cluster
 
 
 def custom_metrics(count: int) -> float:
-    """Dollars a month for so many custom metrics, tier by tier, were they the only ones in the account."""
+    """Dollars a month for so many custom metrics, tier by tier, if the account has no others."""
     dollars, below = 0.0, 0.0
     for up_to, price in CUSTOM_METRIC_TIERS:
         dollars += max(0.0, min(count, up_to) - below) * price.dollars
@@ -203,5 +203,5 @@ def custom_metrics(count: int) -> float:
 
 
 def _at_least_one(clusters: int, requests: float) -> float:
-    """Requests of a run: each cluster makes at least one."""
+    """Requests of one run, where each cluster makes at least one."""
     return max(float(clusters), requests)

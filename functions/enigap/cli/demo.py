@@ -1,4 +1,4 @@
-"""`enigap demo`: the whole pipeline on an AWS of its own, no account needed."""
+"""`enigap demo`: runs the demo of a checkout."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 def command() -> NoReturn:
-    """Recorded nodes, judged: the whole pipeline on an embedded AWS, no account needed."""
+    """Run the whole pipeline with recorded nodes on an embedded AWS, no account needed."""
     if not (CHECKOUT / "demo" / "__main__.py").exists() or not (CHECKOUT / "cdk.json").exists():
         raise UsageError("The demo needs a checkout: clone the project and run `make demo` in it.")
-    # In place of this process, so that a signal to stop it reaches the demo and what it started.
+    # Replace this process, so that a signal reaches the demo and its child processes.
     os.chdir(CHECKOUT)
     os.execv(sys.executable, [sys.executable, "-m", "demo"])  # noqa: S606 - our own interpreter, no shell

@@ -1,4 +1,4 @@
-"""What the commands for a deployed enigap share: finding it, and its state as it stands now."""
+"""Finds the deployed enigap and opens its state table: for the commands status, silence and notify."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from enigap.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployed enigap with its state at one moment."""
+    """A deployed enigap with its state table at one moment."""
 
     aws: Aws
     stack: Deployment
     states: StateTable
 
     def settings(self) -> Settings:
-        """What it was set to when it was deployed."""
+        """The settings that it was deployed with."""
         return Settings.from_env(deployment.environment(self.aws.client("lambda"), self.stack))
 
 

@@ -41,7 +41,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     ] = None,
     output: Output = Format.TABLE,
 ) -> int:
-    """What watching so many nodes costs a month at list prices, and what each lever saves."""
+    """Estimate the monthly cost at list prices, and what each lever saves."""
     if schedule_minutes not in SCHEDULES:
         raise UsageError(f"--schedule-minutes takes 15, 30 or 60, not {schedule_minutes}.")
     if clusters > nodes:

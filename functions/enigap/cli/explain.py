@@ -76,7 +76,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         judgement = examine(node, window, settings.rules(), sources(aws, settings))
         finding = None
         if judgement.verdict is Verdict.OS_SILENT:
-            # Where no node reports it is nothing about this one, and `check` says so, too.
+            # A finding about the whole cluster; `check` prints it, too.
             say(f"reading the other nodes of {cluster.name}")
             unread = replace(settings, evidence=EvidencePolicy.OFF)
             finding = assess_found(aws, unread, cluster, window).finding
@@ -106,12 +106,12 @@ def _node(aws: Aws, settings: Settings, instance_id: str) -> tuple[Node, FoundCl
 
 
 def _names(node: Node) -> set[str]:
-    """What people call the node; the table of `check` shows the short name."""
+    """The names by which the node can be given; the table of `check` shows the short one."""
     return {node.instance_id, node.node_name or "", short_name(node)} - {""}
 
 
 def show(console: Console, region: str, judgement: Judgement, finding: Finding | None = None) -> None:
-    """One node: the verdict with its likely cause, both sides, every device, and what to do next."""
+    """Print one node: the verdict with its likely cause, both sides, every device, and the next step."""
     console.print(
         Text.assemble(
             (node_label(judgement), "bold"),

@@ -1,4 +1,4 @@
-"""How the terminal shows names, rates and ratios. Everything from outside is escaped."""
+"""Formats names, rates and ratios for the terminal. Untrusted text is escaped."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:
         explained: sum(v for r in reports for k, v in r.verdicts.items() if k.explained is explained)
         for explained in MARKS
     }
-    # With a finding the nodes may have no verdicts.
+    # With a finding about the cluster, the nodes may have no verdicts.
     return counts | {None: sum(r.node_count for r in reports) - counts[False] - counts[True]}
 
 
 def short_name(node: Node) -> str:
-    """The node's name without its domain; empty where Container Insights never gave it one."""
+    """The node's name without its domain; empty if Container Insights reports none."""
     return (node.node_name or "").split(".")[0]
 
 
@@ -42,17 +42,17 @@ def node_label(judgement: Judgement) -> str:
 
 
 def one_line(name: str) -> Text:
-    """A name in a column that may be narrower than the name."""
+    """A name on one line, truncated where the column is narrower."""
     return Text(printable(name), no_wrap=True, overflow="ellipsis")
 
 
 def rate(value: ByteRate | None) -> str:
-    """A rate, or a dash for one that cannot be known."""
+    """A rate, or a dash if it is unknown."""
     return str(value) if value is not None else "-"
 
 
 def ratio(value: float | None) -> str:
-    """A ratio with the digits that matter, or a dash."""
+    """A ratio with its significant digits, or a dash if it is unknown."""
     if value is None:
         return "-"
     if value >= 100:

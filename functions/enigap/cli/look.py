@@ -1,4 +1,4 @@
-"""Reading and judging what the arguments of a command name: shared by `check`, `report` and others."""
+"""Reads and judges the clusters that the arguments select: shared by `check`, `report` and others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from enigap.wiring import assess_found
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What there is to see of an account's clusters."""
+    """The judged clusters of an account."""
 
     region: str
     settings: Settings
@@ -45,7 +45,7 @@ def look(
     evidence: EvidencePolicy | None,
     settings_file: Path | None,
 ) -> Look:
-    """Read and judge what the arguments name. Raises UsageError, SettingsError and AwsProblem."""
+    """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
     settings = settings_from(settings_file, profile, region)
     settings = replace(
         settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
@@ -59,7 +59,7 @@ def look(
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:
-    """1 for anything unexplained; else 2 for what could not be told, or nothing to tell of; else 0."""
+    """1 if a node is unexplained; else 2 if nodes could not be judged, or there are none; else 0."""
     verdicts = {verdict for report in reports for verdict in report.verdicts}
     if any(verdict.explained is False for verdict in verdicts):
         return 1
@@ -70,7 +70,7 @@ def exit_status(reports: Sequence[ClusterReport]) -> int:
 
 
 def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
-    """The clusters that the settings name, or all. Raises UsageError where there is none, and AwsProblem."""
+    """The clusters that the settings select, or all. Raises UsageError if there is none, and AwsProblem."""
     say(f"looking for clusters in {aws.region}")
     wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)

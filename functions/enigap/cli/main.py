@@ -26,10 +26,10 @@ _SENTENCES: tuple[type[Exception], ...] = (AwsProblem, UsageError, SettingsError
 """Errors whose text is one sentence that names what to do."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What writing to a file can end with that stdout was led to."""
+"""errno values of a write when stdout is redirected to a file on a full disk."""
 
 LONGEST_LINE = 2000
-"""Characters of a message. What AWS and files say may be in it, however long that is."""
+"""Characters of an error message, which may quote text of any length from AWS or a file."""
 
 app = typer.Typer(
     name="enigap",
@@ -54,7 +54,7 @@ def _enigap(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """What holds for every command."""
+    """Options of `enigap` itself."""
 
 
 app.command("check")(check.command)
@@ -70,12 +70,12 @@ app.command("demo")(demo.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script. Whatever goes wrong is one sentence on stderr; exits with 0, 1 or 2."""
+    """The console script. Expected errors are one sentence on stderr; exits with 0, 1, 2 or 130."""
     run(lambda: app(args=arguments, prog_name="enigap", standalone_mode=False))
 
 
 def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...] = ()) -> NoReturn:
-    """Run a command and exit with its status. The texts of the `expected` errors are sentences, too."""
+    """Run a command and exit with its status. `expected` errors are printed without a traceback."""
     show_every_character()
     collect_seldom()
     try:
@@ -107,7 +107,7 @@ def _fail(sentence: str) -> NoReturn:
 
 
 def _usage(error: typer.TyperException) -> str:
-    """What is wrong with the arguments, and which help has what would be right."""
+    """A usage error as one sentence that names the command with `--help`."""
     message = error.format_message().rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     help_of = f"see `{context.command_path if context else 'enigap'} --help`."
@@ -115,6 +115,6 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _with_both_ends(line: str) -> str:
-    """What is too long is cut in its middle: what to do stands at the end."""
+    """Shorten a long line in its middle: its end says what to do."""
     half = (LONGEST_LINE - 1) // 2
     return line if len(line) <= LONGEST_LINE else f"{line[:half]}…{line[-half:]}"

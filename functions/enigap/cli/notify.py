@@ -1,4 +1,4 @@
-"""`enigap notify --test`: a marked message through every channel, before one is needed."""
+"""`enigap notify --test`: sends a message marked as a test through every channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
     region: Region = None,
     profile: Profile = None,
 ) -> int:
-    """Send a test message through every configured channel, and say who should have got it."""
+    """Send a test message through every configured channel, and list its subscribers."""
     if not test:
         raise UsageError("There is only the test message to send: say `enigap notify --test`.")
     now = datetime.now(UTC)
@@ -58,7 +58,7 @@ def command(
 
 
 def subscriber(subscription: Subscription, slack_queue_arn: str | None) -> str:
-    """Who gets messages, or what is still to be done for that."""
+    """A subscriber of the topic, and what is still to be done if it is not confirmed."""
     note = "" if subscription.is_confirmed else f"  not confirmed: {subscription.to_confirm}"
     where = printable(subscription.endpoint)
     if subscription.endpoint == slack_queue_arn:

@@ -1,7 +1,7 @@
-"""The page of `enigap report`: what `check` sees, as HTML that needs nothing else.
+"""The page of `enigap report`: the results of `check` as self-contained HTML.
 
-Names and reasons come from tags, logs and AWS: all of it is escaped, and the page's own policy lets no script
-run and loads nothing.
+Names and reasons come from tags, logs and AWS, so they are escaped, and the page's Content-Security-Policy
+forbids scripts and loading anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from enigap.core.text import printable
 
 _STYLES: Final = {False: "no", None: "unknown", True: "yes"}
 _LEAST: Final = ByteRate(1_000.0)
-"""Where the bars begin."""
+"""The rate at which bars have length 0."""
 
 _PAGES: Final = Environment(
     loader=PackageLoader("enigap.cli", package_path=""),
@@ -44,7 +44,7 @@ def page(
     written: datetime,
     notes: Sequence[str] = (),
 ) -> str:
-    """The page about these reports, of one window and judged by these rules."""
+    """The HTML page of these reports, which are of one window and judged by `rules`."""
     verdicts = {verdict for report in reports for verdict in report.verdicts}
     return _PAGES.get_template("page.html.jinja").render(
         region=printable(region),
@@ -93,7 +93,7 @@ def _cluster(report: ClusterReport) -> dict[str, Any]:
 
 
 def _bars(judgements: Iterable[Judgement]) -> Callable[[ByteRate | None], int]:
-    """How long a rate's bar is, in percent: a tenth of the rate is a step shorter, whatever the rate."""
+    """A function from a rate to the length of its bar in percent, on a logarithmic scale."""
     rates = [each for judgement in judgements for each in (judgement.os, judgement.eni) if each is not None]
     most = max((each.bytes_per_second for each in rates), default=0.0)
     longest = _steps(most) or 1.0

@@ -1,4 +1,4 @@
-"""`enigap policy`: what the commands must be allowed to do."""
+"""`enigap policy`: the IAM policies that the commands need."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from enigap.wiring import READ_ACTIONS
 
 def command(
     operator: Annotated[  # noqa: FBT002 - a flag is passed by name
-        bool, typer.Option("--operator", help="What status, silence and notify need instead.")
+        bool, typer.Option("--operator", help="The policy for status, silence and notify instead.")
     ] = False,
 ) -> int:
     """The IAM policy that check, explain, report and backtest need; with --operator, status, silence, notify.
 
-    The former reads, and writes nothing. The latter is about what the stack `enigap` has deployed, in any
-    region.
+    The former is read-only. The latter covers the resources of the stack `enigap`, in any region.
     """
     write(policy_document(operator_statements() if operator else READ_ACTIONS), indent=2)
     return 0
@@ -45,11 +44,11 @@ _OWN: Final[Mapping[str, Statement]] = {
         ("sns", f"{deployment.STACK}-*"),
     )
 } | {"kms": Statement((), condition={"StringLike": {"kms:ViaService": "sns.*"}})}
-"""What the stack owns, by service: CloudFormation begins names with the stack's, but a key has none."""
+"""The stack's resources by service. CloudFormation begins names with the stack's; a key has no name."""
 
 
 def operator_statements() -> Iterator[Statement]:
-    """What `status`, `silence` and `notify` need, for what a deployment owns."""
+    """The permissions of `status`, `silence` and `notify`, restricted to the deployment's resources."""
     for declared in _OPERATOR_ACTIONS:
         for action in declared.actions:
             yield replace(_OWN[action.partition(":")[0]], actions=(action,))

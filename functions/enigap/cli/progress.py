@@ -1,4 +1,4 @@
-"""What is going on, once it takes longer than a second. Shown to people only: a pipe or a log gets errors."""
+"""A progress line on stderr, after a second. Only a terminal gets it; a pipe or a log gets errors only."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from enigap.core.text import printable
 PATIENCE_SECONDS = 1.0
 
 Say = Callable[[str], None]
-"""Says what happens next."""
+"""Replaces the text of the progress line."""
 
 
 @contextmanager
 def progress(terminal: TextIO | None = None, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Say]:
-    """A line on stderr, or on another terminal, that replaces itself and is gone at the end."""
+    """Show a progress line on stderr, or on another terminal, and erase it at the end."""
     terminal = terminal or sys.stderr
     if not terminal.isatty():
         yield lambda _: None
@@ -31,7 +31,7 @@ def progress(terminal: TextIO | None = None, patience_seconds: float = PATIENCE_
     timer.daemon = True
     timer.start()
     try:
-        # A Text, for a mere string would be read as markup, and there are names in it.
+        # A Text, because names in a plain string would be parsed as markup.
         yield lambda text: status.update(Text(printable(text)))
     finally:
         timer.cancel()

@@ -1,4 +1,4 @@
-"""`enigap report`: what `check` sees, as one self-contained page to pass on."""
+"""`enigap report`: writes the results of `check` as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     output: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="The file to write; what it held before is replaced.", show_default=False
+            metavar="FILE", help="The file to write; an existing one is replaced.", show_default=False
         ),
     ],
     cluster: Clusters = None,
@@ -28,11 +28,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     evidence: Evidence = None,
     settings_file: SettingsFile = None,
 ) -> int:
-    """One self-contained page about every node, to open in a browser or to pass on.
+    """Write one self-contained HTML page about every node.
 
     Exit status: the same as `enigap check`.
     """
-    # Here, for every other command would wait for the templates, too.
+    # Imported here, because the template engine would delay the start of every other command.
     from enigap.cli.page import page  # noqa: PLC0415
 
     _require_writable(output)
@@ -51,10 +51,10 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
 
 def _require_writable(output: Path) -> None:
-    """Before anything is read and billed. Raises UsageError."""
+    """Check this before any metric is read and billed. Raises UsageError."""
     try:
         can_be = output.name.isprintable() and not output.is_dir() and output.parent.is_dir()
-    except OSError:  # too long for a name, or in a directory that may not be looked into
+    except OSError:  # the name is too long, or its directory cannot be read
         can_be = False
     if not can_be:
         raise UsageError(
@@ -64,7 +64,7 @@ def _require_writable(output: Path) -> None:
 
 
 def _write(output: Path, text: str) -> None:
-    """All of it, or what was there before. Raises UsageError."""
+    """Write the file atomically: a failure leaves an existing one unchanged. Raises UsageError."""
     part = output.with_name(f"{output.name}.part")
     try:
         part.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What results are printed on: stdout, whatever it is connected to and whatever it can show."""
+"""Writes results to stdout, which may be a terminal, a file or a pipe, in any encoding."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from enigap.core.documents import Document
 
 
 class NobodyReadsError(Exception):
-    """The other end of stdout is closed. Rich and typer would exit with 1: that something is unexplained."""
+    """stdout is a closed pipe. Rich and typer would exit with 1, which means that a node is unexplained."""
 
 
 class Screen(Console):
-    """A console that takes every text as it is: what looks like markup or like an emoji's name stays so."""
+    """A console that prints text literally, without parsing markup or names of emojis."""
 
     def __init__(self) -> None:
         super().__init__(highlight=False, markup=False, emoji=False)
@@ -28,7 +28,7 @@ class Screen(Console):
 
 
 def write(document: Document, *, indent: int | None = None) -> None:
-    """The document as the one thing that stdout gets."""
+    """Write the JSON document to stdout."""
     try:
         sys.stdout.write(json.dumps(document, indent=indent, allow_nan=False) + "\n")
         sys.stdout.flush()
@@ -37,12 +37,12 @@ def write(document: Document, *, indent: int | None = None) -> None:
 
 
 def show_every_character() -> None:
-    """Escape what an encoding lacks, such as a name's umlaut where the terminal speaks ASCII."""
+    """Escape characters that the encoding lacks, such as an umlaut on an ASCII terminal."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def stop_writing() -> None:
-    """What stdout still holds must not fail again when Python exits."""
+    """Point stdout at /dev/null, so that the flush at exit cannot fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -32,11 +32,11 @@ def command(
     duration: Annotated[
         str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h or 3d; 0m ends a silence.")
     ],
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for those who find it muted.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown by `enigap status`.")],
     region: Region = None,
     profile: Profile = None,
 ) -> int:
-    """Mute an incident for a while. If it is still open afterwards, people are told then."""
+    """Mute an incident for a while. If it is still open at the end, a message is sent then."""
     now = datetime.now(UTC)
     until = now + _duration(duration)
     if not target.strip():
@@ -55,7 +55,7 @@ def command(
     screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
     again = shlex.join([*options({"--region": region, "--profile": profile}), "--for", "0m", "--why", "done"])
     screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
-    # Last, for a state that cannot be read is an error of its own, and it is muted all the same.
+    # Last: if the state cannot be read, that is an error, but the silence is stored.
     if not _is_open(states, silence, now):
         screen.print(
             "No open incident matches it now, so it mutes what opens until then. Should it be a slip: "
@@ -65,7 +65,7 @@ def command(
 
 
 def _is_open(states: StateTable, silence: Silence, now: datetime) -> bool:
-    """Whether it mutes anything that is open."""
+    """Whether the silence matches an open incident."""
     return any(
         silence.covers(incident.id, now)
         for known in states.known()

@@ -1,4 +1,4 @@
-"""`enigap status`: what is open, overdue, unsaid, muted and unconfirmed in the deployed enigap."""
+"""`enigap status`: incidents, overdue clusters, unsent messages, silences and unconfirmed subscriptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Status:
 
     @property
     def exit_status(self) -> int:
-        """1 if anything is open; else 2 if something is amiss with the pipeline itself; else 0."""
+        """1 if an incident is open; else 2 if the pipeline itself has a problem; else 0."""
         if any(state.incidents for state in self.states):
             return 1
         is_amiss = any(state.outbox or is_blind(state) for state in self.states)
@@ -50,9 +50,9 @@ class Status:
 
 
 def command(region: Region = None, profile: Profile = None, output: Output = Format.TABLE) -> int:
-    """What is open, overdue, muted and unconfirmed.
+    """List open incidents, overdue clusters, silences and unconfirmed subscriptions.
 
-    Exit status: 1 if an incident is open; 2 if something is amiss with the pipeline itself; 0 if all is well.
+    Exit status: 1 if an incident is open; 2 if the pipeline itself has a problem; 0 if all is well.
     """
     with progress() as step:
         step("reading the deployed state")
@@ -79,7 +79,7 @@ def _status(it: Deployed, now: datetime) -> Status:
 
 
 def is_blind(state: ClusterState) -> bool:
-    """Whether there are nodes, and nothing is known of any: that no incident is open says nothing then."""
+    """Whether the cluster has nodes of which none could be judged: no open incidents means nothing then."""
     return state.done is not None and state.nodes > 0 and state.nodes_judged == 0
 
 
