@@ -1,1 +1,1 @@
-"""How fast and how cheap enigap is, beside what else could be used: `make bench`. README.md says how."""
+"""The benchmark, `make bench`: time and cost of enigap and of the alternatives. See README.md here."""

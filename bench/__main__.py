@@ -1,4 +1,4 @@
-"""Measures everything, says how it gets on, and writes results.json and results.txt beside this file."""
+"""Runs all measurements, prints progress, and writes results.json and results.txt into this folder."""
 
 import argparse
 import json
@@ -18,12 +18,12 @@ from bench.servers import serving
 HERE: Final = Path(__file__).parent
 LAMBDA_PYTHON: Final = ROOT / ".venv-3.13" / "bin" / "python"
 SHORT_SECONDS: Final = 5.0
-"""Runs shorter than this are repeated, and the one that took least processor counts: the rest is others'."""
+"""Shorter runs are repeated, and the minimum of CPU time counts: more is noise from other processes."""
 REPEATS: Final = 3
 
 
 class Case(NamedTuple):
-    """What is measured: so many nodes behind servers of one latency, read by these contenders."""
+    """One measurement: the number of nodes, the servers' latency and the contenders."""
 
     nodes: int
     latency_ms: int
@@ -51,7 +51,7 @@ QUICK: Final = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("bench", description="Measure enigap beside what else could be used.")
+    parser = argparse.ArgumentParser("bench", description="Compare enigap with the alternatives.")
     parser.add_argument("--quick", action="store_true", help="small fleets only: two minutes instead of ten")
     parser.add_argument(
         "subject",
@@ -79,9 +79,7 @@ def main() -> None:
 
 
 def _measured(case: Case) -> list[Run]:
-    """Everybody's run on one case: the client has one processor and the servers another, if there are
-    two.
-    """
+    """One run of each contender. The client and the servers have a CPU each, if there are two."""
     client, servers_on = (1, 0) if (os.cpu_count() or 1) > 1 else (None, None)
     runs = []
     with serving(case.nodes, case.latency_ms, servers_on) as servers:
@@ -107,7 +105,7 @@ def _cold_starts() -> Any:
 
 
 def _machine() -> dict[str, str]:
-    """What it was measured on, and with what."""
+    """The machine and the versions of the software that were measured."""
     rivals = "from importlib.metadata import version as v; print(*map(v, ('c7n', 'boto3', 'orjson')))"
     c7n, boto3, orjson = subprocess.check_output([str(RIVALS / "python"), "-c", rivals], text=True).split()
     lambda_python = LAMBDA_PYTHON if LAMBDA_PYTHON.exists() else DESK

@@ -1,11 +1,11 @@
-"""The rest of an AWS account, as far as looking at a fleet's metrics needs it: its instances, and who asks.
+"""A fake of EC2 and STS, with the calls that discovery needs.
 
     python -m bench.account --nodes 500 --latency-ms 100
 
 Serves EC2's DescribeInstances in pages, with as much XML about each instance as AWS sends for a worker with
-three interfaces, DescribeInstanceTypes, DescribeTags, and STS's GetCallerIdentity; everything else is
+three interfaces, DescribeInstanceTypes, DescribeTags, and STS's GetCallerIdentity; all other calls are
 refused. Prints its port on the first line. `GET /counters` answers with the calls so far, `POST /counters`
-starts them anew.
+resets them.
 """
 
 import argparse
@@ -40,14 +40,14 @@ TAGS: Final = {
     "aws:autoscaling:groupName": "eks-workers-5ac2bd7e",
     "aws:ec2launchtemplate:version": "1",
 }
-"""Of every instance, as those of a managed node group have them."""
+"""The tags of every instance, as in a managed node group."""
 
 _ADDRESSES_PER_INTERFACE: Final = 10
 _EC2: Final = 'xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"'
 
 
 def instance_id(index: int) -> str:
-    """As the strict fake CloudWatch's fleet has them."""
+    """The instance id at an index, the same as in the fleet of the strict fake CloudWatch."""
     return f"i-{index:017x}"
 
 
@@ -56,7 +56,7 @@ def private_dns_name(index: int) -> str:
 
 
 class Account(ThreadingHTTPServer):
-    """An account with so many running workers of one cluster. Counts its calls by action."""
+    """An account with running workers of one cluster. Counts the calls by action."""
 
     request_queue_size = 128
 
@@ -102,11 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name http.server gives it)
-        """Say nothing."""
+        """Log nothing."""
 
 
 def answer(action: str, asked: dict[str, str], nodes: int) -> str:
-    """Raises ValueError for what is not modelled."""
+    """The response to a call. Raises ValueError for an action or a parameter that is not modelled."""
     match action:
         case "DescribeInstances":
             return _instances(asked, nodes)
@@ -130,7 +130,7 @@ def answer(action: str, asked: dict[str, str], nodes: int) -> str:
 
 
 def _instances(asked: dict[str, str], nodes: int) -> str:
-    """A page of what the filters let through: all of the instances, for all are tagged alike, or none."""
+    """A page of the instances that match the filters: all or none, because all have the same tags."""
     first = int(asked.get("NextToken", "0"))
     if not all(_lets_all_through(name, values) for name, values in _filters(asked)):
         first = nodes
@@ -144,7 +144,7 @@ def _instances(asked: dict[str, str], nodes: int) -> str:
 
 
 def _described_tags(asked: dict[str, str], nodes: int) -> str:
-    """A page of the instances' tags, by the keys and values asked for."""
+    """A page of the instances' tags, filtered by keys and values."""
     filters = dict(_filters(asked))
     tags = [
         (key, value) for key, value in TAGS.items() if key in filters["key"] and value in filters["value"]
@@ -169,12 +169,12 @@ def _filters(asked: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _lets_all_through(name: str, values: list[str]) -> bool:
-    """Raises ValueError for a filter that is not modelled."""
+    """Whether a filter matches. Raises ValueError for a filter that is not modelled."""
     match name.partition(":"):
         case "instance-state-name", _, _:
             return "running" in values
         case "instance-id", _, _:
-            return False  # asked about instances nobody tagged, and there are none
+            return False  # a filter for instances without the tag, and there are none
         case "tag-key", _, _:
             return any(fnmatchcase(key, value) for key in TAGS for value in values)
         case "tag", _, key:

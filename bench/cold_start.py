@@ -1,4 +1,4 @@
-"""How long each function takes to get ready: a fresh interpreter imports its handler from the built asset.
+"""Measures cold starts: how long a fresh interpreter takes to import each handler from the built asset.
 
     python -m bench.cold_start [INTERPRETER]
 
@@ -29,7 +29,7 @@ print(time.perf_counter() - began, time.process_time() - used, len(sys.modules))
 
 
 def measure(interpreter: str) -> dict[str, dict[str, float]]:
-    """Median seconds of wall and processor for each handler's module, by its name."""
+    """Median wall and CPU seconds for each handler's module, by its name."""
     asset = build()
     handlers = sorted(path.stem for path in (asset / "enigap" / "lambdas").glob("*.py") if _is_handler(path))
     return {handler: _start(interpreter, asset, f"enigap.lambdas.{handler}") for handler in handlers}

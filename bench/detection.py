@@ -1,10 +1,10 @@
-"""How surely faults are found, how soon, and how often healthy nodes are told of: over simulated nodes.
+"""Measures detection on simulated nodes: the share of faults found, the delay, and the false alarms.
 
     make bench ARGS=detection            # an hour; writes detection.json and detection.txt beside this file
     make bench ARGS="detection --quick"  # minutes: one node of a kind, one rate, one mix; writes nothing
 
-Nodes are lives of `tests/fakes/node_life.py`, which shares no formula with the product. Each is played window
-by window through the judgement that is deployed, with the devices of every node read.
+Nodes are simulated by `tests/fakes/node_life.py`, which shares no formula with the product. Each is judged
+window by window with the deployed code, with the devices of every node read.
 """
 
 import json
@@ -28,7 +28,7 @@ from tests.fakes.node_life import Mishap, Mix, Pattern, Wrong
 HERE: Final = Path(__file__).parent
 SCHEMA: Final = "enigap.detection/1"
 NOT_BEFORE: Final = timedelta(hours=1)
-"""A fault begins so long after its node's life did: what was healthy before must not hide it."""
+"""A fault begins at least this long after its node started: a healthy past must not hide it."""
 RATES: Final = (ByteRate(1e6), ByteRate(10e6), ByteRate(100e6))
 SIZES: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
 FAULTS: Final = (
@@ -41,14 +41,14 @@ FAULTS: Final = (
     Mishap(Wrong.UNITS, 1 / 8, NOT_BEFORE),
 )
 ASSUMED: Final = ("nothing is known, no event lost", "nothing is known")
-"""The circumstances in which every fault is played: a lost event breaks what can be compared in two. The
-others see one fault."""
+"""The circumstances in which every fault is simulated: a lost event splits the comparable time in two. In the
+other circumstances one fault is simulated."""
 ELSEWHERE: Final = Mishap(Wrong.DEFICIT, 0.2, NOT_BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Nodes of one kind, and how many of them."""
+    """A kind of simulated nodes, and their number."""
 
     played: Played
     nodes: int
@@ -57,7 +57,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What came of the nodes of a cell."""
+    """The results of the nodes of a cell."""
 
     nodes: int
     healthy_windows: int
@@ -65,14 +65,14 @@ class Counted:
     nodes_with_false_alarms: int
     opposite_alarms: int
     found_after_hours: tuple[float, ...]
-    """Of those that were found."""
+    """The delays of the faults that were found."""
     faulty_windows: int
     quiet_windows: int
-    """After a fault was found, while it lasted."""
+    """Windows without a finding after a fault was found and while it lasted."""
 
 
 def cells(*, quick: bool) -> Iterator[Cell]:
-    """The whole matrix: healthy nodes in all circumstances, and every fault under what is assumed of EC2."""
+    """All cells: healthy nodes in all circumstances, and every fault under the assumptions about EC2."""
     mixes, rates = ((Mix.MIXED,), RATES[1:2]) if quick else (tuple(Mix), RATES)
     healthy, faulty = (1, 1) if quick else (10, 4)
     for what_if, pattern, mix in product(WHAT_IFS, Pattern, mixes):
@@ -84,7 +84,7 @@ def cells(*, quick: bool) -> Iterator[Cell]:
 
 
 def count(cell: Cell, number: int) -> Counted:
-    """Plays the nodes of a cell; no two cells have a node in common."""
+    """Simulate and judge the nodes of a cell; no two cells share a random seed."""
     outcomes = [
         run(judge_window, cell.played, 1000 * number + node, cell.hours) for node in range(cell.nodes)
     ]
@@ -104,7 +104,7 @@ Results = Sequence[tuple[Played, Counted]]
 
 
 def measured(*, quick: bool) -> Results:
-    """All cells, on all processors."""
+    """The results of all cells, computed on all CPUs."""
     todo = list(cells(quick=quick))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         done: list[tuple[Played, Counted]] = []
@@ -116,7 +116,7 @@ def measured(*, quick: bool) -> Results:
 
 
 def document(results: Results) -> dict[str, Any]:
-    """What `detection.json` holds: each kind of node, and what came of it."""
+    """The content of `detection.json`: the results of each kind of node."""
     kinds = []
     for played, counted in results:
         kind: dict[str, Any] = {
@@ -132,7 +132,7 @@ def document(results: Results) -> dict[str, Any]:
 
 
 def text(results: Results) -> str:
-    """The same as tables for people."""
+    """The content of `detection.txt`: the same results as tables."""
     blocks = [_false_alarms(results)]
     blocks += [_found(results, what_if) for what_if in ASSUMED]
     blocks.append(_elsewhere(results))
@@ -189,7 +189,7 @@ def _share(counted: Iterable[Counted]) -> str:
 
 
 def main(*, quick: bool) -> None:
-    """Measures, prints, and keeps the figures unless it was a quick look."""
+    """Measure, print, and write the files unless `quick`."""
     results = measured(quick=quick)
     tables = text(results)
     if not quick:

@@ -1,10 +1,10 @@
-"""How long the ENI devices of many suspects take to read: 45 minutes of events at the pace that is deployed.
+"""Measures how long reading the device events of many nodes takes, at the deployed rate limit.
 
     python -m bench.evidence
 
 A server on loopback answers FilterLogEvents over HTTP, 300 ms after it was asked, with the events of the
 streams that the call names: two ENIs a node, an event each minute, in pages of 1 MB. The client is the one
-that is deployed; it waits as long as it would.
+that is deployed, with its rate limit. Each node has 45 minutes of events.
 """
 
 import json
@@ -53,7 +53,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the standard library
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _page(request: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _page(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _message(node: Node, at: int, device: str) -> str:
-    """About 900 bytes, as the agent writes them."""
+    """An event of about 900 bytes, in the agent's format."""
     kinds = ("bytes", "dropped", "errors", "packets")
     figures = ("total_bytes", *(f"{way}_{kind}" for way in ("rx", "tx") for kind in kinds))
     event: dict[str, Any] = {

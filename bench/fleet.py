@@ -1,4 +1,4 @@
-"""What every contender asks about: the nodes of one fleet and their metrics. Standard library only."""
+"""The fleet that every contender queries: its nodes and their metrics. Standard library only."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any, Final
 from bench.account import CLUSTER, instance_id, private_dns_name
 
 SPAN: Final = timedelta(minutes=40)
-"""Two windows of a quarter of an hour and the edges, as enigap asks for them."""
+"""Two windows of 15 minutes and their edges, as enigap queries them."""
 QUERIES_PER_CALL: Final = 500
 
 Dimensions = list[dict[str, str]]
@@ -28,14 +28,14 @@ def metrics_of(index: int) -> Iterator[tuple[str, str, Dimensions, int, str]]:
 
 
 def span(now: datetime | None = None) -> tuple[datetime, datetime]:
-    """Start and end of what is asked for, on whole five minutes, a while ago."""
+    """The start and end of the queries, on whole five minutes, some time ago."""
     now = now or datetime.now(UTC)
     end = now - timedelta(minutes=now.minute % 5 + 10, seconds=now.second, microseconds=now.microsecond)
     return end - SPAN, end
 
 
 def calls(nodes: int) -> Iterator[list[dict[str, Any]]]:
-    """The queries of each GetMetricData call for so many nodes: full ones, and the rest."""
+    """The queries of each GetMetricData call for so many nodes, 500 a call."""
     batch: list[dict[str, Any]] = []
     for index in range(nodes):
         for namespace, name, dimensions, period, statistic in metrics_of(index):

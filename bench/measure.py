@@ -1,4 +1,4 @@
-"""One contender's run on one fleet, in a process of its own: its time, its processor, its memory."""
+"""Measures one contender on one fleet, in a process of its own: wall time, CPU time and memory."""
 
 import json
 import os
@@ -18,12 +18,12 @@ _MEGABYTE: Final = 1024  # of ru_maxrss, which is in kilobytes
 
 
 class FailedError(Exception):
-    """A contender did not finish; what it said is the message."""
+    """A contender did not finish; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run came to. Wall, processor and memory are of the whole process, from start to end."""
+    """The result of one run. Wall time, CPU time and memory are of the whole process."""
 
     contender: str
     nodes: int
@@ -35,9 +35,9 @@ class Run:
     billed_metrics: int
     """Metrics that GetMetricData bills; for GetMetricStatistics its requests, which cost the same each."""
     datapoints: int
-    """As AWS's quota counts them: range over period."""
+    """As AWS's quota counts them: time range divided by period."""
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Wall and processor seconds of parts of it, where the contender tells."""
+    """Wall and CPU seconds of its stages, if the contender reports them."""
 
     def to_mapping(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,11 +55,11 @@ CONTENDERS: Final[dict[str, tuple[str, ...]]] = {
         *(str(RIVALS / "python"), "-m", "bench.contenders.statistics_loop", "{nodes}"),
     ),
 }
-"""How each is started, from the root of the project."""
+"""The command line of each contender, run in the root of the project."""
 
 
 def measure(contender: str, servers: Servers, cpu: int | None) -> Run:
-    """Run it once, on this processor. Raises FailedError if it does not finish, or looked at other nodes."""
+    """Run a contender once, on this CPU. Raises FailedError if it fails or read another number of nodes."""
     servers.reset()
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as said:
         names = {"nodes": str(servers.nodes), "scratch": scratch}
@@ -97,7 +97,7 @@ def measure(contender: str, servers: Servers, cpu: int | None) -> Run:
 
 def _told(contender: str, text: str, scratch: Path) -> dict[str, Any]:
     if contender == "Cloud Custodian":
-        # It exits with 0 whatever fails; how many resources matched tells.
+        # Cloud Custodian exits with 0 even on failure; the number of matched resources shows it.
         matched = json.loads((scratch / "eni-gap" / "resources.json").read_text(encoding="utf-8"))
         return {"nodes": len(matched)}
     told: dict[str, Any] = json.loads(text)

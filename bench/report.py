@@ -1,6 +1,6 @@
-"""What the runs come to: ratios, how things grow, what is met of what was aimed at, and all of it as text.
+"""Evaluates the runs: ratios, growth, and which targets are met; as a document and as text.
 
-Pure: from runs to a document, and from that to text. The document is what `results.json` holds.
+Pure functions. The document is the content of `results.json`.
 """
 
 import math
@@ -20,7 +20,7 @@ Document = dict[str, Any]
 
 
 class Target(NamedTuple):
-    """Something aimed at, in words, and what was measured of it."""
+    """A target, in words, with the measured value."""
 
     what: str
     measured: str
@@ -28,7 +28,7 @@ class Target(NamedTuple):
 
 
 def document(runs: Sequence[Run], cold_starts: Mapping[str, Any], machine: Mapping[str, Any]) -> Document:
-    """Everything there is to say about these runs."""
+    """The JSON document of these runs."""
     return {
         "schema": SCHEMA,
         "machine": dict(machine),
@@ -41,7 +41,7 @@ def document(runs: Sequence[Run], cold_starts: Mapping[str, Any], machine: Mappi
 
 
 def ratios(runs: Sequence[Run]) -> Iterator[Document]:
-    """How many times as much as enigap each other contender takes on the same fleet and server."""
+    """Ratios of each other contender to enigap on the same fleet and server."""
     for run in runs:
         ours = _find(runs, ENIGAP, run.nodes, run.latency_ms)
         if ours is None or run.contender in {ENIGAP, FLOOR}:
@@ -58,10 +58,10 @@ def ratios(runs: Sequence[Run]) -> Iterator[Document]:
 
 
 def growth_exponent(runs: Iterable[Run]) -> float | None:
-    """x where processor time from fetch to verdict grows like nodes to the power of x, from 1,000 nodes up.
+    """The exponent x if CPU time from fetch to verdict grows like nodes ** x, from 1,000 nodes up.
 
-    Below that what every run costs, whatever its size, would make it look smaller than it is. None with fewer
-    than two sizes.
+    With fewer nodes, the constant cost of a run would make the exponent too small. None with fewer than two
+    sizes.
     """
     points = [
         (math.log(run.nodes), math.log(run.stages[VERDICT]["cpu_seconds"]))
@@ -75,7 +75,7 @@ def growth_exponent(runs: Iterable[Run]) -> float | None:
 
 
 def targets(runs: Sequence[Run], cold_starts: Mapping[str, Any]) -> Iterator[Target]:
-    """What of it can be said of these runs."""
+    """The targets that these runs can be compared with."""
     if run := _find(runs, ENIGAP, 500, 100):
         calls = run.calls["GetMetricData"]
         yield Target("500 nodes: 4 GetMetricData calls", f"{calls:,}", calls == 4)
@@ -106,12 +106,12 @@ def targets(runs: Sequence[Run], cold_starts: Mapping[str, Any]) -> Iterator[Tar
 
 
 def metric_calls(run: Run) -> int:
-    """Calls that read datapoints."""
+    """The number of calls that read datapoints."""
     return run.calls.get("GetMetricData", 0) + run.calls.get("GetMetricStatistics", 0)
 
 
 def cpu_ms_per_node(run: Run) -> float:
-    """From fetch to verdict, or of what the floor times; else of the whole process."""
+    """CPU time per node from fetch to verdict, or of the timed part of the floor; else of the process."""
     stage = run.stages.get(VERDICT) or run.stages.get(FLOOR_STAGE)
     return 1_000 * (stage["cpu_seconds"] if stage else run.cpu_seconds) / run.nodes
 
@@ -137,7 +137,7 @@ _COLUMNS: Final = (
 
 
 def text(runs: Sequence[Run], cold_starts: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
-    """The table, the ratios and the targets, for people."""
+    """The content of `results.txt`: the table, the ratios and the targets."""
     return "\n\n".join(
         "\n".join(lines)
         for lines in (

@@ -1,4 +1,4 @@
-"""The two servers that a fleet takes, in processes of their own: its metrics, and the rest of its account."""
+"""Starts the two servers of a fleet: the fake CloudWatch, and the fake of EC2 and STS."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from typing import Any, Final
 from bench.account import CLUSTER, LOOPBACK
 
 MINUTES_OF_DATA: Final = 150
-"""Up to when the servers start. A fleet's clock goes on, and the last run may begin an hour later."""
+"""Minutes of data at the servers' start. The clock goes on, and runs start up to an hour later."""
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are, and what they have counted."""
+    """The URLs and counters of the two servers."""
 
     nodes: int
     latency_ms: int
@@ -26,7 +26,7 @@ class Servers:
     account: str
 
     def environment(self) -> dict[str, str]:
-        """What a contender's process needs in its environment to talk to them and to nobody else."""
+        """The environment for a contender's process, so that it talks to these servers only."""
         inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         return inherited | {
             "AWS_ENDPOINT_URL": self.account,
@@ -38,7 +38,7 @@ class Servers:
         }
 
     def counters(self) -> dict[str, Any]:
-        """What CloudWatch has counted since they were last reset, and the calls of the account."""
+        """The counters of both servers since the last reset."""
         of_account = _ask(self.account)
         of_cloudwatch: dict[str, Any] = _ask(self.cloudwatch)
         return of_cloudwatch | {"calls": of_cloudwatch["calls"] | of_account["calls"]}
@@ -56,7 +56,7 @@ def _ask(url: str, method: str = "GET") -> Any:
 
 @contextmanager
 def serving(nodes: int, latency_ms: int, cpu: int | None) -> Iterator[Servers]:
-    """Both servers, on this processor if there is more than one."""
+    """Run both servers, on this CPU if there is more than one."""
     with ExitStack() as stack:
         cloudwatch = stack.enter_context(
             _process(
@@ -91,7 +91,7 @@ def _process(module: str, *arguments: str, cpu: int | None) -> Iterator[str]:
 
 @contextmanager
 def on(cpu: int | None) -> Iterator[None]:
-    """Whatever starts in the block stays on this processor, where there is one and that can be said."""
+    """Pin processes started in the block to this CPU, if the platform can do that."""
     if cpu is None or not hasattr(os, "sched_setaffinity"):
         yield
         return

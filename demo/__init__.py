@@ -1,1 +1,1 @@
-"""The whole pipeline on an embedded AWS, without an account. Never part of the deployed functions."""
+"""The demo: the whole pipeline on an embedded AWS, without an account. Not part of the deployed functions."""

@@ -1,4 +1,4 @@
-"""The demo, step by step: an AWS of its own, recorded nodes in it, and the real commands against it."""
+"""The steps of the demo: start an AWS emulator, play recorded nodes into it, and run the real commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Clients = Callable[[str], Any]
 
 
 class Stage:
-    """Where the demo speaks: numbered steps with the time each took."""
+    """The demo's output: numbered steps with the time each took."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -49,14 +49,14 @@ class Stage:
         self._screen.file.flush()
 
     def quote(self, heading: str, text: str) -> None:
-        """Somebody else's words, set off from the demo's own."""
+        """Print a quoted text, such as a message to Slack, indented under a heading."""
         self.say(f"   {heading}", "bold")
         for line in text.splitlines():
             self._screen.print(Text(f"   | {printable(line, most=2000)}"), soft_wrap=True)
 
     @contextmanager
     def step(self, text: str) -> Iterator[Callable[[str], None]]:
-        """One numbered step. What it yields shows what the step is at."""
+        """One numbered step. Yields a function that shows the step's progress."""
         self._number += 1
         heading = f"{self._number}. {text}"
         started = time.monotonic()
@@ -66,7 +66,7 @@ class Stage:
 
 
 def demo() -> int:
-    """Everything. Exits with 0 when the demo showed what it is there to show."""
+    """Run all steps. Returns the exit status 0; any failure raises."""
     stage = Stage(Screen())
     stage.say("The whole of enigap on an AWS of its own: on this machine only, no account, nothing to pay.\n")
     aws = EmbeddedAws(tls=True, enforce_iam=True)
@@ -99,7 +99,7 @@ def _played(stage: Stage, clients: Clients, told: Story) -> tuple[PlayedNode, ..
 def _checked(
     stage: Stage, aws: EmbeddedAws, told: Story, nodes: tuple[PlayedNode, ...], settle: timedelta
 ) -> None:
-    """What somebody with read access sees from a desk, while the trouble lasts."""
+    """Run `enigap check` and `enigap explain` for a window in which one node is unexplained."""
     at = timestamp(told.worst.end + settle)
     _command(stage, aws, "check", "--cluster", CLUSTER, "--at", at)
     article = next(node for node in nodes if node.role.name.startswith("article"))
@@ -109,7 +109,7 @@ def _checked(
 def _deployed(
     stage: Stage, aws: EmbeddedAws, clients: Clients, workshop: Path, receiver: Receiver
 ) -> Deployment:
-    """The users' own stack, with the CDK's own command line."""
+    """Deploy the stack that users deploy, with the CDK's command line."""
     stage.say("")
     pipeline.keep_webhook(clients, receiver)
     with stage.step("cdk bootstrap, once for an account") as at:
@@ -127,7 +127,7 @@ def _deployed(
 
 
 def _judged(stage: Stage, clients: Clients, stack: Deployment, told: Story, receiver: Receiver) -> None:
-    """Window after window through the deployed functions, and what they said."""
+    """Judge window after window with the deployed functions, and show the messages they send."""
     stage.say(
         "\nThe deployed planner is asked for one window after another; "
         "its queue feeds the reconciler, and the topic the mailbox and Slack."
@@ -155,7 +155,7 @@ DEAD_MAN = (
 
 
 def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings, receiver: Receiver) -> None:
-    """What is left in CloudWatch, and what its operators would ask."""
+    """Show the metrics and alarms in CloudWatch, and run the operators' commands."""
     pipeline.plan(clients, deployment.find(clients("cloudformation"), aws.region))
     stage.say("\nPublished for the cluster, newest values:", "bold")
     for name, value in pipeline.published(clients, settings.metric_namespace, CLUSTER).items():
@@ -177,7 +177,7 @@ def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings,
 
 
 def _cast(told: Story) -> Table:
-    """Who plays what, in words for somebody who has never heard of any of this."""
+    """A table of the nodes and what happens on each, without the terms of the counting model."""
     table = Table(box=None, pad_edge=False)
     table.add_column("node", no_wrap=True)
     table.add_column("what happens on it")
@@ -187,7 +187,7 @@ def _cast(told: Story) -> Table:
 
 
 def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
-    """Run enigap as anybody would; what it prints is what they would see."""
+    """Run an enigap command in a process of its own, as a user would, and show its output."""
     stage.say(f"\n$ enigap {' '.join(arguments)}", "bold")
     enigap = Path(sys.prefix) / "bin" / "enigap"
     done = subprocess.run([enigap, *arguments], env=aws.environment(), check=False)
@@ -196,8 +196,8 @@ def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
 
 
 def _clients(aws: EmbeddedAws) -> Clients:
-    """Clients for setting the scene; the commands make their own."""
-    # No profile, not even one that AWS_PROFILE names.
+    """AWS clients for the demo's own calls; the commands create their own."""
+    # Ignore AWS profiles, even one named by AWS_PROFILE.
     without_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     session = boto3.session.Session(botocore_session=without_profile)
     made: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Deploys the users' stack onto the embedded AWS with the CDK's own command line."""
+"""Deploys the stack on the embedded AWS with the CDK's command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STACK: Final = "enigap"
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """A directory for what the CDK writes. Raises EmbeddedAwsError where there is no CDK to deploy with."""
+    """A temporary directory for the CDK's output. Raises EmbeddedAwsError if the CDK is not installed."""
     if not (PROJECT / "cdk.json").exists() or not _cdk().exists():
         raise EmbeddedAwsError(
             "The demo deploys the project's own stack and needs its checkout: run `make demo` in there."
@@ -29,14 +29,14 @@ def workshop() -> Iterator[Path]:
 
 
 def bootstrap(aws: EmbeddedAws, directory: Path, say: Callable[[str], None]) -> None:
-    """What every account needs once before the CDK deploys anything there."""
+    """Run `cdk bootstrap`, which an account needs once before deployments."""
     _run(aws, directory, say, "bootstrap", f"aws://{ACCOUNT}/{aws.region}")
 
 
 def deploy(
     aws: EmbeddedAws, directory: Path, settings: Mapping[str, Any], say: Callable[[str], None]
 ) -> dict[str, str]:
-    """Deploy the stack with these settings, and answer its outputs."""
+    """Run `cdk deploy` with these settings; returns the stack's outputs."""
     outputs = directory / "outputs.json"
     _run(
         aws,
@@ -45,7 +45,7 @@ def deploy(
         "deploy",
         "--require-approval=never",
         f"--outputs-file={outputs}",
-        # The role that publishes assets is refused the bucket here, where nobody assumes roles.
+        # Roles are not assumed here, and the file-publishing role would be denied access to the bucket.
         "--context=credentials=cli",
         f"--context=enigap={json.dumps(settings)}",
         STACK,
@@ -57,7 +57,7 @@ def deploy(
 def _run(aws: EmbeddedAws, directory: Path, say: Callable[[str], None], *arguments: str) -> None:
     command = [str(_cdk()), *arguments, f"--output={directory / 'cdk.out'}", "--progress=events", "--ci"]
     environment = aws.environment() | {
-        "CDK_VALIDATION": "false",  # has its own test; it triples the time a synth takes
+        "CDK_VALIDATION": "false",  # tested elsewhere; it triples the time of a synth
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": aws.region,

@@ -1,8 +1,8 @@
-"""An AWS of one's own: starts ministack on loopback and stops it whatever happens.
+"""An AWS emulator: starts ministack on loopback, and stops it even if this process is killed.
 
 ministack has an environment of its own (`.venv-aws`), because it pins the SDK and because a function deployed
-to it must not find the project's packages by accident. Nothing of it is kept: state, log and certificate live
-in one temporary directory that goes when the emulator goes.
+to it must not import the project's packages by accident. Its state, log and certificate are in one temporary
+directory, which is deleted when the emulator stops.
 """
 
 import os
@@ -23,19 +23,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import trustme  # a certificate authority in three lines; ministack itself would need the openssl command
+import trustme  # a certificate authority without the openssl command, which ministack would call
 
 LOOPBACK = "127.0.0.1"
 ACCOUNT = "123456789012"
-# ministack takes an account's number for the access key of its root user, whose signature it does not check.
+# In ministack the root user's access key is the account number; its signature is not checked.
 ACCESS_KEY_ID = ACCOUNT
 SECRET_ACCESS_KEY = "unchecked"  # noqa: S105
 
-# What the emulator and the functions in it may see of the user's environment: enough to run, no credentials.
+# Environment variables that the emulator and its functions inherit: enough to run, no credentials.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
-# Runs the emulator's server until the other end of its standard input is gone, which is when this process is,
-# however it ended: not even SIGKILL leaves an emulator, a function or a directory behind.
+# Runs the emulator's server until its standard input is closed, which happens when this process ends in any
+# way: not even SIGKILL leaves an emulator, a function or a directory behind.
 _SERVER = """
 import os, runpy, shutil, signal, sys, threading
 def go_with_parent(state=sys.argv.pop(1)):
@@ -48,15 +48,15 @@ runpy.run_module("hypercorn", run_name="__main__", alter_sys=True)
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS cannot be had: one sentence, and the tail of its log where there is one."""
+    """The embedded AWS failed. `str()` is one sentence, followed by the tail of its log if there is one."""
 
 
 class EmbeddedAws:
-    """A running emulator, as a context manager; it is up and answering inside the `with` block.
+    """An emulator, as a context manager; it runs and answers inside the `with` block.
 
     Calls made with `environment()` or `client_arguments()` are those of the account's root user. With
-    `enforce_iam` everyone else, the deployed functions among them, needs a known key, a valid signature and a
-    policy that allows the call. With `tls` it speaks https only, with a certificate that nobody else trusts.
+    `enforce_iam` all other callers, such as the deployed functions, need a known key, a valid signature and a
+    policy that allows the call. With `tls` it serves https only, with a certificate of a private authority.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class EmbeddedAws:
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The whole environment for a process that is to use this AWS and no other.
+        """A complete environment for a process that uses this AWS and no other.
 
-        It is `base` (this process's environment unless given) without its AWS variables, so that neither a
-        profile nor a session of the user can get in.
+        It is `base` (by default this process's environment) without its AWS variables, so that no profile and
+        no session of the user is used.
         """
         base = os.environ if base is None else base
         nowhere = str(self._state / "nowhere")
@@ -135,7 +135,7 @@ class EmbeddedAws:
         return arguments | {"verify": str(self._ca)} if self._tls else arguments
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines the emulator wrote, for the message of a failure; functions write to its Logs."""
+        """The last lines of the emulator's log, for error messages; functions log to CloudWatch Logs."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     @property
@@ -169,8 +169,8 @@ class EmbeddedAws:
         if self._tls:
             certificate, key = self._issue_certificate()
             command += ["--certfile", str(certificate), "--keyfile", str(key)]
-        # The server is handed a socket that is bound already: nobody can take the port in between, and
-        # ministack's own start-up, which in TLS mode takes port 443 as well where it may, is not used.
+        # The server gets a bound socket, so that no other process can take the port in between. ministack's
+        # own start-up is not used: in TLS mode it listens on port 443, too, if it is permitted.
         with socket.create_server((LOOPBACK, 0)) as listener, self._log.open("wb") as log:
             self.port = listener.getsockname()[1]
             self._process = subprocess.Popen(
@@ -185,7 +185,7 @@ class EmbeddedAws:
             )
 
     def _own_environment(self) -> dict[str, str]:
-        """What the emulator sees; the functions it runs inherit all of it."""
+        """The emulator's environment, which the functions it runs inherit."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = inherited | {
             "HOME": str(self._state),
@@ -200,7 +200,7 @@ class EmbeddedAws:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AUTH": "true" if self._enforce_iam else "false",
-            # These two would listen on every address.
+            # These two services would listen on all addresses.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
@@ -251,12 +251,12 @@ class EmbeddedAws:
                 connection.request("GET", "/_ministack/ready")
                 return connection.getresponse().status == HTTPStatus.OK
             except (OSError, HTTPException):
-                return False  # not yet; if it is never, the log says why
+                return False  # not yet; if it never answers, the log says why
 
     def _stop(self) -> None:
         if self._process is not None:
-            # The leader is not reaped before, so its number still belongs to this group.
-            # macOS answers EPERM for a group of which nothing but a zombie is left.
+            # The group leader is not reaped yet, so its process id cannot have been reused.
+            # macOS answers EPERM for a group in which only a zombie is left.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -269,7 +269,7 @@ class EmbeddedAws:
 
 
 def interpreter(environment: Path) -> Path:
-    """The Python that has ministack: of `.venv-aws` beside `environment`, or else the running one."""
+    """The Python with ministack: of `.venv-aws` next to `environment`, or else the running one."""
     beside = environment.parent / ".venv-aws" / "bin" / "python"
     if beside.exists():
         return beside

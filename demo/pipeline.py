@@ -1,4 +1,4 @@
-"""The deployed pipeline at work on the embedded AWS: what it is asked, and what comes out at its ends."""
+"""Drives the pipeline deployed on the embedded AWS: invokes the planner, collects messages and metrics."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Client = Callable[[str], Any]
 
 
 def keep_webhook(client: Client, receiver: Receiver) -> None:
-    """Put the receiver's address where a Slack webhook's would be."""
+    """Store the receiver's URL in the secret of the Slack webhook."""
     client("secretsmanager").create_secret(Name=WEBHOOK_SECRET, SecretString=f"{receiver.url}{SLACK_PATH}")
 
 
 def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
-    """Subscribe the receiver to the findings. It gets what an email would say."""
+    """Subscribe the receiver to the findings topic. It gets the text of the emails."""
     sns = client("sns")
     sns.subscribe(TopicArn=stack.topic_arn, Protocol="http", Endpoint=f"{receiver.url}{MAIL_PATH}")
     confirmation = receiver.mail.get(timeout=PATIENCE.total_seconds())
@@ -37,7 +37,7 @@ def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What arrived at both ends because of one window."""
+    """The messages that one window caused, in Slack and by email."""
 
     mail: tuple[dict[str, Any], ...] = ()
     slack: tuple[dict[str, Any], ...] = ()
@@ -57,7 +57,7 @@ def judge_window(
 ) -> Told:
     """Plan one window and wait until the reconciler behind the queue has judged it.
 
-    `news` says whether a message is expected; then it is waited for, at both ends.
+    `news` says whether messages are expected; if so, wait until both have arrived.
     """
     plan(client, stack, window)
     _wait_for(

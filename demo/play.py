@@ -1,8 +1,8 @@
 """Plays recorded nodes into an AWS: running instances, both metrics minute by minute, and device events.
 
-What is played is what the agent and EC2 publish, in their shapes: the OS total per minute under its three
+Everything has the form in which the agent and EC2 publish it: the OS total per minute with its three
 dimensions, EC2's totals as statistic sets of five samples per period, and one `NodeNet` event per device and
-minute in the node's own log stream.
+minute in the node's log stream.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from enigap.core.counting.meters import (
 from enigap.core.counting.window import MINUTE, PERIOD
 
 SAMPLED_AT: Final = timedelta(seconds=20)
-"""The second of each minute at which the played agents read their counters. So most of what a sample covers
-lies before the minute it is labelled with."""
+"""The second of each minute at which the played agents read their counters. So most of the time that a sample
+covers is before the minute of its timestamp."""
 
 _DATA_PER_CALL: Final = 1000
 _EVENTS_PER_CALL: Final = 5000
 
 Client = Callable[[str], Any]
-"""Makes the client of a service, such as `client("ec2")`."""
+"""Returns the client of a service, such as `client("ec2")`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One node that does the same thing for some time, [start, end)."""
+    """A recording that a node repeats for some time, [start, end)."""
 
     node: RecordedNode
     start: datetime
@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One node of the cluster: its name, and what it does, scene after scene."""
+    """One node of the cluster: its name and its scenes in time order."""
 
     name: str
     scenes: tuple[Scene, ...]
@@ -74,7 +74,7 @@ def launch(client: Client, cluster: str, roles: Sequence[Role]) -> tuple[PlayedN
 
 
 def play(client: Client, cluster: str, nodes: Iterable[PlayedNode], step: Callable[[str], None]) -> None:
-    """Publish everything the nodes' scenes hold. `step` is told about each node as its turn comes."""
+    """Publish metrics and events of all scenes. `step` is called with a progress text for each node."""
     logs, group = client("logs"), f"/aws/containerinsights/{cluster}/performance"
     logs.create_log_group(logGroupName=group)
     for node in nodes:
@@ -160,7 +160,7 @@ def _put_metrics(cloudwatch: Any, reading: Quantity, data: Iterable[Mapping[str,
 
 
 def _labels(scene: Scene) -> Iterator[datetime]:
-    """The minutes whose samples lie mostly in the scene."""
+    """The timestamps of the samples that lie mostly in the scene."""
     return _steps(scene.start + MINUTE, scene.end + MINUTE, MINUTE)
 
 

@@ -1,4 +1,4 @@
-"""A receiver on loopback that keeps what is posted to it: a Slack channel and a mailbox for the demo."""
+"""An HTTP server on loopback that collects posts: the demo's Slack channel and mailbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAIL_PATH = "/mail"
 
 
 class Receiver:
-    """Listens inside its `with` block. What arrived is taken from `slack` and `mail`, oldest first."""
+    """Listens inside its `with` block. The queues `slack` and `mail` have the messages, oldest first."""
 
     def __init__(self) -> None:
         self.slack: Queue[dict[str, Any]] = Queue()
@@ -36,7 +36,7 @@ class Receiver:
                 self.wfile.write(b"ok")
 
             def log_message(self, *_: object) -> None:
-                """What arrives is shown by the demo."""
+                """Log nothing: the demo shows the messages."""
 
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
         self._thread = Thread(target=self._server.serve_forever, daemon=True)

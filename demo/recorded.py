@@ -1,8 +1,8 @@
-"""Nodes that were really measured, and the one the question comes from, to be played and judged.
+"""Recorded nodes, and the node of the article that raised the question, to be played and judged.
 
 The recordings in `captures/` are texts of /proc/net/dev on both sides of a node's network interfaces (see the
-README.md there). Here they become what CloudWatch would hold: rates per device, their total, and what
-NetworkIn and NetworkOut would show.
+README.md there). This module converts them to CloudWatch's metrics: rates per device, their total, and
+NetworkIn plus NetworkOut.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRate:
-    """What a device receives and sends."""
+    """The rates at which a device receives and sends."""
 
     rx: ByteRate
     tx: ByteRate
@@ -47,15 +47,15 @@ class RecordedNode:
     name: str
     """Short and readable, such as `b-pod-to-remote`."""
     title: str
-    """What goes on, for people who do not know the counting model."""
+    """The traffic on the node, in words that do not need the counting model."""
     os: ByteRate
     """`node_network_total_bytes`"""
     network_in: ByteRate
     network_out: ByteRate
     devices: Mapping[str, DeviceRate]
-    """Those the agent reports, by name."""
+    """The devices that the agent reports, by name."""
     evidence_is_made_up: bool = False
-    """Whether `devices` was not measured. Only the article's: it shows the two metrics and no device."""
+    """Whether `devices` was not measured: true only for the article's node, of which no device is known."""
 
 
 TITLES: Final = {
@@ -85,7 +85,7 @@ _ARTICLE_OS: Final = ByteRate(1_275_566_689)
 _ARTICLE_NETWORK_IN: Final = ByteRate.from_total(155_698, over=_ARTICLE_PERIOD)
 _ARTICLE_NETWORK_OUT: Final = ByteRate.from_total(95_259, over=_ARTICLE_PERIOD)
 _ACKNOWLEDGED: Final = 1 / 2000
-"""Bytes that go back for each byte sent, about as in recording a."""
+"""Bytes of acknowledgements for each byte sent, about as in recording a."""
 
 
 @cache
@@ -100,10 +100,10 @@ def recorded_nodes() -> tuple[RecordedNode, ...]:
 def hold_constant(
     node: RecordedNode, span: FetchSpan, sampled_at: timedelta = timedelta(seconds=37)
 ) -> tuple[Readings, DeviceEvents]:
-    """What CloudWatch would hold if the node kept these rates all through the span, and nothing were missing.
+    """CloudWatch's data if the node had these rates during the whole span, without missing datapoints.
 
-    `sampled_at` is the time into each minute at which the agent reads the counters. The events begin two
-    minutes before the span: the one it begins in covers the time since the one before.
+    `sampled_at` is the offset into each minute at which the agent reads the counters. The events begin two
+    minutes before the span, because an event covers the time since the one before it.
     """
     minutes, periods = span.minutes, span.periods
     seconds = PERIOD.total_seconds()
@@ -128,7 +128,7 @@ def hold_constant(
 
 
 def read_proc_net_dev(text: str) -> dict[str, Counters]:
-    """The byte counters of every device in a text of /proc/net/dev, in its order."""
+    """Parse the byte counters of every device in a text of /proc/net/dev, in its order."""
     devices: dict[str, Counters] = {}
     for line in text.splitlines()[2:]:
         name, _, counters = line.partition(":")
@@ -140,8 +140,8 @@ def read_proc_net_dev(text: str) -> dict[str, Counters]:
 def growth(texts: Iterable[str]) -> dict[str, Counters]:
     """How far each device's counters grew over texts of /proc/net/dev in time order.
 
-    A device that was not there before, or whose counters fell, started from zero. What a device counted
-    after the last text that shows it is lost.
+    A device that is new, or whose counters fell, started from zero. Bytes counted after the last text that
+    has the device are lost.
     """
     grown: dict[str, Counters] = {}
     for before, after in pairwise(map(read_proc_net_dev, texts)):
@@ -184,8 +184,8 @@ def _from_capture(name: str, capture: Mapping[str, Any]) -> RecordedNode:
 def _article() -> RecordedNode:
     """Two iperf3 pods on one EKS node, as an article of 2022 read them off CloudWatch at 09:05 UTC.
 
-    It gives the two metrics. The devices are made up the way two such pods look: one's sent bytes are the
-    other's received ones, and the physical device carried what the ENIs did.
+    The article has the two metrics only. The devices are invented to fit them: the bytes that one pod sends
+    are those that the other receives, and the physical device carries the bytes of the ENIs.
     """
     one_way = (_ARTICLE_OS - _ARTICLE_NETWORK_IN - _ARTICLE_NETWORK_OUT) / 2
     sent = one_way / (1 + _ACKNOWLEDGED)

@@ -1,4 +1,4 @@
-"""What the demo's cluster does: every recording on a node of its own, one of them moved for a while."""
+"""The demo's scenario: each recording plays on a node of its own; one node has a fault for a while."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from enigap.core.counting.window import PERIOD, FetchSpan, Window
 CLUSTER: Final = "demo"
 
 HEALTHY_BEFORE: Final = 1
-"""How many judged windows come before the trouble, while it lasts, and after it."""
+"""Judged windows before the fault; the next two constants are those during and after it."""
 TROUBLE: Final = 2
 HEALTHY_AFTER: Final = 2
 
 _LOOKED_BACK: Final = 2
-"""Windows that every fetch holds."""
+"""Windows in each fetch."""
 
 _TROUBLED: Final = "g1"
 _BEFORE_AND_AFTER: Final = "c"
@@ -27,25 +27,25 @@ _BEFORE_AND_AFTER: Final = "c"
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The windows to judge, oldest first, and the nodes' roles over them."""
+    """The windows to judge, oldest first, and the nodes' roles in them."""
 
     windows: tuple[Window, ...]
     roles: tuple[Role, ...]
     titles: Mapping[str, str]
-    """What each node does, in plain words, by its name."""
+    """A description of the traffic on each node, by the node's name."""
 
     @property
     def opens(self) -> int:
-        """The number of the window by whose end the trouble has lasted long enough to be told about."""
+        """The index of the window after which the incident is opened."""
         return HEALTHY_BEFORE + TROUBLE - 1
 
     @property
     def resolves(self) -> int:
-        """The number of the window by whose end it has been over for long enough."""
+        """The index of the window after which the incident is resolved."""
         return HEALTHY_BEFORE + TROUBLE + HEALTHY_AFTER - 1
 
     def doing(self, window: Window) -> str:
-        """What happens in a window."""
+        """A description of a window."""
         number = self.windows.index(window)
         if HEALTHY_BEFORE <= number < HEALTHY_BEFORE + TROUBLE:
             return "a network interface of one node is in a pod"
@@ -53,12 +53,12 @@ class Story:
 
     @property
     def worst(self) -> Window:
-        """The window by whose end the trouble has lasted long enough to be told about."""
+        """The window after which the incident is opened."""
         return self.windows[self.opens]
 
 
 def story(now: datetime, settle: timedelta) -> Story:
-    """The story that ends with the newest window settled now."""
+    """The scenario whose last window is the newest that has settled now."""
     count = HEALTHY_BEFORE + TROUBLE + HEALTHY_AFTER
     newest = Window.newest_settled(now, settle)
     windows = tuple(newest.previous(n) for n in reversed(range(count)))
@@ -75,12 +75,12 @@ def name_of(node: RecordedNode) -> str:
 
 
 def title_of(node: RecordedNode) -> str:
-    """What the node does, and what about it was not measured."""
+    """The description of a node's traffic; it says if its devices were not measured."""
     return f"{node.title} (its devices are made up)" if node.evidence_is_made_up else node.title
 
 
 def _role(node: RecordedNode, otherwise: RecordedNode, windows: tuple[Window, ...], span: FetchSpan) -> Role:
-    # A minute more than the fetch: an event covers the time since the one before it.
+    # A minute more than the fetch, because an event covers the time since the one before it.
     start = span.start - PERIOD
     if node.key != _TROUBLED:
         return Role(name_of(node), (Scene(node, start, span.end),))

@@ -1,1 +1,1 @@
-"""One program for each contender: it runs in a process of its own, and prints what it has to say as JSON."""
+"""One program for each contender. It runs in a process of its own and prints its result as JSON."""

@@ -15,7 +15,7 @@ from enigap.wiring import assess_found
 
 
 class Stopwatch:
-    """Seconds of wall and processor that each stage took."""
+    """Measures wall and CPU seconds of each stage."""
 
     def __init__(self) -> None:
         self.stages: dict[str, dict[str, float]] = {}
@@ -28,7 +28,7 @@ class Stopwatch:
 
 
 def main(cluster: str) -> None:
-    """Find the nodes of a cluster, read both their sides, judge them."""
+    """Discover the nodes of a cluster, read both sides, and judge them."""
     collect_seldom()
     watch = Stopwatch()
     settings, aws = Settings(), Aws()

@@ -1,6 +1,6 @@
-"""The floor: sign, send, receive and parse the same bytes with the fastest there is, and nothing else.
+"""The lower bound: sign, send, receive and parse the same bytes with the fastest libraries, nothing else.
 
-`python -m bench.contenders.floor NODES`, run in .venv-bench. Only that is timed; writing the requests is not.
+`python -m bench.contenders.floor NODES`, run in .venv-bench. Building the requests is not timed.
 """
 
 import json
@@ -23,7 +23,7 @@ HEADERS = {
 
 
 def main(nodes: int) -> None:
-    """Ask about so many nodes, call after call."""
+    """Query so many nodes, sequentially."""
     url = os.environ["AWS_ENDPOINT_URL_CLOUDWATCH"]
     signer = SigV4Auth(Credentials("testing", "testing"), "monitoring", os.environ["AWS_DEFAULT_REGION"])
     pool = urllib3.PoolManager()

@@ -1,4 +1,4 @@
-"""boto3's GetMetricData as it comes: `python -m bench.contenders.metric_data NODES`, run in .venv-bench."""
+"""boto3's GetMetricData untuned: `python -m bench.contenders.metric_data NODES`, run in .venv-bench."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from bench.fleet import calls, span
 
 
 def main(nodes: int) -> None:
-    """Ask about so many nodes, 500 queries a call, call after call, and keep what comes."""
+    """Query so many nodes, 500 queries a call, sequentially, and keep the answers."""
     cloudwatch = boto3.client("cloudwatch")
     start, end = span()
     datapoints = 0

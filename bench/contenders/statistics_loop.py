@@ -1,4 +1,4 @@
-"""What a first script does: GetMetricStatistics for each metric of each node, one after the other.
+"""The naive script: GetMetricStatistics for each metric of each node, sequentially.
 
 `python -m bench.contenders.statistics_loop NODES`, run in .venv-bench.
 """
@@ -12,14 +12,14 @@ from bench.fleet import metrics_of, span
 
 
 def main(nodes: int) -> None:
-    """Ask about so many nodes, three calls each, and keep what comes."""
+    """Query so many nodes, three calls each, and keep the answers."""
     cloudwatch = boto3.client("cloudwatch")
     start, end = span()
     datapoints = 0
     for index in range(nodes):
         for namespace, name, dimensions, period, statistic in metrics_of(index):
             if statistic == "SampleCount":
-                continue  # comes along with the sum
+                continue  # the call for the sum returns it, too
             statistics = ["Sum", "SampleCount"] if name == "NetworkIn" else [statistic]
             answer = cloudwatch.get_metric_statistics(
                 Namespace=namespace,
