@@ -1,5 +1,6 @@
-"""Everything that knows the shapes of AWS's API. The rest of enigap sees `core`'s types and `AwsProblem`.
+"""Adapters to AWS. They convert AWS's answers to `core`'s types, and its errors to `AwsProblem`.
 
-A module states what it calls as narrow Protocols and what it must be allowed as `ACTIONS` (see `iam`);
-clients come in as arguments, made in one place (`clients`).
+A module declares the calls it makes as narrow Protocols, and the permissions they need as `ACTIONS` (see
+`iam`). Clients are created in `clients` and passed as arguments. Outside this package, only `slack_webhook`
+and `lambdas` know SQS records and Lambda responses.
 """

@@ -1,8 +1,8 @@
-"""Why a cluster publishes no node_network_total_bytes: what the EKS add-on that installs the agent says.
+"""Why a cluster publishes no node_network_total_bytes, from the EKS add-on that installs the agent.
 
-The add-on's versions 6.0 and 6.1 had the OTel successor of Container Insights on, all later ones have it
-off, and all have the classic one on unless somebody switches it off (aws-observability/helm-charts, release
-notes and values.yaml).
+By default, versions 6.0 and 6.1 of the add-on enable the OTel successor of Container Insights, and later
+versions disable it. All versions enable the classic Container Insights by default
+(aws-observability/helm-charts, release notes and values.yaml).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ ACTIONS: Final = (
 
 
 class Eks(Protocol):
-    """What is needed of the EKS client."""
+    """The part of botocore's EKS client that is used here."""
 
     def describe_addon(self, **request: Any) -> dict[str, Any]: ...
 
 
 def why_not_collected(eks: Eks, cluster: str) -> str | None:
-    """Which case it is, and the remedy, as a clause; None where EKS may not or cannot be asked."""
+    """The reason and the remedy, as a clause; None if the EKS call is denied or fails."""
     region = region_of(eks)
     addon_of = f"--cluster-name {cluster}{f' --region {region}' if region else ''} --addon-name {NAME}"
     try:
@@ -64,7 +64,7 @@ def _case(addon_of: str, version: str, switches: Mapping[str, bool]) -> str:
 
 
 def _switches(configuration: object) -> dict[str, bool]:
-    """Which kinds of Container Insights the add-on's configuration switches; YAML stays unread."""
+    """The kinds of Container Insights in the add-on's JSON configuration, enabled or not; YAML is ignored."""
     try:
         values = json.loads(configuration) if isinstance(configuration, str) else {}
     except (ValueError, RecursionError):

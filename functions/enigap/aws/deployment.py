@@ -1,4 +1,4 @@
-"""The deployed enigap, found by its stack: where its state is, whom it tells, and what it was set to."""
+"""Finds the deployed enigap by its CloudFormation stack: its resources, subscriptions and settings."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ ACTIONS: Final = (
     ),
 )
 
-# What SNS says instead of a subscription's ARN.
+# SNS has these instead of the ARN of a subscription.
 _PENDING: Final = "PendingConfirmation"
-_UNSUBSCRIBED: Final = "Deleted"  # listed for up to three days more
+_UNSUBSCRIBED: Final = "Deleted"  # listed for up to three days after it was deleted
 
 SLACK_QUEUE_OUTPUT: Final = "SlackQueueArn"
-"""There only where Slack is told by an incoming webhook."""
+"""The output that exists only with an incoming webhook."""
 
 _OUTPUTS: Final = ("TopicArn", "PipelineTopicArn", "StateTableName", "PlanFunctionName", "DashboardUrl")
 
 
 class CloudFormation(Protocol):
-    """What is needed of the CloudFormation client."""
+    """The part of botocore's CloudFormation client that is used here."""
 
     def describe_stacks(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Lambda(Protocol):
-    """What is needed of the Lambda client."""
+    """The part of botocore's Lambda client that is used here."""
 
     def get_function_configuration(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Sns(Protocol):
-    """What is needed of the SNS client."""
+    """The part of botocore's SNS client that is used here."""
 
     def list_subscriptions_by_topic(self, **request: Any) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What the stack put where."""
+    """The resources of the deployed stack."""
 
     topic_arn: str
-    """Findings go there."""
+    """The topic of findings."""
     pipeline_topic_arn: str
-    """Alarms on the pipeline itself go there."""
+    """The topic of alarms on the pipeline itself."""
     state_table: str
     plan_function: str
     dashboard_url: str
     slack_queue_arn: str | None = field(default=None, kw_only=True)
-    """The queue of messages for Slack's incoming webhook, if that is how Slack is told."""
+    """The queue of messages for Slack's incoming webhook; None without a webhook."""
 
     @property
     def account(self) -> str:
@@ -67,7 +67,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subscription:
-    """Somebody who is told."""
+    """A subscription to one or both topics."""
 
     protocol: str
     endpoint: str
@@ -75,7 +75,7 @@ class Subscription:
 
     @property
     def to_confirm(self) -> str:
-        """What is still to be done about one that is not confirmed."""
+        """How to confirm the subscription."""
         if self.protocol.startswith("email"):
             return "the link in AWS's email is still to be followed"
         return "the endpoint has not answered AWS's request to confirm it"
@@ -112,7 +112,7 @@ def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:
 
 
 def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
-    """Who is told, by either topic. Raises AwsProblem."""
+    """The subscriptions to either topic. Raises AwsProblem."""
     found: set[Subscription] = set()
     for topic_arn in (deployment.topic_arn, deployment.pipeline_topic_arn):
         request = {"TopicArn": topic_arn}
@@ -134,7 +134,7 @@ def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | 
         with calling("cloudformation:DescribeStacks", cloudformation):
             answer = cloudformation.describe_stacks(StackName=stack)
     except AwsProblem as problem:
-        if problem.code == "ValidationError":  # CloudFormation's word for a stack that does not exist
+        if problem.code == "ValidationError":  # CloudFormation's error code for a stack that does not exist
             return None
         raise
     outputs = answer["Stacks"][0].get("Outputs", ())

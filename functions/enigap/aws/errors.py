@@ -1,7 +1,7 @@
-"""What went wrong at AWS, in one sentence that names what to do.
+"""Converts errors of the AWS SDK to one sentence that says what to do.
 
-The sentence is made of the error's code, the action and the region. AWS's own message is quoted only where
-it cannot hold a secret: an error about a signature repeats the signed request, session token included.
+The sentence is made of the error's code, the action and the region. AWS's message is quoted only if it
+cannot contain a secret: a signature error, for example, repeats the signed request with its session token.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from botocore.parsers import ResponseParserError
 
 
 class ProblemKind(StrEnum):
-    """What sort of problem it is; decides who it concerns and whether trying again helps."""
+    """The kinds of problem, by whom they concern and whether a retry helps."""
 
     CREDENTIALS = "credentials"
     EXPIRED = "expired"
@@ -69,10 +69,8 @@ _THE_CALLERS_OWN: Final = frozenset(
 )
 
 
-class AwsProblem(Exception):  # noqa: N818 - what went wrong may be nobody's error
-    """AWS could not be asked or did not answer. `str()` is the whole sentence: what happened, then what
-    to do.
-    """
+class AwsProblem(Exception):  # noqa: N818 - throttling and timeouts are problems, not errors of the caller
+    """A call to AWS failed or could not be made. `str()` is a sentence: what happened, what to do."""
 
     def __init__(
         self, kind: ProblemKind, what: str, remedy: str = "", *, code: str = "", message: str = ""
@@ -80,40 +78,38 @@ class AwsProblem(Exception):  # noqa: N818 - what went wrong may be nobody's err
         super().__init__(f"{what}: {remedy}." if remedy else f"{what}.")
         self.kind = kind
         self.what = what
-        """A clause that stands alone, e.g. "AWS throttled cloudwatch:GetMetricData in eu-west-1"."""
+        """What happened, as a clause, e.g. "AWS throttled cloudwatch:GetMetricData in eu-west-1"."""
         self.remedy = remedy
         self.code = code
-        """AWS's error code, where there is one."""
+        """AWS's error code, if there is one."""
         self.message = message
-        """AWS's own words about something it does not have; "" otherwise."""
+        """AWS's message about a resource that does not exist; otherwise ""."""
 
     @property
     def concerns_every_call(self) -> bool:
-        """Whether the next call would fail in the same way, whatever it asks about."""
+        """Whether every other call would fail in the same way, too."""
         return self.kind in _THE_CALLERS_OWN
 
 
 @contextmanager
 def calling(action: str, client: object = None) -> Iterator[None]:
-    """Raises AwsProblem for what goes wrong inside. `action` is the IAM action, such as
-    "ec2:DescribeInstances".
-    """
+    """Converts SDK errors in the block to AwsProblem. `action` is "ec2:DescribeInstances" or so."""
     try:
         yield
     except (BotoCoreError, ClientError, ResponseParserError) as error:
-        # Not chained: the original may carry what must not be shown.
+        # Not chained: the original error may contain secrets.
         raise problem_of(error, action, region_of(client)) from None
 
 
 def region_of(client: object) -> str:
-    """The region a client talks to; "" where it does not say."""
+    """The region of a client; "" if it is not known."""
     return str(getattr(getattr(client, "meta", None), "region_name", None) or "")
 
 
 def problem_of(error: Exception, action: str, region: str = "") -> AwsProblem:
-    """The sentence for an error of the SDK."""
+    """The AwsProblem for an error of the SDK."""
     if isinstance(error, ClientError):
-        # Credentials are got by calls of their own, made in the middle of this one.
+        # The SDK may call another service, such as STS, for credentials first; then name that action.
         if str(error.operation_name).startswith("AssumeRole"):
             action = f"sts:{error.operation_name}"
         return _answered(error.response, _call(action, region))
@@ -243,7 +239,7 @@ def _denied(code: str, message: str, call: str) -> AwsProblem:
 
 
 def one_line(text: str, most: int = 160) -> str:
-    """Somebody else's text as part of a sentence: on one line, and not too much of it."""
+    """Quoted text for use in a sentence: on one line and truncated."""
     text = " ".join(text.split()).rstrip(".")
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

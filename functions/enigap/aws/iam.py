@@ -1,8 +1,7 @@
-"""How an adapter declares what it must be allowed to do.
+"""How an adapter declares the IAM permissions that its calls need.
 
-Each module has a constant `ACTIONS`; the roles of the functions and the policies for people, those who only
-look and those who operate a deployment, are made of these and of nothing else, so none can lag behind the
-code.
+Each adapter has a constant `ACTIONS`. The functions' roles and the policies that `enigap policy` prints are
+made of these constants only, so that they match the code.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One Allow of an IAM policy."""
+    """One Allow statement of an IAM policy."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)
-    """ARNs, with the placeholders {partition}, {region} and {account}. "*" where the action knows no
-    resources.
+    """ARNs, with the placeholders {partition}, {region} and {account}. "*" if the action has no
+    resource types.
     """
     condition: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Operator, condition key, value: `{"StringEquals": {"cloudwatch:namespace": "EniGap"}}`."""
+    """Condition operator, key and value: `{"StringEquals": {"cloudwatch:namespace": "EniGap"}}`."""
 
     def resource_arns(self, *, partition: str, region: str, account: str) -> list[str]:
-        """The resources with their placeholders filled in; tokens of the CDK will do."""
+        """The resources with their placeholders filled in; CDK tokens are allowed."""
         return [
             resource.format(partition=partition, region=region, account=account)
             for resource in self.resources
         ]
 
     def document(self, *, partition: str = "aws", region: str = "*", account: str = "*") -> dict[str, Any]:
-        """The statement as IAM's policy language has it."""
+        """The statement in IAM's policy language."""
         resources = self.resource_arns(partition=partition, region=region, account=account)
         document: dict[str, Any] = {"Effect": "Allow", "Action": sorted(self.actions), "Resource": resources}
         if self.condition:
@@ -43,7 +42,7 @@ class Statement:
 def policy_document(
     statements: Iterable[Statement], *, partition: str = "aws", region: str = "*", account: str = "*"
 ) -> dict[str, Any]:
-    """A whole policy document. Statements about the same resources under the same condition become one."""
+    """A policy document. Statements with the same resources and condition are merged."""
     merged: dict[tuple[tuple[str, ...], str], Statement] = {}
     for statement in statements:
         key = (statement.resources, repr(statement.condition))

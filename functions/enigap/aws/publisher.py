@@ -1,4 +1,4 @@
-"""Published metrics: PutMetricData, a thousand values a call and several calls at a time."""
+"""Publishes metrics with PutMetricData: up to 1,000 datapoints a call, several calls concurrently."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from enigap.core.published import Datum
 
 DATA_PER_CALL: Final = 1_000
 BYTES_PER_CALL: Final = 900_000
-"""AWS takes 1 MB, counted before compression; the SDK compresses what it sends."""
+"""Below AWS's limit of 1 MB, which applies to the request before the SDK compresses it."""
 
-# What JSON, the unit, the timestamp and the keys of one value take; each dimension adds its keys.
+# Bytes of JSON for unit, timestamp and keys of a datapoint, and for the keys of each dimension.
 _BYTES_OF_DATUM: Final = 120
 _BYTES_OF_DIMENSION: Final = 30
 
 
 def actions(namespace: str) -> tuple[Statement, ...]:
-    """What publishing to this namespace needs."""
-    # AWS sends the key with every PutMetricData, so this is as strict there as StringEquals. An emulator that
-    # enforces policies without knowing the key lets publishing through all the same.
+    """The permission to publish to this namespace."""
+    # AWS sets this condition key for every PutMetricData, so it is as strict as StringEquals. An emulator
+    # that enforces policies but does not know the key allows publishing, too.
     only_there = {"StringEqualsIfExists": {"cloudwatch:namespace": namespace}}
     return (Statement(("cloudwatch:PutMetricData",), condition=only_there),)
 
 
 class CloudWatch(Protocol):
-    """What is needed of the CloudWatch client."""
+    """The part of botocore's CloudWatch client that is used here."""
 
     def put_metric_data(self, **request: Any) -> dict[str, Any]: ...
 
 
 class MetricPublisher:
-    """Publishes to one namespace. Memory is that of a few calls, however much there is to publish."""
+    """Publishes to one namespace, with only a few calls' datapoints in memory at a time."""
 
     def __init__(
         self, cloudwatch: CloudWatch, namespace: str, *, parallelism: int = DEFAULT_PARALLELISM
@@ -44,8 +44,8 @@ class MetricPublisher:
         self._cloudwatch, self._namespace, self._parallelism = cloudwatch, namespace, parallelism
 
     def publish(self, data: Iterable[Datum]) -> None:
-        """Publish all of it. Raises AwsProblem; what was published until then is published again by whoever
-        tries again, which changes nothing about it.
+        """Publish all data. Raises AwsProblem, with some of the data published already; a retry publishes it
+        again, which is idempotent.
         """
         batches = _batches(data)
         with ThreadPoolExecutor(self._parallelism) as pool:
@@ -72,7 +72,7 @@ def _batches(data: Iterable[Datum]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _size(datum: Datum) -> int:
-    """No less than its bytes as JSON, where a character outside ASCII takes twelve."""
+    """An upper bound of its bytes in JSON, where a non-ASCII character takes up to twelve."""
     texts = (datum.name, *(text for pair in datum.dimensions for text in pair))
     characters = sum(len(text) if text.isascii() else 12 * len(text) for text in texts)
     return _BYTES_OF_DATUM + _BYTES_OF_DIMENSION * len(datum.dimensions) + characters

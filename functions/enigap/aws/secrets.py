@@ -1,4 +1,4 @@
-"""The text of a secret in Secrets Manager, kept for some minutes: a burst of messages asks for it once."""
+"""Reads a secret in Secrets Manager and caches it for some minutes, for bursts of messages."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MAX_AGE_SECONDS: Final = 300
 
 
 class SecretsManager(Protocol):
-    """What is needed of the Secrets Manager client."""
+    """The part of botocore's Secrets Manager client that is used here."""
 
     def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]: ...  # noqa: N803 - AWS's name
 
 
 class Secret:
-    """One secret, by name or ARN. `clock` tells seconds."""
+    """A cached secret, by name or ARN. `clock` returns seconds."""
 
     def __init__(self, client: SecretsManager, name: str, clock: Callable[[], float]) -> None:
         self._client, self._name, self._clock = client, name, clock
         self._text, self._read_at = "", float("-inf")
 
     def text(self, *, fresh: bool = False) -> str:
-        """The secret's text, at most five minutes old; as it is now if `fresh`. Raises AwsProblem."""
+        """The secret's text, at most five minutes old; read anew if `fresh`. Raises AwsProblem."""
         now = self._clock()
         if fresh or now - self._read_at >= MAX_AGE_SECONDS:
             self._text, self._read_at = self._read(), now

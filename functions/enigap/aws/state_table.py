@@ -1,8 +1,8 @@
-"""What is remembered between runs, in a DynamoDB table: one small item per cluster, and one of the silences.
+"""The DynamoDB table of states: one item for each cluster, and one with all silences.
 
-The partition key is `id`; there is no sort key. Each item has a `revision`, and a write names the one it was
-read at, so of two writers one is refused. The attributes beside the state are for the planner, which then
-need not read it.
+The partition key is `id`; there is no sort key. Each item has a `revision`, and a write is conditional on the
+revision that was read, so the second of two concurrent writers is rejected. The planner reads only the
+attributes next to `state`.
 
 | id | attributes |
 |---|---|
@@ -34,24 +34,24 @@ from enigap.core.incidents.state import (
 from enigap.core.instants import instant, timestamp
 
 PLAN_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:PutItem")),)
-"""What `known`, `note_planned` and `rehearse` need."""
+"""Permissions for `known`, `note_planned` and `rehearse`."""
 
 RECONCILE_ACTIONS: Final = (Statement(("dynamodb:GetItem", "dynamodb:PutItem")),)
-"""What `read` and `write` need."""
+"""Permissions for `read` and `write`."""
 
 STATUS_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:GetItem")),)
-"""What `known`, `read` and `silences` need: to look and change nothing."""
+"""Permissions for `known`, `read` and `silences`: read-only."""
 
 SILENCE_ACTIONS: Final = (Statement(("dynamodb:GetItem", "dynamodb:PutItem")),)
-"""What `silence` needs."""
+"""Permissions for `silence`."""
 
 KEPT_FOR: Final = timedelta(days=60)
-"""After its last judged window; DynamoDB deletes the item some time later (`expires_at`)."""
+"""How long after a cluster's last judged window its item expires (`expires_at`)."""
 
 KEY: Final = "id"
 """The partition key; there is no sort key."""
 EXPIRES_AT: Final = "expires_at"
-"""When DynamoDB may delete an item, in seconds since 1970."""
+"""DynamoDB's time-to-live attribute: when an item expires, in seconds since 1970."""
 
 _SILENCES: Final = "silences"
 _ATTEMPTS: Final = 5
@@ -62,7 +62,7 @@ _Item = dict[str, dict[str, Any]]
 
 
 class DynamoDb(Protocol):
-    """What is needed of the DynamoDB client."""
+    """The part of botocore's DynamoDB client that is used here."""
 
     def get_item(self, **request: Any) -> dict[str, Any]: ...
     def put_item(self, **request: Any) -> dict[str, Any]: ...
@@ -70,7 +70,7 @@ class DynamoDb(Protocol):
 
 
 class StateTable:
-    """The table at one moment, `now`. Each method raises AwsProblem if DynamoDB fails."""
+    """The table, as seen at the time `now`. Each method raises AwsProblem if DynamoDB fails."""
 
     def __init__(self, dynamodb: DynamoDb, table: str, *, now: datetime) -> None:
         self._dynamodb, self._table, self._now = dynamodb, table, now
@@ -80,14 +80,14 @@ class StateTable:
     def read(self, cluster: str) -> tuple[Remembered, tuple[Silence, ...]]:
         """A cluster's state, empty if it was never judged, and the silences in force.
 
-        Raises StateUnreadableError for what this version cannot read.
+        Raises StateUnreadableError for a state that this version cannot read.
         """
         item = self._get(_key(cluster))
         state = from_json(item["state"].get("S", "")) if "state" in item else ClusterState(cluster)
         return Remembered(state, _revision(item)), self.silences()
 
     def write(self, remembered: Remembered) -> Remembered:
-        """Compare and swap; what comes back has the new revision. Raises ConflictError."""
+        """Write by compare-and-swap; returns the state with its new revision. Raises ConflictError."""
         state = remembered.state
         attributes: _Item = {
             "cluster": {"S": state.cluster},
@@ -103,7 +103,7 @@ class StateTable:
         return replace(remembered, revision=revision)
 
     def known(self) -> Iterator[Known]:
-        """Every cluster there is an item of."""
+        """Every cluster that has an item."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "ConsistentRead": True,
@@ -119,7 +119,7 @@ class StateTable:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def note_planned(self, cluster: str, window: Window) -> None:
-        """Remember since when a cluster that was never judged has been planned, unless something is."""
+        """Record the first planned window of a cluster that has no item yet."""
         item: _Item = {
             "id": {"S": _key(cluster)},
             "revision": {"N": "0"},
@@ -127,11 +127,11 @@ class StateTable:
             "planned_since": {"S": timestamp(window.end)},
             EXPIRES_AT: self._expiry(),
         }
-        with suppress(ConflictError):  # known already, which is all that is wanted
+        with suppress(ConflictError):  # the cluster has an item already
             self._put(item, ConditionExpression="attribute_not_exists(id)")
 
     def rehearse(self) -> None:
-        """Find out whether the table is there and may be written to, and change nothing."""
+        """Self-test: check that the table exists and that writing is permitted; change nothing."""
         with suppress(ConflictError):
             never = "attribute_exists(id) AND attribute_not_exists(id)"
             self._put({"id": {"S": "rehearsal"}}, ConditionExpression=never)
@@ -143,9 +143,9 @@ class StateTable:
         return self._in_force(self._get(_SILENCES))
 
     def silence(self, silence: Silence) -> None:
-        """Add a silence, or change the one of the same target; one that is over is taken away.
+        """Add a silence or replace that of the same target; expired silences are removed.
 
-        Raises StateUnreadableError, and ConflictError if others keep changing them.
+        Raises StateUnreadableError, and ConflictError after repeated concurrent changes.
         """
         for left in reversed(range(_ATTEMPTS)):
             try:
@@ -189,7 +189,7 @@ class StateTable:
         return item
 
     def _swap(self, key: str, attributes: _Item, read_at: int | None) -> int:
-        """Write an item that is still as it was read, and say its new revision. Raises ConflictError."""
+        """Write an item if its revision is still `read_at`; returns the new one. Raises ConflictError."""
         revision = 1 if read_at is None else read_at + 1
         item = {"id": {"S": key}, "revision": {"N": str(revision)}, **attributes}
         if read_at is None:
@@ -224,7 +224,7 @@ def _key(cluster: str) -> str:
 
 
 def _revision(item: Mapping[str, Any]) -> int | None:
-    """Raises StateUnreadableError."""
+    """An item's revision; None without an item. Raises StateUnreadableError."""
     if "revision" not in item:
         return None
     try:
@@ -246,7 +246,7 @@ def _known(item: Mapping[str, Any]) -> Known:
 
 
 def _instant(attribute: Mapping[str, Any] | None) -> datetime:
-    """An attribute somebody has spoilt makes one cluster overdue; it must not stop the others."""
+    """A damaged attribute counts as very old: its cluster is overdue, and the others are planned."""
     try:
         return instant((attribute or {}).get("S"))
     except (TypeError, ValueError):

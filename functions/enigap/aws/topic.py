@@ -1,4 +1,4 @@
-"""The findings topic: one SNS message with everything there is to say, in the words of each channel.
+"""Publishes a cluster's news to the findings topic: one SNS message, formatted for each channel.
 
 Subscribers can filter by attributes: `cluster`, and the lists `news` (opened, reminder, resolved) and
 `verdict`.
@@ -19,25 +19,25 @@ from enigap.core.messages import sns_message
 ACTIONS: Final = (Statement(("sns:Publish",)),)
 
 KEY_ACTIONS: Final = (Statement(("kms:Decrypt", "kms:GenerateDataKey")),)
-"""What publishing to an encrypted topic takes on top, of its key."""
+"""Permissions on the key that publishing to an encrypted topic needs, too."""
 
 _LONGEST_ATTRIBUTE: Final = 256
 
 
 class Sns(Protocol):
-    """What is needed of the SNS client."""
+    """The part of botocore's SNS client that is used here."""
 
     def publish(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Topic:
-    """Says one cluster's news. `document_of` makes the notification that the messages are made of."""
+    """Publishes one cluster's news. `document_of` makes the notification to render messages from."""
 
     def __init__(self, sns: Sns, topic_arn: str, document_of: Callable[[Sequence[News]], Document]) -> None:
         self._sns, self._topic_arn, self._document_of = sns, topic_arn, document_of
 
     def notify(self, news: Sequence[News]) -> None:
-        """One message with all of it. Raises AwsProblem."""
+        """Publish one message with all news. Raises AwsProblem."""
         document = self._document_of(news)
         message = sns_message(document)
         with calling("sns:Publish", self._sns):

@@ -1,7 +1,7 @@
-"""The work queue: SQS FIFO, one group for each cluster, so that a cluster's windows are judged in order.
+"""The work queue: SQS FIFO with a message group for each cluster, so that its windows are judged in order.
 
-Items go one by one: there are as many as clusters, the SDK tries each again by itself, and no partial
-failure has to be told apart.
+Items are sent one by one and not in batches: there are only as many as clusters, the SDK retries each call,
+and there are no partial failures to handle.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from enigap.core.work import WorkItem
 
 ACTIONS: Final = (Statement(("sqs:SendMessage",)),)
 
-# What SQS takes; EKS's names are of this form, but the agent can be told any.
+# SQS's limits. EKS's cluster names conform, but the agent can be configured with any name.
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 
 
 class Sqs(Protocol):
-    """What is needed of the SQS client."""
+    """The part of botocore's SQS client that is used here."""
 
     def send_message(self, **request: Any) -> dict[str, Any]: ...
 
 
 class WorkQueue:
-    """The queue that the reconciler works off."""
+    """The queue of work items for the reconciler."""
 
     def __init__(self, sqs: Sqs, url: str) -> None:
         self._sqs, self._url = sqs, url
 
     def send(self, items: Sequence[WorkItem]) -> None:
-        """Queue all of them; one that was queued in the last five minutes is dropped by SQS.
+        """Queue all items; SQS drops duplicates of the last five minutes.
 
-        Raises AwsProblem for the first that SQS did not take, after all others have been sent.
+        Raises AwsProblem for the first item that failed, after all others have been sent.
         """
         problems: list[AwsProblem] = []
         for item in items:
