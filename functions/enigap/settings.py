@@ -1,8 +1,8 @@
-"""Everything a user may set: the object `enigap` in cdk.json's context, read once and checked whole.
+"""The settings: parses and validates the object `enigap` in cdk.json's context.
 
-Reading is the only check: a `Settings` that came out of `from_mapping` is right, and whoever gets one does
-not look again. A wrong setting fails the synth with a sentence that names it. The deployed functions get the
-same object back through one environment variable.
+Validation happens only in `from_mapping`: its result is valid, and other code does not check again. An
+invalid setting fails the synth with a sentence that names it. The deployed functions read the settings from
+one environment variable.
 """
 
 import json
@@ -26,15 +26,15 @@ VARIABLE: Final = "ENIGAP_SETTINGS"
 """The environment variable that carries the settings, as JSON, into the deployed functions."""
 
 MAX_VARIABLE_BYTES: Final = 3_000
-"""Lambda takes 4 KB of environment altogether; the rest is for the names of queue, table and topic."""
+"""Lambda's limit for all variables is 4 KB; the rest is for the names of queue, table and topic."""
 
 
 SCHEDULES: Final = (15, 30, 60)
-"""Minutes. What `schedule_minutes` takes."""
+"""Values of `schedule_minutes`, in minutes."""
 
 
 class SettingsError(ValueError):
-    """What is wrong with the settings: one sentence a line, each naming the setting and what it takes."""
+    """Invalid settings. `str()` has a line for each: one sentence with its name and the values it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class VirtualDevices:
     counted_again: tuple[str, ...] = ()
 
 
-# --------------------------------------------------------------------------- the kinds of values there are
+# --------------------------------------------------------------------------------- kinds of values
 
 T = TypeVar("T")
 
@@ -69,12 +69,12 @@ _OBJECT: Final = "a JSON object of settings"
 
 
 class _RefusedError(Exception):
-    """The value is not of this kind."""
+    """The value is not valid for this kind."""
 
 
 @dataclass(frozen=True)
 class _Kind(Generic[T]):
-    """What a setting takes, in words, and how a JSON value becomes one."""
+    """A kind of value: its description, and the function that parses it from JSON."""
 
     takes: str
     read: Callable[[object], T]
@@ -86,7 +86,7 @@ def _alternatives(words: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value from outside in one short line, control characters escaped."""
+    """An untrusted value on one short line, with control characters escaped."""
     brief = reprlib.Repr()
     brief.maxlevel, brief.maxstring, brief.maxother = 3, 80, 80
     return brief.repr(value)
@@ -94,7 +94,7 @@ def _shown(value: object) -> str:
 
 def _number(least: float, most: float) -> _Kind[float]:
     def read(value: object) -> float:
-        # A bool is an int to Python; and no NaN lies between two numbers.
+        # bool is a subclass of int; and NaN fails the comparison.
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise _RefusedError
         return float(value)
@@ -168,7 +168,7 @@ def _object_of(name: _Kind[str], item: _Kind[T], most: int) -> _Kind[Mapping[str
 
 
 def _shape(make: Callable[..., T], *, whole: bool, **members: _Kind[Any]) -> _Kind[T]:
-    """An object with these members, all of them where `whole`, which become the arguments of `make`."""
+    """An object with these members, all required if `whole`. They are the keyword arguments of `make`."""
 
     def read(value: object) -> T:
         if not isinstance(value, Mapping) or not value.keys() <= members.keys():
@@ -199,12 +199,12 @@ def _device_pattern() -> _Kind[str]:
             raise _RefusedError
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # a pattern that Python has doubts about is not what was meant
+                warnings.simplefilter("error")  # a pattern that Python warns about is a mistake
                 named_groups = re.compile(value).groupindex
                 re.compile(f"(?:{value})")  # how the classifier joins patterns into one
         except (re.error, OverflowError, RecursionError, Warning):
             raise _RefusedError from None
-        # Joined with others, a group has another number and its name may be taken.
+        # In the joined pattern, groups have other numbers, and names may occur twice.
         if named_groups or re.search(r"\\[1-9]|\(\?\(", value):
             raise _RefusedError
         return value
@@ -229,10 +229,10 @@ def _physical_pattern() -> _Kind[str]:
 
 
 _ENI_DEVICES: Final = ("eth0", "ens5", "enp0s6", "enX0", "eno1", "em1")
-"""As Linux calls ENIs. A pattern of the beginning of one, such as `^en`, matches no whole name, and would
+"""Names of ENIs on Linux. `physical_devices` must match one of them completely: a prefix such as `^en` would
 leave no device physical."""
 _POD_DEVICE: Final = "eni1a2b3c4d5e6"
-"""The node's end of a pod's device (VPC CNI): a pattern as short as `en.*` would take it for an ENI."""
+"""The node's end of a pod's device (VPC CNI), which `physical_devices` must not match, as `en.*` would."""
 
 
 # -------------------------------------------------------------------------------------------- the settings
@@ -267,7 +267,7 @@ _POLICY: Final = Policy()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What enigap does, and for whom. Beside each type: the values it takes, and what it means."""
+    """All settings. Each annotation has the type, the kind of value, and the documented meaning."""
 
     clusters: Annotated[tuple[str, ...], _list_of(_NAME, 50), "Clusters to watch; all when empty."] = ()
     regions: Annotated[
@@ -281,7 +281,7 @@ class Settings:
         "EC2 tags that a node must carry to be watched.",
     ] = field(default_factory=dict)
     email: Annotated[
-        tuple[str, ...], _list_of(_ADDRESS, 20), "Who gets an email; AWS asks each of them to confirm."
+        tuple[str, ...], _list_of(_ADDRESS, 20), "Addresses that get an email; AWS asks each to confirm."
     ] = ()
     slack: Annotated[
         SlackWebhook | SlackChannel | None,
@@ -293,12 +293,12 @@ class Settings:
         int, _whole_number(5, 60), "How long after its end a window is judged; EC2's datapoints arrive late."
     ] = _RULES.settle // timedelta(minutes=1)
     confirm_windows: Annotated[
-        int, _whole_number(1, 8), "Windows of 15 minutes a node is unexplained before anybody is told."
+        int, _whole_number(1, 8), "Windows of 15 minutes a node is unexplained before its incident opens."
     ] = _POLICY.confirm_windows
     resolve_windows: Annotated[
-        int, _whole_number(1, 8), "Windows of 15 minutes a node is explained before its incident is over."
+        int, _whole_number(1, 8), "Windows of 15 minutes a node is explained before its incident is resolved."
     ] = _POLICY.resolve_windows
-    remind_hours: Annotated[int, _whole_number(1, 720), "How often an open incident is brought up again."] = (
+    remind_hours: Annotated[int, _whole_number(1, 720), "Time between reminders of an open incident."] = (
         _POLICY.remind_after // timedelta(hours=1)
     )
     tolerance: Annotated[
@@ -342,7 +342,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, value: object) -> Self:
-        """The settings that a JSON object means, the rest at their defaults. Raises SettingsError."""
+        """Parse a JSON object; missing settings have their defaults. Raises SettingsError."""
         if not isinstance(value, Mapping):
             raise SettingsError(
                 f"enigap: {_shown(value)} is not allowed; it takes a JSON object of settings."
@@ -356,7 +356,7 @@ class Settings:
             try:
                 given[key] = kind.read(each)
             except _RefusedError:
-                # A webhook's address by mistake is a secret all the same.
+                # The value may be a webhook's URL by mistake, which is a secret.
                 shown = "this value" if key == "slack" else _shown(each)
                 problems.append(f"{key}: {shown} is not allowed; it takes {kind.takes}.")
         if problems:
@@ -379,7 +379,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The settings that a JSON text means. Raises SettingsError."""
+        """Parse a JSON text. Raises SettingsError."""
         return cls.from_mapping(object_from_json(text))
 
     def to_env(self) -> dict[str, str]:
@@ -387,7 +387,7 @@ class Settings:
         return {VARIABLE: json.dumps(self.to_mapping(), separators=(",", ":"))}
 
     def rules(self) -> Rules:
-        """The figures that judging rests on."""
+        """The settings that judging depends on."""
         return Rules(
             tolerance=self.tolerance,
             floor=ByteRate(self.floor_bytes_per_second),
@@ -420,11 +420,11 @@ class Settings:
 
     @property
     def named_clusters(self) -> tuple[str, ...]:
-        """The clusters that are asked for by their full name, so that one that is not there can be missed."""
+        """The clusters given by full name, not by a pattern: if one is not found, that is reported."""
         return tuple(name for name in self.clusters if "*" not in name and "?" not in name)
 
     def _check_together(self) -> None:
-        """What no setting shows by itself. Raises SettingsError."""
+        """Validate combinations of settings. Raises SettingsError."""
         secret = self.slack.webhook_secret if isinstance(self.slack, SlackWebhook) else ""
         if secret.startswith("arn:") and len(self.regions) > 1:
             raise SettingsError(
@@ -441,7 +441,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What is known of a setting beside its type."""
+    """The annotations of a setting besides its type."""
 
     kind: _Kind[Any]
     meaning: str
@@ -465,7 +465,7 @@ def object_from_json(text: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table of settings, for people; `default` and `takes` speak JSON."""
+    """One row of the documented table of settings; `default` and `takes` are JSON."""
 
     key: str
     default: str

@@ -1,15 +1,15 @@
-"""Which nodes there are.
+"""Discovers the running EKS nodes and their clusters, from EC2 and CloudWatch.
 
-A node is an instance that EC2 says is running. Two sources say which instances are nodes:
+A node is a running EC2 instance. Two sources say which instances are nodes:
 
-* **tags** of EKS, Karpenter and everybody who joins instances to a cluster (`tagged_clusters`). A tag
-  cannot tell a worker from, say, a bastion host that carries a cluster's tag: such an instance is a node
+* **tags** of EKS, Karpenter and other tools that join instances to a cluster (`tagged_clusters`). A tag
+  cannot distinguish a worker from, say, a bastion host with a cluster's tag: such an instance is a node
   without a series;
-* **series** of Container Insights: ListMetrics supplies the node names, and the ids of workers nobody
-  tagged. It remembers a series for two weeks, so it is never believed about who is there.
+* **series** of Container Insights: ListMetrics supplies the node names, and the ids of untagged workers. It
+  lists a series for two weeks, so it does not prove that a node is running.
 
-A node belongs to the cluster that its series names, for that is where its figures are; only one without a
-series belongs where its tags say. Each instance is one node, however many series and tags it has (`place`).
+A node belongs to the cluster in its series, because its metrics are there; a node without a series belongs to
+the cluster in its tags. Each instance is one node, regardless of the number of its series and tags (`place`).
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ from enigap.core.counting.meters import (
 from enigap.core.counting.units import ByteRate
 
 CLUSTER_ACTIONS: Final = (Statement(("ec2:DescribeInstances", "ec2:DescribeTags", "cloudwatch:ListMetrics")),)
-"""What `clusters` needs."""
+"""Permissions for `clusters`."""
 
 ACTIONS: Final = (*CLUSTER_ACTIONS, Statement(("ec2:DescribeInstanceTypes",)))
-"""What `discover` needs."""
+"""Permissions for `discover`."""
 
 
 _IDS_PER_CALL: Final = FILTER_VALUES - 1
-# Of at most a thousand, too; half as many instances keep parsing within 40 MB.
+# Page size of DescribeInstances: half of the maximum of 1,000, to parse a page within 40 MB of memory.
 _INSTANCES_PER_PAGE: Final = 500
 _TAGS_PER_PAGE: Final = 1000
 _TYPES_PER_CALL: Final = 100
 
 
 class Ec2(Protocol):
-    """What discovery needs of boto3's EC2 client."""
+    """The part of botocore's EC2 client that is used here."""
 
     def describe_instances(self, **request: Any) -> dict[str, Any]: ...
     def describe_instance_types(self, **request: Any) -> dict[str, Any]: ...
@@ -71,7 +71,7 @@ class Ec2(Protocol):
 
 
 class MetricsList(Protocol):
-    """What discovery needs of boto3's CloudWatch client."""
+    """The part of botocore's CloudWatch client that is used here."""
 
     def list_metrics(self, **request: Any) -> dict[str, Any]: ...
 
@@ -87,7 +87,7 @@ def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) ->
     places = (place(worker, series_of.get(worker.instance_id, ()), ()) for worker in workers)
     found = {placed.cluster for placed in places if placed}
     if {one.cluster for own in series_of.values() for one in own} - found:
-        # Of workers nobody tagged, or gone for up to two weeks.
+        # Series of untagged workers, or of workers that were terminated up to two weeks ago.
         found |= {one.cluster for one in _all_series(cloudwatch, wanted.names, recent=True) if one.is_on_ec2}
     return tuple(sorted(filter(wanted.cluster, found)))
 
@@ -99,12 +99,12 @@ def discover(
     *,
     parallelism: int = DEFAULT_PARALLELISM,
 ) -> Discovery:
-    """The running nodes that are wanted (all without), each once.
+    """The running nodes, each once; only those that `wanted` selects, if it is given.
 
     Costs a DescribeInstances call for each 500 instances and for each 199 further ids that have series, and a
-    ListMetrics call for each 500 series of the last two weeks. Where all clusters are asked for by their full
-    names, only what carries these names is read, at the cost of a DescribeTags call for each 1000 instances.
-    Raises AwsProblem; only the bandwidth of the instance types is done without, with a note.
+    ListMetrics call for each 500 series of the last two weeks. If all clusters are given by their full
+    names, only their data is read, at the cost of a DescribeTags call for each 1000 instances.
+    Raises AwsProblem. A failure to read the instance types' bandwidths is not raised but becomes a note.
     """
     wanted = wanted or Wanted()
     with ThreadPoolExecutor(parallelism) as pool:
@@ -137,16 +137,17 @@ def _tagged(ec2: Ec2, names: Sequence[str] | None) -> Iterator[Instance]:
 
 
 def _tag_filter(names: Sequence[str] | None) -> dict[str, Any]:
-    """Finds the instances that have a tag of any cluster, or the tags that say who owns those of these.
+    """The filter for instances with a tag of any cluster, or with the ownership tags of these clusters.
 
-    No filter finds what has one of several tags with one of several values; `_ids_by_name` does the rest.
+    No filter can find instances that have one of several tags with one of several values; `_ids_by_name`
+    finds the rest.
     """
     keys = [f"{OWNERSHIP_TAG}{name}" for name in names] if names else [f"{OWNERSHIP_TAG}*", *NAME_TAGS]
     return {"Name": "tag-key", "Values": keys}
 
 
 def _id_filters(instance_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Asked by InstanceIds, one id that is gone would fail the call."""
+    """Filters by instance id. The parameter InstanceIds would fail the call if one id no longer exists."""
     for chunk in _chunks(sorted(instance_ids), _IDS_PER_CALL):
         yield {"Name": "instance-id", "Values": list(chunk)}
 
@@ -204,7 +205,7 @@ def _instance(description: Mapping[str, Any]) -> Instance:
         intern(description.get("InstanceType") or ""),
         launched.astimezone(UTC) if launched else None,
         description.get("PrivateDnsName") or "",
-        # A hundred thousand workers have the same few tags: each text is kept once.
+        # Intern the strings: many workers have the same few tags.
         {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags", ())},
     )
 
@@ -229,7 +230,7 @@ def _series(cloudwatch: MetricsList, having: Mapping[str, str], *, recent: bool 
             page = cloudwatch.list_metrics(**request)
         for metric in page.get("Metrics", ()):
             dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions", ())}
-            # Exactly these three: the cluster's total has ClusterName alone.
+            # Only series of nodes, with exactly these dimensions; a cluster's total has only ClusterName.
             if dimensions.keys() == {CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION}:
                 yield Series(
                     dimensions[CLUSTER_DIMENSION], dimensions[INSTANCE_DIMENSION], dimensions[NODE_DIMENSION]
@@ -245,10 +246,10 @@ def _series_under_other_names(
     instances: Mapping[str, Instance],
     series: Collection[Series],
 ) -> set[Series]:
-    """The series of those of these clusters whose agent calls them something else than EKS does.
+    """The series of clusters whose agent is configured with another cluster name than EKS has.
 
-    Without them all the nodes of such a cluster would seem silent. One node tells: the agents of a cluster
-    share their settings.
+    Without them all the nodes of such a cluster would seem silent. Checking one node of a cluster is enough,
+    because its agents share their configuration.
     """
     reporting = {one.cluster for one in series}
     found: set[Series] = set()
@@ -266,7 +267,7 @@ def _series_under_other_names(
 
 
 def _bandwidths(ec2: Ec2, types: Sequence[str]) -> tuple[dict[str, ByteRate], tuple[str, ...]]:
-    """What is known of these types' bandwidths, and what to say where something is not."""
+    """The bandwidths of these instance types, and notes about those that are unknown."""
     found: dict[str, ByteRate] = {}
     try:
         for chunk in _chunks(types, _TYPES_PER_CALL):
@@ -280,7 +281,7 @@ def _bandwidths(ec2: Ec2, types: Sequence[str]) -> tuple[dict[str, ByteRate], tu
 
 
 def _described_bandwidths(ec2: Ec2, types: Sequence[str]) -> dict[str, ByteRate]:
-    # Asked by filter: asked by InstanceTypes, one that EC2 does not know here would fail the call.
+    # A filter, because the parameter InstanceTypes would fail the call if one type is unknown in the region.
     request: dict[str, Any] = {"Filters": [{"Name": "instance-type", "Values": list(types)}]}
     found: dict[str, ByteRate] = {}
     while True:

@@ -1,4 +1,4 @@
-"""Which cluster each instance belongs to, worked out from what EC2 and Container Insights said.
+"""Assigns each instance to its cluster, from its tags and its Container Insights series.
 
 Pure functions; `discovery` makes the requests.
 """
@@ -21,7 +21,7 @@ from enigap.core.text import matches
 # Auto Mode and of Karpenter.
 NAME_TAGS: Final = ("eks:cluster-name", "aws:eks:cluster-name", "eks:eks-cluster-name")
 
-# The key ends with the cluster's name; the cloud provider of Kubernetes asks for it on every worker.
+# The key ends with the cluster's name; Kubernetes' cloud provider requires it on every worker.
 OWNERSHIP_TAG: Final = "kubernetes.io/cluster/"
 
 _OWNERSHIP: Final = ("owned", "shared")
@@ -39,7 +39,7 @@ _NAMES_PER_CALL: Final = FILTER_VALUES - len(NAME_TAGS) - 1
 
 @dataclass(frozen=True, slots=True)
 class FoundCluster:
-    """One cluster's running nodes, by instance id, and what was left out of them."""
+    """One cluster's running nodes, by instance id, and counts of what was left out."""
 
     name: str
     nodes: tuple[Node, ...] = ()
@@ -50,7 +50,7 @@ class FoundCluster:
     not_on_ec2: int = 0
     """Series of other nodes that are no EC2 instances, such as hybrid ones."""
     other_tags: int = 0
-    """Running nodes without the tags asked for."""
+    """Running nodes without the tags in `Wanted.node_tags`."""
 
     @property
     def has_series(self) -> bool:
@@ -60,13 +60,13 @@ class FoundCluster:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found: clusters by name. One that was asked for by its full name is there even if it is
-    empty.
+    """The discovered clusters by name. A cluster that was given by its full name is included even if it has
+    no nodes.
     """
 
     clusters: tuple[FoundCluster, ...]
     notes: tuple[str, ...] = ()
-    """What somebody who wonders about the nodes should know, one sentence each."""
+    """Remarks about the discovery for users, one sentence each."""
 
 
 class Series(NamedTuple):
@@ -87,7 +87,7 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What EC2 says about a running instance."""
+    """A running instance, as EC2 describes it."""
 
     instance_id: str
     instance_type: str = ""
@@ -97,7 +97,7 @@ class Instance:
 
 
 class Placed(NamedTuple):
-    """Where an instance belongs."""
+    """The cluster and node name of an instance."""
 
     cluster: str
     node_name: str | None
@@ -105,31 +105,31 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which nodes are asked for."""
+    """The selection of nodes, by cluster and tags."""
 
     clusters: Sequence[str] = ()
-    """Names, or patterns with * and ?; all clusters without."""
+    """Names, or patterns with * and ?; empty means all clusters."""
     node_tags: Mapping[str, str] = field(default_factory=dict)
     """Tags a node must have, with patterns for their values."""
 
     def cluster(self, name: str) -> bool:
-        """Whether this cluster is asked for."""
+        """Whether this cluster is selected."""
         return matches(name, self.clusters)
 
     def tags(self, tags: Mapping[str, str]) -> bool:
-        """Whether a node with these tags is asked for."""
+        """Whether a node with these tags is selected."""
         return all(key in tags and fnmatchcase(tags[key], p) for key, p in self.node_tags.items())
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The clusters asked for, if each is by its full name and one call's filters hold them all."""
+        """The selected clusters, if all are full names and fit into the filters of one call; else None."""
         names = tuple(dict.fromkeys(self.clusters))
         are_patterns = any(set("*?[") & set(name) for name in names)
         return None if are_patterns or not 1 <= len(names) <= _NAMES_PER_CALL else names
 
 
 def tagged_clusters(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The clusters an instance is tagged as a worker of, the most telling tag first."""
+    """The clusters in an instance's tags, the most reliable tag first."""
     named = [tags.get(key, "") for key in NAME_TAGS]
     owned_or_shared = [
         key.removeprefix(OWNERSHIP_TAG)
@@ -141,7 +141,7 @@ def tagged_clusters(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def place(instance: Instance, series: Collection[Series], recent: Collection[Series]) -> Placed | None:
-    """The one cluster and node name of an instance with these series; None if nothing makes it a node.
+    """The one cluster and node name of an instance with these series; None if it is no node.
 
     Of several series (a node that was renamed, or two agents) it is the one that reported in the last three
     hours (`recent`), then the one of the cluster its tags name, then the one with the instance's private
@@ -165,8 +165,8 @@ def place(instance: Instance, series: Collection[Series], recent: Collection[Ser
 def bandwidth_of(instance_type: Mapping[str, Any]) -> ByteRate | None:
     """A described type's network bandwidth in one direction: its cards' peaks added up, None if unknown.
 
-    Of old types AWS says "Low to Moderate" and puts no figure to it ("Up to 10 Gigabit"); what stands beside
-    that as a peak is nothing to call a node implausible for.
+    For old types AWS gives words ("Low to Moderate"), not a figure ("Up to 10 Gigabit"); the peak beside
+    such words is not reliable enough to call a node implausible.
     """
     cards = instance_type.get("NetworkInfo", {}).get("NetworkCards", [])
     if any(_is_vague(card.get("NetworkPerformance")) for card in cards):
@@ -187,7 +187,7 @@ def join(
     recent: Collection[Series] = (),
     bandwidths: Mapping[str, ByteRate] | None = None,
 ) -> Discovery:
-    """Running instances by id and series of the last two weeks, put together."""
+    """Combine running instances and the series of the last two weeks into clusters of nodes."""
     nodes: dict[str, list[Node]] = defaultdict(list)
     other_tags: Counter[str] = Counter()
     twice: list[str] = []

@@ -1,4 +1,4 @@
-"""The documents other programs read: their fields, names and units are a contract (see docs/schemas)."""
+"""The JSON documents for other programs: a public interface, with schemas in docs/schemas."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def window_document(window: Window) -> Document:
 
 
 def node_document(node: NodeFigures) -> Document:
-    """One node's window, as `check` prints it and notifications carry it. What cannot be known is null."""
+    """One node's window, as `check` prints it and notifications carry it. Unknown values are null."""
     return {key: write(getattr(node, name)) for key, (name, write, _) in NODE_FIELDS.items()}
 
 
 def node_figures(document: Document) -> NodeFigures:
     """The node of a document, without its devices; figures that the document lacks are unknown.
 
-    Raises TypeError, AttributeError or OverflowError for what is no such document.
+    Raises TypeError, AttributeError or OverflowError if the document is malformed.
     """
     known = {
         name: read(document[key]) for key, (name, _, read) in NODE_FIELDS.items() if read and key in document
@@ -65,7 +65,7 @@ def _device_document(device: DeviceRates) -> Document:
     }
 
 
-# `kind` is the contract's two words and a third for what must not be guessed; `class` says which virtual.
+# `kind` is physical, virtual or unknown; `class` has the kind of virtual device.
 _KINDS: Final = {
     DeviceKind.PHYSICAL: "physical",
     DeviceKind.POD: "virtual",
@@ -102,11 +102,11 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
     "cause": ("cause", _as_it_is, strict.optional_text),
     "evidence": ("evidence", _evidence_document, None),
 }
-"""What each is called in `NodeFigures`, and how it is written and read; None: it is not read back."""
+"""For each key: the member of `NodeFigures`, and its functions to write and read; None: it is not read."""
 
 
 def check_document(region: str, window: Window, reports: Sequence[ClusterReport]) -> Document:
-    """What `enigap check --format json` prints."""
+    """The JSON document of `enigap check --format json`."""
     verdicts: Counter[str] = Counter()
     for report in reports:
         verdicts.update({verdict.value: count for verdict, count in report.verdicts.items()})
@@ -130,7 +130,7 @@ def _cluster_document(report: ClusterReport) -> Document:
 
 
 def explain_document(region: str, judgement: Judgement, finding: Finding | None = None) -> Document:
-    """What `enigap explain --format json` prints. `finding` is of the node's cluster as a whole."""
+    """The JSON document of `enigap explain --format json`. `finding` is about the node's whole cluster."""
     return {
         "schema": EXPLAIN_SCHEMA,
         "region": region,

@@ -8,7 +8,7 @@
 
 A cluster's metric is published twice, with its dimension and without; the highest of the latter within a
 window is the worst cluster's, and one plain alarm watches all clusters by it. Zeros are published as
-well: a missing point means that the pipeline is dead. A repeated run publishes the same values under the
+well: a missing datapoint means that no run succeeded. A repeated run publishes the same values under the
 same timestamps, which changes no Average and no Maximum; that is why nothing here is read with Sum.
 """
 
@@ -35,7 +35,7 @@ class Publish(StrEnum):
 
 
 class Unit(StrEnum):
-    """CloudWatch's word for what a value is in."""
+    """CloudWatch's names of units."""
 
     BYTES_PER_SECOND = "Bytes/Second"
     COUNT = "Count"
@@ -43,7 +43,7 @@ class Unit(StrEnum):
 
 
 class Scope(Enum):
-    """What a metric is about; the value is its dimensions."""
+    """What a metric describes (node, cluster, planner); the value has its dimensions."""
 
     _value_: tuple[str, ...]
 
@@ -53,24 +53,24 @@ class Scope(Enum):
 
 
 WORST_CLUSTER_STATISTIC: Final = "Maximum"
-"""Every cluster writes to the metric without dimensions, so no other statistic of it means anything."""
+"""All clusters publish to the metric without dimensions, so only the maximum of it is meaningful."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One metric."""
+    """A published metric: name, unit, scope, statistic and meaning."""
 
     name: str
     scope: Scope
     unit: Unit
     statistic: str
-    """What sums it up over more than one window."""
+    """The statistic for periods of more than one window."""
     meaning: str
 
 
 @unique
 class Metric(Enum):
-    """All of them."""
+    """All published metrics."""
 
     NODE_OS_TO_ENI_RATIO = Published(
         "OsToEniRatio", Scope.NODE, Unit.NONE, "Maximum", "What the OS counted over what the ENIs carried."
@@ -157,7 +157,7 @@ def of(scope: Scope) -> tuple[Published, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One value of one metric, as it is published."""
+    """One datapoint to publish."""
 
     name: str
     dimensions: tuple[tuple[str, str], ...]
@@ -168,7 +168,7 @@ class Datum:
 
 
 def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -> Iterator[Datum]:
-    """What one run over one cluster publishes. The same run always publishes the same.
+    """The datapoints of one run over one cluster. They are idempotent: a repeated run publishes the same.
 
     Counts are published even when they are zero. A sum of rates over no judged node is unknown, not zero,
     and left out.
@@ -200,7 +200,7 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
 
 def _nodes_unreadable(report: ClusterReport) -> int:
     if report.finding is not None and report.finding.kind is FindingKind.UNREADABLE:
-        # Where not even the nodes could be listed it is one at least: zero would look like health.
+        # If not even the nodes could be listed, it is at least one: zero would look healthy.
         return max(1, report.node_count)
     return report.count(Verdict.UNREADABLE)
 

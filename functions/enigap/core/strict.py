@@ -1,4 +1,4 @@
-"""Readers of JSON that anybody may have written: a value of the expected type, or TypeError."""
+"""Readers of untrusted JSON: they return a value of the expected type or raise TypeError."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def count(value: Any) -> int:
 
 
 def rate(value: Any) -> ByteRate | None:
-    """Bytes per second; None for null, and for what no counter can have: negative, infinite, not a number.
+    """Bytes per second; None for null and for impossible rates: negative, infinite, not a number.
 
     Raises OverflowError for an integer that no float can hold.
     """

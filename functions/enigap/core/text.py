@@ -1,4 +1,4 @@
-"""Text from outside (names, tags, error messages), made safe to show on one line; numbers in words."""
+"""Makes untrusted text (names, tags, error messages) safe to show on one line; formats numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _visible(character: str) -> str:
 
 
 def matches(name: str, patterns: Collection[str]) -> bool:
-    """Whether it is one of these names, or matches one with * and ?; every name does where there are none."""
+    """Whether a name matches one of the patterns, which may have * and ?; true without patterns."""
     return not patterns or name in patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 

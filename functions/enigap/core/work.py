@@ -36,7 +36,7 @@ class WorkItem:
 
     @classmethod
     def from_json(cls, text: str) -> WorkItem:
-        """The work item that a message is. Raises ValueError for anything that is not one."""
+        """Parse a message's body. Raises ValueError if it is not a work item."""
         try:
             document = json.loads(text)
         except RecursionError:

@@ -1,8 +1,8 @@
 """Which network device is which: physical, one of the known virtual kinds, or unknown.
 
 A physical device is an ENI. Everything else the OS counts is virtual, but not all virtual devices mean the
-same: a pod's own device counts what the pod exchanges with anybody, an overlay or branch device counts
-off-node traffic once more. A device of no known class is never guessed about.
+same: a pod's own device counts all traffic of the pod, an overlay or branch device counts
+off-node traffic once more. A device of no known class is not guessed.
 
 `eni1a2b3c4d5e6` is virtual: the VPC CNI calls the node's end of a pod's veth `eni` and eleven hexadecimal
 digits (aws/amazon-vpc-cni-k8s, pkg/networkutils/names.go). A pattern as short as `^en` would take it for an
@@ -88,11 +88,11 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
 
 
-# --- the physical devices' pattern, for a server that knows no regular expressions ---
+# --- prefixes of physical devices' names, for server-side filters without regular expressions ---
 
 
 def name_prefixes(pattern: str) -> tuple[str, ...] | None:
-    """Literal prefixes, one of which every name has that the pattern matches; None if it has no such.
+    """Literal prefixes: every name that the pattern matches begins with one; None if there are none.
 
     Every alternative of the pattern gives the characters it begins with: `^(eth\\d+|enp\\d+s\\d+)$` gives
     `eth` and `enp`. The prefixes may let other names through, so what comes back is matched again.

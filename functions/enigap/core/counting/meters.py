@@ -47,7 +47,7 @@ class Meter:
 
 @unique
 class Quantity(Enum):
-    """What is asked about a node; the value says where it is read."""
+    """The quantities read for each node; the value is the metric and statistic."""
 
     OS = Meter(
         OS_NAMESPACE,

@@ -1,7 +1,7 @@
-"""What CloudWatch answered about one node, before any judgement.
+"""CloudWatch's answer about one node, before any judgement.
 
-Silence is not zero and failure is not silence: a datapoint that is not there is None, and a node CloudWatch
-could not be asked about is `Unreadable`, never a reading full of None.
+Missing, zero and failed are different: a missing datapoint is None, and a node for which the call failed is
+`Unreadable`, never `Readings` full of None.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, Fetc
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """CloudWatch failed for this node: it was asked and did not answer."""
+    """A node for which CloudWatch failed: no datapoints are known, not even missing ones."""
 
     why: str
     """The failure in words, e.g. "CloudWatch throttled the request"."""
@@ -29,8 +29,8 @@ class Unreadable:
 class Readings:
     """Both sides of one node over one fetch span. None: CloudWatch answered, and has no datapoint there.
 
-    What no counter can be (`usable_number`) becomes None here, once: every window of the node and every row
-    of the verdict table reads these numbers, and asking each of them anew was half the cost of a judgement.
+    Impossible values (`usable_number`) become None here, once: all windows of the node and all rows of the
+    verdict table use these numbers, and checking them each time took half the time of a judgement.
     """
 
     span: FetchSpan
@@ -82,7 +82,7 @@ class Readings:
 
 
 def usable_number(value: float | None) -> float | None:
-    """None for what no counter can be: negative, NaN, more than its 64 bits hold. A wrong number is worse
+    """None for a value that no counter can have: negative, NaN, more than 64 bits. A wrong number is worse
     than a missing one."""
     return value if value is not None and 0 <= value < _BEYOND_COUNTERS else None
 
@@ -163,7 +163,7 @@ def eni_is_silent(readings: Readings, window: Window) -> bool:
 
 
 def eni_alone(readings: Readings, window: Window) -> ByteRate | None:
-    """What the ENIs carried over EC2's whole periods of this window; None without one."""
+    """The ENIs' rate over EC2's complete periods of this window; None if there are none."""
     whole = [i for _, i in readings.periods(window) if _eni_period_is_complete(readings, i)]
     if not whole:
         return None
@@ -172,7 +172,7 @@ def eni_alone(readings: Readings, window: Window) -> ByteRate | None:
 
 
 def os_alone(readings: Readings, window: Window) -> ByteRate | None:
-    """What the OS counted in this window by the minutes that are there; None without one."""
+    """The OS's rate over the available minutes of this window; None if there are none."""
     rates = [rate for rate in readings.os_minutes(window.start, window.end - MINUTE) if rate is not None]
     return ByteRate(sum(rates) / len(rates)) if rates else None
 

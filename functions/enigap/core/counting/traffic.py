@@ -54,7 +54,7 @@ from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a node's processes really move, received plus transmitted, with the VPC CNI on Linux."""
+    """A node's true traffic by kind, received plus transmitted, with the VPC CNI on Linux."""
 
     host_off_node: ByteRate = ZERO  # H
     pod_off_node: ByteRate = ZERO  # P

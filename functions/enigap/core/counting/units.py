@@ -1,4 +1,4 @@
-"""Byte rates, and intervals of them: a number meets its unit at the door.
+"""Types for byte rates and intervals of byte rates.
 
 CloudWatch hands out Bytes/Second on one side and Bytes per period on the other; mixing them up is the
 commonest cause of a "gap" of 300. So a bare float becomes a `ByteRate` where it is read, by naming the

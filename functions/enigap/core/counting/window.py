@@ -80,8 +80,8 @@ class FetchSpan:
     """What one fetch asks CloudWatch for: [start, end), on five-minute boundaries.
 
     One period more than the windows on both sides: the minute that ends the last window is labelled in the
-    one after it, and whether the first minute ends a gap shows in the one before. What else they hold is
-    thrown away.
+    one after it, and whether the first minute ends a gap shows in the one before. The other datapoints in
+    them are not used.
     """
 
     start: datetime
