@@ -22,7 +22,7 @@ ACTIONS: Final = (
 
 
 class Eks(Protocol):
-    """The part of botocore's EKS client that is used here."""
+    """The part of boto3's EKS client that is used here."""
 
     def describe_addon(self, **request: Any) -> dict[str, Any]: ...
 

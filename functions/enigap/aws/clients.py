@@ -1,6 +1,6 @@
 """Creates all AWS clients. Profile, region, AWS_ENDPOINT_URL and so on work as in every AWS SDK.
 
-Three optimisations save CPU time for large clusters. The adapters work with unmodified botocore clients, too:
+Three optimisations save CPU time for large clusters. The adapters work with unmodified boto3 clients, too:
 
 * GetMetricData requests are serialized by `json`. botocore would validate and copy their 500 queries member
   by member (77 to 51 µs per node, including reading the answer);
@@ -69,7 +69,7 @@ class Aws:
             )
 
     def client(self, service: str) -> Any:
-        """The botocore client of a service, such as "logs"."""
+        """The boto3 client of a service, such as "logs"."""
         if service not in self._clients:
             self._clients[service] = self._make(service)
         return self._clients[service]

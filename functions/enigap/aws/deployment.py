@@ -29,19 +29,19 @@ _OUTPUTS: Final = ("TopicArn", "PipelineTopicArn", "StateTableName", "PlanFuncti
 
 
 class CloudFormation(Protocol):
-    """The part of botocore's CloudFormation client that is used here."""
+    """The part of boto3's CloudFormation client that is used here."""
 
     def describe_stacks(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Lambda(Protocol):
-    """The part of botocore's Lambda client that is used here."""
+    """The part of boto3's Lambda client that is used here."""
 
     def get_function_configuration(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Sns(Protocol):
-    """The part of botocore's SNS client that is used here."""
+    """The part of boto3's SNS client that is used here."""
 
     def list_subscriptions_by_topic(self, **request: Any) -> dict[str, Any]: ...
 

@@ -63,7 +63,7 @@ _TYPES_PER_CALL: Final = 100
 
 
 class Ec2(Protocol):
-    """The part of botocore's EC2 client that is used here."""
+    """The part of boto3's EC2 client that is used here."""
 
     def describe_instances(self, **request: Any) -> dict[str, Any]: ...
     def describe_instance_types(self, **request: Any) -> dict[str, Any]: ...
@@ -71,7 +71,7 @@ class Ec2(Protocol):
 
 
 class MetricsList(Protocol):
-    """The part of botocore's CloudWatch client that is used here."""
+    """The part of boto3's CloudWatch client that is used here."""
 
     def list_metrics(self, **request: Any) -> dict[str, Any]: ...
 

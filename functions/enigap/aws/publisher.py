@@ -30,7 +30,7 @@ def actions(namespace: str) -> tuple[Statement, ...]:
 
 
 class CloudWatch(Protocol):
-    """The part of botocore's CloudWatch client that is used here."""
+    """The part of boto3's CloudWatch client that is used here."""
 
     def put_metric_data(self, **request: Any) -> dict[str, Any]: ...
 

@@ -14,7 +14,7 @@ MAX_AGE_SECONDS: Final = 300
 
 
 class SecretsManager(Protocol):
-    """The part of botocore's Secrets Manager client that is used here."""
+    """The part of boto3's Secrets Manager client that is used here."""
 
     def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]: ...  # noqa: N803 - AWS's name
 

@@ -62,7 +62,7 @@ _Item = dict[str, dict[str, Any]]
 
 
 class DynamoDb(Protocol):
-    """The part of botocore's DynamoDB client that is used here."""
+    """The part of boto3's DynamoDB client that is used here."""
 
     def get_item(self, **request: Any) -> dict[str, Any]: ...
     def put_item(self, **request: Any) -> dict[str, Any]: ...

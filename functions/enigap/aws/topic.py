@@ -25,7 +25,7 @@ _LONGEST_ATTRIBUTE: Final = 256
 
 
 class Sns(Protocol):
-    """The part of botocore's SNS client that is used here."""
+    """The part of boto3's SNS client that is used here."""
 
     def publish(self, **request: Any) -> dict[str, Any]: ...
 

@@ -24,7 +24,7 @@ _GROUP: Final = re.compile(r"[!-~]{1,128}")
 
 
 class Sqs(Protocol):
-    """The part of botocore's SQS client that is used here."""
+    """The part of boto3's SQS client that is used here."""
 
     def send_message(self, **request: Any) -> dict[str, Any]: ...
 

@@ -31,7 +31,7 @@ MAX_REASON: Final = 1_000
 
 
 class Lambda(Protocol):
-    """The part of botocore's Lambda client that is used here."""
+    """The part of boto3's Lambda client that is used here."""
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, Any]: ...  # noqa: N803 - AWS's names
 
