@@ -9,7 +9,7 @@ LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
-NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/e2e tests/infra tests/reliability
+NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/reliability
 
 # uv installs no byte code. Let Python write it, or every process compiles the CDK again.
 unexport PYTHONDONTWRITEBYTECODE
