@@ -44,7 +44,7 @@ class Sources:
     totals: Totals
     devices: Devices
     why_not_collected: Callable[[str], str | None] = lambda _: None
-    """Why a cluster publishes nothing and what to do, as a clause; None where nobody knows."""
+    """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
 
 
 def assess(
@@ -76,7 +76,7 @@ def assess(
 
 
 def examine(node: Node, window: Window, rules: Rules, sources: Sources) -> Judgement:
-    """One node, with its devices whatever the two metrics say."""
+    """One node, with its devices even where the two metrics agree."""
     span = FetchSpan.of(window, rules.windows_fetched)
     readings = next(readings for _, readings in sources.totals.totals([node], span))
     events = sources.devices.devices([node], span, DeviceScope.ALL)[node.instance_id]

@@ -26,7 +26,7 @@ READ_ACTIONS: Final = (
     *device_events.ACTIONS,
     *addon.ACTIONS,
 )
-"""What looking takes: `check` and `explain` need this, and the reconciler among other things."""
+"""The permissions to read: of `check`, `explain`, `report` and `backtest`, and part of the reconciler's."""
 
 
 RECONCILERS_AT_ONCE: Final = 2
@@ -93,11 +93,11 @@ def assess_cluster(
     *,
     readers: int = 1,
 ) -> ClusterReport:
-    """The report on one cluster by its name, whatever happens: how the pipeline reads.
+    """The report on one cluster by its name; a failure to read is a finding. The pipeline reads this way.
 
-    Whatever keeps it from reading, a denial or missing credentials included, is a finding and no error: it is
+    A failure to read, a denial or missing credentials included, is a finding and no error: it is
     published, resolves nothing, and once it lasts people are told in a message that names the remedy. An
-    error would only fill the dead letters. (What keeps the pipeline from writing is an error: nobody could
+    error would only fill the dead letters. (A failure to write is an error: no message could
     be told.)
     """
     wanted = Wanted(clusters=(name,), node_tags=settings.node_tags)

@@ -149,7 +149,7 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     """The devices' rates over those of `periods` that the physical devices cover, if two of them are.
 
     `periods` are the starts of complete periods of one window, in time order. Whether the devices add up to
-    the node's total is for the caller to compare (`verdict`).
+    the node's total is compared by `judge`.
     """
     by_device = _by_device(events.samples)
     if not by_device:
@@ -236,7 +236,7 @@ def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
     for at in sorted(rates):
         before = spans[-1].end if spans else at - MINUTE
         interval = at - before
-        # After a gap nobody knows what the rate is over: as a rule the last minute, once a counter started
+        # After a gap the interval of the rate is unknown: as a rule the last minute, once a counter started
         # anew.
         start = at - MINUTE if interval > LONGEST_INTERVAL else before
         earliest = min(start, at - MINUTE) if interval < AMBIGUOUS_INTERVAL else before

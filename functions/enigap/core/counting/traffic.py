@@ -9,7 +9,7 @@ Two parties count the bytes of a Kubernetes node on EC2:
     `NetworkOut`, in **Bytes per period**.
 
 They do not count the same crossings. A pod has a device of its own on the node (with the Amazon VPC CNI a
-veth called `eni<hash>`: virtual, whatever its name suggests), so what a pod sends is counted when it enters
+veth called `eni<hash>`: virtual, despite its name), so what a pod sends is counted when it enters
 the node through that device and again when it leaves through an ENI. What two pods of one node send each
 other crosses two virtual devices and no ENI at all.
 

@@ -82,7 +82,7 @@ def merge(news: Iterable[News]) -> tuple[News, ...]:
 
 
 def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterator[News]:
-    """What is open is told as it is by now; what a cluster-wide incident took in is told with that."""
+    """News of open incidents with their newest figures; of those a cluster-wide incident took in, none."""
     by_id = {incident.id: incident for incident in incidents}
     for item in news:
         if item.kind is NewsKind.RESOLVED:
@@ -92,7 +92,7 @@ def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterat
 
 
 def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most: int) -> tuple[News, ...]:
-    """Endings that pile up while nothing can be said are told as one, so that the outbox stays small."""
+    """Merges resolved news of one verdict that could not be sent, to bound the outbox."""
     unsaid = list(news)
     open_ids = {incident.id for incident in incidents}
     endings: dict[str, list[News]] = {}
@@ -135,7 +135,7 @@ def member_key(instance_id: str) -> str:
 
 
 class _Desk:
-    """Where one run's report meets the open incidents."""
+    """Applies one report to the open incidents: closes, updates, opens."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class _Desk:
                     self._open(self._incident_of(verdict, [key], self.nodes[key].newest.node.instance_id))
 
     def _join(self, verdict: Verdict, keys: list[str]) -> None:
-        """More nodes for an incident that everybody knows of: its count grows, and nobody is told twice."""
+        """Add nodes to an open cluster-wide incident: its count grows, and no news is sent."""
         for number, incident in enumerate(self.incidents):
             if incident.is_cluster_wide and incident.verdict == verdict and incident.members is not None:
                 self.incidents[number] = self._updated(incident, [*incident.members, *keys])
@@ -335,7 +335,7 @@ class _Desk:
         self.news.append(News(kind, why, told, self.report.window))
 
     def _resolve(self, incident: Incident, why: NewsReason) -> None:
-        # Told people hear how it ended, muted or not; about what nobody was told there is nothing to end.
+        # An incident that was told is also told as resolved, muted or not; one that never was told is not.
         if incident.told_at is not None:
             over = replace(incident, members=None)
             self.news.append(News(NewsKind.RESOLVED, why, over, self.report.window))

@@ -23,7 +23,7 @@ class NewsKind(StrEnum):
 
 
 class NewsReason(StrEnum):
-    """Why something is said, or why not. It appears unchanged in the log line and in the message."""
+    """Why news is sent. The value appears unchanged in the log line and in the message."""
 
     CONFIRMED = "confirmed"
     """Unexplained for as many windows as it takes."""
@@ -40,7 +40,7 @@ class NewsReason(StrEnum):
     READABLE_AGAIN = "readable_again"
     """CloudWatch answers again."""
     TEST = "test"
-    """Somebody asked for a test message."""
+    """An operator asked for a test message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """An incident that somebody muted. `target` is an incident id, or a pattern of one (`prod/*`)."""
+    """A muted incident. `target` is an incident id, or a pattern of one (`prod/*`)."""
 
     target: str
     until: datetime

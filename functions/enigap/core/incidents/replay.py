@@ -1,6 +1,6 @@
-"""What people would have been told, had enigap been there: past windows, decided one after another.
+"""Replays past windows through `decide`, one after another, without sending anything.
 
-It is the pipeline's own decision (`incidents.decide`) over the past; only nobody is told.
+It is the pipeline's own decision (`incidents.decide`) over past windows; no message is sent.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Replayed:
     incidents: tuple[Raised, ...]
     """In the order they would have been opened in."""
     messages: int
-    """How many messages would have been sent: one a run, whatever is in it."""
+    """How many messages would have been sent: one for each run with news."""
     reminders: int
     windows_judged: int
     """Those in which some node could be judged."""
 
 
 def replay(cluster: str, reports: Iterable[ClusterReport], policy: Policy, settle: timedelta) -> Replayed:
-    """The past of a cluster that nobody knew before. Its reports come oldest first, each window once.
+    """Replay a cluster's past windows from an empty state. Reports come oldest first, each window once.
 
     Raises ValueError if they do not.
     """

@@ -3,7 +3,7 @@
 Fields that a later version adds are ignored; a later *version* is refused, so that an older function never
 writes over what it does not understand.
 
-It stays small whatever happens, so that no outage can make it too large to be written: devices are never in
+Its size is bounded, so that no outage can make it too large to be written: devices are never in
 it, and figures only while there is room.
 """
 
@@ -33,7 +33,7 @@ class StateUnreadableError(ValueError):
 
 
 class ConflictError(Exception):
-    """Somebody else wrote in between. Nothing was lost: whoever meets this reads again."""
+    """Another run wrote in between. Nothing was lost: read the state again and retry."""
 
 
 @dataclass(frozen=True, slots=True)

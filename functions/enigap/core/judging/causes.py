@@ -40,7 +40,7 @@ UNIT_FACTORS: Final = (5, 8, 60, 300)
 """Periods of one minute in one of five, bits in a byte, seconds in a minute, seconds in five minutes."""
 
 ABOUT: Final = 0.04
-"""How near a ratio must be to a factor: headers and readings once a minute make some per cent."""
+"""How near a ratio must be to a factor: headers and once-a-minute sampling cause a few per cent of error."""
 
 
 @dataclass(frozen=True, slots=True)

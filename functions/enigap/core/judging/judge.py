@@ -61,7 +61,7 @@ def judge(
     window: Window,
     rules: Rules,
 ) -> Judgement:
-    """The judgement on one node's window. `events` is None as long as nobody asked for them.
+    """The judgement on one node's window. `events` is None before the devices were asked for.
 
     Events of the ENI devices alone can clear a node (`node_local`). They accuse none: where they differ from
     what the interfaces carried the node is `unverified`, for all of its devices to tell.
@@ -291,7 +291,7 @@ class _Comparison:
 
 
 def _unless_idle(distance: ByteRate, counted: RateSpan, carried: ByteRate, rules: Rules) -> ByteRate:
-    """The distance from the band, unless both sides are so near that nobody would look.
+    """The distance from the band; zero where the two sides differ by less than the floor.
 
     The floor is held against the likeliest difference, not against the distance: error bars and tolerance
     take most of a mismatch of a fifth away from the distance, whatever its size.

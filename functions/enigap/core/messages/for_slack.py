@@ -63,7 +63,7 @@ def slack_alarm(alarm: Mapping[str, Any]) -> Document:
 
 
 def slack_message(body: str) -> Document:
-    """The message for whatever came out of the queue; what it does not know it shows as it is.
+    """The message for the body of a queue message; an unknown document is shown as it is.
 
     Takes a notification or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
     """
@@ -84,7 +84,7 @@ def slack_message(body: str) -> Document:
 
 def _unknown(text: str) -> Document:
     title = "A message enigap does not know"
-    # Cut first: nobody reads a megabyte, and what follows makes it longer.
+    # Cut first: escaping makes the text longer, and it may have a megabyte.
     shown = printable(text, LONGEST_TEXT) or "(empty)"
     is_whole = len(text) <= LONGEST_TEXT and _size(shown) <= LONGEST_TEXT
     note = "Shown as it came." if is_whole else f"The beginning of {count(len(text), 'character')}."

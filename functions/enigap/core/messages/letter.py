@@ -81,7 +81,7 @@ class Letter:
     runbook: str | None = None
 
     def rest(self, shown: int) -> str | None:
-        """What is not shown when only so many paragraphs are, counted exactly; None for nothing."""
+        """Summary line for the incidents beyond the first `shown`, counted exactly; None without any."""
         rest = tallies(self.notification.incidents[shown:], self.notification.left_out)
         if not rest or self.notification.is_test:
             return None
@@ -122,7 +122,7 @@ def _subject(cluster: str | None, headline: str) -> str:
 
 
 def _headline(notification: Notification) -> str:
-    """What is the matter, the worst first: `3 nodes unexplained (os_silent), 1 incident resolved`."""
+    """The headline, the worst first: `3 nodes unexplained (os_silent), 1 incident resolved`."""
     if notification.is_test:
         return "TEST: nothing is wrong"
     everything = tallies(notification.incidents, notification.left_out)

@@ -1,6 +1,6 @@
 """The notification: the one JSON object that every channel's words are made from, written here and read here.
 
-Written from news, read into values that the renderings can rely on: whatever is not of that form is refused
+Written from news, read into values that the renderings can rely on: a document of another form is refused
 at the door (`NotANotificationError`), and what a later version adds is ignored.
 """
 
@@ -86,7 +86,7 @@ _WORST_FIRST: Final = (
     Verdict.OS_SILENT,
     FindingKind.UNREADABLE,
 )
-"""What nobody sees any more, then what is wrong by a known amount, then what may be over in a minute."""
+"""Order of urgency: blind, wrong by a known amount, transient."""
 
 
 def verdict_rank(verdict: str) -> int:

@@ -148,7 +148,7 @@ def summary(news: News) -> str:
 
 
 def words_for(verdict: str, cause: str | None) -> CauseWords | None:
-    """What is likely behind it; None where nothing is more likely than anything else."""
+    """The likely cause in words; None where no cause is more likely than another."""
     return FINDING_WORDS.get(verdict) or CAUSE_WORDS.get(cause or "")
 
 
