@@ -16,7 +16,8 @@ CLUSTER: Final = "demo"
 HEALTHY_BEFORE: Final = 1
 """Judged windows before the fault; the next two constants are those during and after it."""
 TROUBLE: Final = 2
-HEALTHY_AFTER: Final = 2
+HEALTHY_AFTER: Final = 3
+"""So many until the devices exclude half of what was told, over an hour."""
 
 _LOOKED_BACK: Final = 2
 """Windows in each fetch."""

@@ -18,21 +18,23 @@ import typer.main
 from rich.console import Console
 
 from demo.recorded import hold_constant, recorded_nodes
-from enigap.assessment import Sources, assess
+from enigap.assessment import Looking, Sources, assess
 from enigap.aws.iam import policy_document
 from enigap.cli.check import show
 from enigap.cli.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
 from enigap.cli.cost import levers as levers_of
 from enigap.cli.estimate import FLAGGED_SHARE
 from enigap.cli.main import app
+from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings
-from enigap.core.counting.rules import Rules
+from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.traffic import Traffic
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.instants import timestamp
+from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import VERDICT_TABLE, meaning
 from enigap.core.published import Metric, Publish, Scope
 from enigap.settings import Settings, rows
@@ -99,6 +101,9 @@ def check() -> str:
         def totals(self, some: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings]]:
             return ((node, hold_constant(nodes[node.instance_id], span)[0]) for node in some)
 
+        def histories(self, some: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, EniHistory]]:
+            return ((node, history_of(hold_constant(nodes[node.instance_id], span)[0])) for node in some)
+
         def devices(
             self, some: Sequence[Node], span: FetchSpan, _: DeviceScope
         ) -> Mapping[str, DeviceEvents]:
@@ -110,8 +115,7 @@ def check() -> str:
         _WINDOW,
         rules,
         Sources(Recorded(), Recorded()),
-        evidence=Settings().evidence,
-        evidence_max_nodes=Settings().evidence_max_nodes,
+        Looking(EvidencePolicy.ALWAYS, Settings().look_back, Settings().evidence_max_nodes),
     )
     paper = io.StringIO()
     screen = Console(file=paper, width=80, highlight=False, markup=False, emoji=False)

@@ -1,7 +1,7 @@
 """From nodes to a report: whose devices are read, what one bad node spoils, what is said of the cluster."""
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigap.assessment import Sources, Totals, assess, billed_metrics, examine
+from enigap.assessment import Looking, Sources, Totals, assess, billed_metrics, examine
+from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
@@ -42,12 +43,19 @@ class FakeTotals:
     def __init__(self, readings: Mapping[str, Readings | Unreadable]) -> None:
         self._readings = readings
         self.asked: list[tuple[str, ...]] = []
+        self.histories_asked: list[tuple[str, FetchSpan]] = []
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
         assert span == SPAN
         self.asked.append(tuple(node.instance_id for node in nodes))
         for node in reversed(nodes):
             yield node, self._readings[node.instance_id]
+
+    def histories(
+        self, nodes: Sequence[Node], span: FetchSpan
+    ) -> Iterator[tuple[Node, EniHistory | Unreadable]]:
+        self.histories_asked += [(node.instance_id, span) for node in nodes]
+        return iter(())
 
 
 class FakeDevices:
@@ -61,11 +69,12 @@ class FakeDevices:
         self.asked: list[str] = []
         """By their ENI devices."""
         self.asked_for_all: list[str] = []
+        self.spans: dict[str, FetchSpan] = {}
 
     def devices(
         self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
     ) -> Mapping[str, DeviceEvents | MissingEvidence]:
-        assert span == SPAN
+        self.spans |= {node.instance_id: span for node in nodes}
         asked = self.asked if scope is DeviceScope.ENI else self.asked_for_all
         asked += [node.instance_id for node in nodes]
         return {node.instance_id: self.answers[scope] for node in nodes}
@@ -83,6 +92,7 @@ def assessed(
     totals: Totals | None = None,
     evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
     evidence_max_nodes: int = 200,
+    followed: Collection[str] = (),
 ) -> ClusterReport:
     return assess(
         "prod",
@@ -90,8 +100,7 @@ def assessed(
         WINDOW,
         RULES,
         Sources(totals or FakeTotals(readings), devices or FakeDevices()),
-        evidence=evidence,
-        evidence_max_nodes=evidence_max_nodes,
+        Looking(evidence, timedelta(hours=6), evidence_max_nodes, is_followed=followed.__contains__),
     )
 
 
@@ -143,7 +152,7 @@ def test_a_metric_is_billed_once_and_a_node_without_a_series_has_two() -> None:
     known, unknown = a_node("i-a"), Node("prod", "i-b")
     assert billed_metrics([known, known, unknown]) == 8
     report = assessed({"i-a": AGREES, "i-b": OS_SILENT}, nodes=[known, unknown])
-    assert report.billed_metrics == 5
+    assert report.billed_metrics == 5 + 4
 
 
 # --- whose devices are read ---
@@ -213,7 +222,7 @@ def test_always_finds_what_the_two_metrics_hide() -> None:
 )
 def test_all_devices_are_read_of_those_with_most_at_stake(surpluses: list[int], budget: int) -> None:
     readings = {f"i-{os}": steady(os * 1e6, 6e5, 4e5) for os in surpluses}
-    devices = FakeDevices(events({"eth0": (9e5, 4e5)}))
+    devices = FakeDevices(events({"eth0": (3e6, 4e5)}))
     report = assessed(readings, devices, evidence_max_nodes=budget)
 
     largest = sorted(surpluses, reverse=True)
@@ -256,8 +265,11 @@ def test_eni_devices_alone_never_accuse() -> None:
     out_of_time = MissingEvidence(NoEvidence.BUDGET_SPENT, "time ran out")
     devices.answers[DeviceScope.ALL] = out_of_time
     assert verdicts(assessed({"i-a": SURPLUS}, devices)) == {"i-a": Verdict.UNVERIFIED}
-    hidden = assessed({"i-a": AGREES}, devices, evidence=EvidencePolicy.ALWAYS)
-    assert verdicts(hidden) == {"i-a": Verdict.AGREE}
+    too_little = FakeDevices(events({"eth0": (1e5, 4e5)}))
+    too_little.answers[DeviceScope.ALL] = out_of_time
+    hidden = assessed({"i-a": AGREES}, too_little, evidence=EvidencePolicy.ALWAYS)
+    assert verdicts(hidden) == {"i-a": Verdict.UNVERIFIED}
+    assert hidden.nodes[0].newest.evidence_missing == "time ran out"
 
 
 def test_devices_that_cannot_be_read_are_asked_for_once() -> None:
@@ -283,7 +295,7 @@ def test_the_budget_holds_when_everybody_is_asked() -> None:
     )
     assert devices.asked[0] == "i-big"
     assert len(devices.asked) == 11
-    assert len(devices.asked_for_all) == 2
+    assert len(devices.asked_for_all) == 1
     # What the two metrics explain stays explained, whether or not there was room.
     assert report.count(Verdict.AGREE) >= 9
 
@@ -304,17 +316,18 @@ def tracked(readings: Readings) -> Tracked:
     )
 
 
-class StreamedTotals:
+class StreamedTotals(FakeTotals):
     """Makes each node's readings when its turn comes, and sees how many are still there."""
 
     def __init__(self, readings: Readings) -> None:
-        self._readings = readings
+        super().__init__({})
+        self._same = readings
         self._made: list[weakref.ref[Tracked]] = []
         self.most = 0
 
     def totals(self, nodes: Sequence[Node], _: FetchSpan) -> Iterator[tuple[Node, Readings]]:
         for node in nodes:
-            made = tracked(self._readings)
+            made = tracked(self._same)
             self._made.append(weakref.ref(made))
             yield node, made
             del made
@@ -407,6 +420,43 @@ def test_a_node_that_is_examined_has_its_devices_read_whatever_the_metrics_say(
     readings: Readings | Unreadable,
 ) -> None:
     devices = FakeDevices(events({"eth0": (6e5, 4e5)}) if readings is AGREES else INSIDE)
-    judgement = examine(a_node("i-a"), WINDOW, RULES, Sources(FakeTotals({"i-a": readings}), devices))
+    sources = Sources(FakeTotals({"i-a": readings}), devices)
+    judgement = examine(a_node("i-a"), WINDOW, RULES, sources, timedelta(hours=6))
     assert devices.asked_for_all == ["i-a"]
     assert (judgement.evidence is None) == (readings is UNREADABLE)
+
+
+# --- every node in turn ---
+
+
+def test_every_node_is_looked_at_in_turn_and_the_others_say_when() -> None:
+    devices = FakeDevices(events({"eth0": (6e5, 4e5)}))
+    readings: dict[str, Readings | Unreadable] = {f"i-{number}": AGREES for number in range(400)}
+    report = assessed(readings, devices, evidence=EvidencePolicy.ROTATE)
+    assert 60 <= len(devices.asked) <= 140
+    not_looked_at = [
+        node.newest for node in report.nodes if node.newest.node.instance_id not in devices.asked
+    ]
+    assert {judgement.evidence_missing for judgement in not_looked_at} == {
+        "not its turn; looked at every 60 min"
+    }
+    assert report.count(Verdict.AGREE) == 400
+
+
+def test_a_fault_that_pods_make_up_for_is_found_at_the_nodes_turn() -> None:
+    """Half of the ENIs' bytes are missing, and the totals agree."""
+    devices = FakeDevices(events({"eth0": (3e5, 2e5), "eni1a2b3c4d5e6": (3e5, 2e5)}))
+    readings: dict[str, Readings | Unreadable] = {f"i-{number}": AGREES for number in range(100)}
+    report = assessed(readings, devices, evidence=EvidencePolicy.ROTATE)
+    found = {name for name, verdict in verdicts(report).items() if verdict is Verdict.OS_DEFICIT}
+    assert found == set(devices.asked)
+    assert len(found) > 10
+
+
+def test_followed_nodes_come_first_and_are_looked_at_for_long() -> None:
+    devices = FakeDevices(events({"eth0": (6e5, 4e5)}))
+    totals = FakeTotals({"i-a": AGREES, "i-b": SURPLUS, "i-c": AGREES})
+    assessed({"i-a": AGREES, "i-b": SURPLUS, "i-c": AGREES}, devices, totals=totals, followed={"i-c"})
+    assert devices.asked == ["i-c", "i-b"]
+    hours = {name: (span.end - span.start) / timedelta(hours=1) for name, span in totals.histories_asked}
+    assert hours == {"i-b": 1.0, "i-c": 6.0}

@@ -1,7 +1,7 @@
 """What the pipeline does over time: who is told what, how often, and what happens when something fails."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from demo.recorded import RecordedNode, hold_constant, recorded_nodes
-from enigap.assessment import Sources, assess
+from enigap.assessment import Looking, Sources, assess
+from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
@@ -17,6 +18,7 @@ from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.incidents.incident import Silence
 from enigap.core.incidents.state import Known, to_json
 from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
 from enigap.pipeline import NotSettledError, Outcome, overdue_clusters, plan, survey
@@ -54,6 +56,9 @@ class Recorded:
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> list[tuple[Node, Readings | Unreadable]]:
         return [(node, self._play(span)[0]) for node in nodes]
 
+    def histories(self, nodes: Sequence[Node], span: FetchSpan) -> list[tuple[Node, EniHistory | Unreadable]]:
+        return [(node, history_of(self._play(span)[0])) for node in nodes]
+
     def devices(
         self, nodes: Sequence[Node], span: FetchSpan, _: DeviceScope
     ) -> dict[str, DeviceEvents | MissingEvidence]:
@@ -89,12 +94,12 @@ class Recorded:
         return changed, DeviceEvents(tuple(samples))
 
 
-def test_the_recorded_fault_is_told_after_two_windows_and_its_end_after_two_clean_ones() -> None:
+def test_the_recorded_fault_is_told_after_two_windows_and_its_end_once_the_devices_exclude_it() -> None:
     recordings = {node.key: node for node in recorded_nodes()}
     source = Recorded({window(n): recordings["g1"] for n in (1, 2, 3)}, recordings["c"])
     pipeline = FakePipeline(FakeCluster("i-1"))
 
-    def judge_recordings(cluster: str, at: Window) -> ClusterReport:
+    def judge_recordings(cluster: str, at: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
         node = Node(cluster, "i-1", "ip-1")
         settings = pipeline.settings
         return assess(
@@ -103,13 +108,17 @@ def test_the_recorded_fault_is_told_after_two_windows_and_its_end_after_two_clea
             at,
             settings.rules(),
             Sources(source, source),
-            evidence=settings.evidence,
-            evidence_max_nodes=settings.evidence_max_nodes,
+            Looking(
+                settings.evidence,
+                settings.look_back,
+                settings.evidence_max_nodes,
+                is_followed=is_followed,
+            ),
         )
 
     pipeline.assess = judge_recordings
-    said = [len(pipeline.run(window(n)).news) for n in range(7)]
-    assert said == [0, 0, 1, 0, 0, 1, 0]
+    said = [len(pipeline.run(window(n)).news) for n in range(12)]
+    assert said == [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]
     assert pipeline.notifier.told == [
         ("opened", "prod/i-1/os_deficit", "confirmed"),
         ("resolved", "prod/i-1/os_deficit", "explained_again"),

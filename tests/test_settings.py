@@ -40,6 +40,7 @@ EVERYTHING: dict[str, Any] = {
     "physical_devices": r"eth\d+",
     "virtual_devices": {"pod": ["mypod.*"], "counted_again": [r"myvxlan\d+"]},
     "evidence": "always",
+    "look_back_hours": 12,
     "evidence_max_nodes": 50,
     "publish": "flagged",
     "finding_alarm_actions": True,
@@ -164,7 +165,7 @@ def test_any_text_is_settings_or_an_error(text: str) -> None:
         ({"schedule_minutes": 5}, "schedule_minutes: 5 is not allowed; it takes 15, 30 or 60."),
         (
             {"evidence": "sometimes"},
-            'evidence: \'sometimes\' is not allowed; it takes "suspects", "always" or "off".',
+            'evidence: \'sometimes\' is not allowed; it takes "suspects", "rotate", "always" or "off".',
         ),
         (
             {"finding_alarm_actions": "yes"},

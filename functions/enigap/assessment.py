@@ -1,23 +1,29 @@
 """From a cluster's nodes to its report: the one path that `check`, `explain` and the deployed function share.
 
-It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence, suspects only:
-first the ENI devices of every suspect, then all devices of as many as the budget allows).
-Each answers for every node it is asked about, so a node can be unreadable but never lost.
+It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence). Devices are
+looked at in this order, as far as the budget reaches: nodes of open incidents that devices found, suspects,
+and every other node in its turn (`core.judging.turns`). First the ENI devices, which can clear a node and
+accuse none; then, of the nodes that these leave open, all devices. Each port answers for every node it is
+asked about, so a node can be unreadable but never lost.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, Protocol
 
+from enigap.core.counting.accumulated import EniHistory, packets_are_frames
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
-from enigap.core.counting.window import MINUTES_PER_PERIOD, FetchSpan, Window
+from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
-from enigap.core.judging.judge import judge
+from enigap.core.judging.judge import History, eni_tracks, judge
+from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, wants_evidence
 
 
@@ -27,6 +33,12 @@ class Totals(Protocol):
     def totals(
         self, nodes: Sequence[Node], span: FetchSpan
     ) -> Iterable[tuple[Node, Readings | Unreadable]]: ...
+
+    def histories(
+        self, nodes: Sequence[Node], span: FetchSpan
+    ) -> Iterable[tuple[Node, EniHistory | Unreadable]]:
+        """EC2's bytes and packets over hours, of nodes whose devices are looked at."""
+        ...
 
 
 class Devices(Protocol):
@@ -47,44 +59,80 @@ class Sources:
     """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
 
 
-def assess(
-    cluster: str,
-    nodes: Sequence[Node],
-    window: Window,
-    rules: Rules,
-    sources: Sources,
-    *,
-    evidence: EvidencePolicy,
-    evidence_max_nodes: int,
-) -> ClusterReport:
-    """The report on one cluster: every node judged over the newest window and the ones before it.
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Whose devices are looked at, and how far back."""
 
-    All devices are read of `evidence_max_nodes` nodes at most: first of those that their ENI devices leave
-    open, then of those that these clear, for people to see what carried the surplus.
-    """
+    policy: EvidencePolicy
+    look_back: timedelta
+    """Of a long look."""
+    most_nodes: int
+    """How many nodes have all of their devices read in one run, at most."""
+    is_followed: Callable[[str], bool] = lambda _: False
+    """Whether the node of this instance id belongs to an open incident that was found by devices."""
+    always_long: bool = False
+    """Whether every look is a long one, as at a desk."""
+    shows_all: bool = False
+    """Whether all devices are read of nodes without a question, too, for programs to see."""
+
+    def of(self, node: Node, window: Window, stretch: int, *, is_suspect: bool) -> Look:
+        """How the node is looked at in this window."""
+        if self.policy is EvidencePolicy.OFF:
+            return Look.NONE
+        turn = turn_of(node.instance_id, window, stretch)
+        has_turn = self.policy in {EvidencePolicy.ROTATE, EvidencePolicy.ALWAYS} and turn is not Look.NONE
+        if self.is_followed(node.instance_id):
+            return Look.LONG
+        if not (is_suspect or has_turn or self.policy is EvidencePolicy.ALWAYS):
+            return Look.NONE
+        return Look.LONG if self.always_long or (has_turn and turn is Look.LONG) else Look.SHORT
+
+    def span(self, look: Look, window: Window) -> FetchSpan:
+        """EC2's periods that a look compares; the events reach some minutes further on both sides."""
+        return FetchSpan(window.end - (self.look_back if look is Look.LONG else SHORT_LOOK), window.end)
+
+
+def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
+    cluster: str, nodes: Sequence[Node], window: Window, rules: Rules, sources: Sources, looking: Looking
+) -> ClusterReport:
+    """The report on one cluster: every node judged over the newest window and the ones before it."""
     span = FetchSpan.of(window, rules.windows_fetched)
-    run = _Run(window, rules, span, evidence, evidence_max_nodes)
+    run = _Run(window, rules, span, looking, stretch_of(len(nodes)))
     for node, readings in sources.totals.totals(nodes, span):
         run.add(node, readings)
     finding = run.finding(cluster, sources.why_not_collected)
     if finding is None:
-        run.look_at_devices(sources.devices)
+        run.look_at_devices(sources)
     listed = () if finding and finding.kind is FindingKind.NOT_COLLECTED else tuple(run.reports.values())
     return ClusterReport(
-        cluster, window, listed, finding, node_count=len(nodes), billed_metrics=billed_metrics(nodes)
+        cluster,
+        window,
+        listed,
+        finding,
+        node_count=len(nodes),
+        billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at,
     )
 
 
-def examine(node: Node, window: Window, rules: Rules, sources: Sources) -> Judgement:
-    """One node, with its devices even where the two metrics agree."""
+def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_back: timedelta) -> Judgement:
+    """One node, with all of its devices whatever the two metrics say."""
     span = FetchSpan.of(window, rules.windows_fetched)
     readings = next(readings for _, readings in sources.totals.totals([node], span))
-    events = sources.devices.devices([node], span, DeviceScope.ALL)[node.instance_id]
-    return judge(node, readings, events, window, rules)
+    looked = Looking(EvidencePolicy.ALWAYS, look_back, 1).span(Look.LONG, window)
+    events = sources.devices.devices([node], looked, DeviceScope.ALL)[node.instance_id]
+    eni = next((history for _, history in sources.totals.histories([node], looked)), None)
+    history = None
+    if isinstance(events, DeviceEvents) and isinstance(eni, EniHistory):
+        tracks = eni_tracks(events, rules.classifier)
+        history = History(eni, tracks, packets_are_frames=packets_are_frames(eni, tracks))
+    windows = (window.previous(number) for number in range(rules.windows_fetched))
+    return _report([judge(node, readings, events, each, rules, history) for each in windows]).newest
 
 
 METRICS_PER_NODE: Final = 3
 """node_network_total_bytes, NetworkIn and NetworkOut; a node without a series lacks the first."""
+METRICS_PER_LOOK: Final = 4
+"""NetworkIn and NetworkOut over hours, NetworkPacketsIn and NetworkPacketsOut."""
 
 
 def billed_metrics(nodes: Iterable[Node]) -> int:
@@ -93,31 +141,37 @@ def billed_metrics(nodes: Iterable[Node]) -> int:
 
 
 class _Run:
-    """One cluster's run. Holds the readings of the suspects only."""
+    """One cluster's run. Holds the readings of those nodes only whose devices are looked at."""
 
-    def __init__(
-        self,
-        window: Window,
-        rules: Rules,
-        span: FetchSpan,
-        evidence: EvidencePolicy,
-        evidence_max_nodes: int,
-    ) -> None:
-        self.windows = tuple(window.previous(n) for n in range(rules.windows_fetched))
+    def __init__(self, window: Window, rules: Rules, span: FetchSpan, looking: Looking, stretch: int) -> None:
+        self.window, self.windows = window, tuple(window.previous(n) for n in range(rules.windows_fetched))
         self.rules, self.span = rules, span
-        self.evidence, self.evidence_max_nodes = evidence, evidence_max_nodes
+        self.looking, self.stretch = looking, stretch
         self.reports: dict[str, NodeReport] = {}
-        self.suspects: list[_Suspect] = []
+        self.candidates: list[_Candidate] = []
         self.collecting = False
+        self.looked_at = 0
 
     def add(self, node: Node, readings: Readings | Unreadable) -> None:
         judgements = self._judge(node, readings, None)
-        self.reports[node.instance_id] = _report(judgements)
+        self.reports[node.instance_id] = _report(judgements, self._why_not())
         if isinstance(readings, Unreadable):
             return
         self.collecting = self.collecting or _has_os_datapoint(readings)
-        if self.evidence is EvidencePolicy.ALWAYS or any(wants_evidence(j) for j in judgements):
-            self._suspect(node, readings, judgements)
+        is_suspect = any(wants_evidence(judgement) for judgement in judgements)
+        look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
+        if is_suspect or look is not Look.NONE:
+            at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
+            rank = 0 if self.looking.is_followed(node.instance_id) else 1 if is_suspect else 2
+            self.candidates.append(_Candidate(rank, at_stake, node, readings, look))
+
+    def _why_not(self) -> str:
+        """Why the devices of a node that is no suspect are not looked at."""
+        if self.looking.policy is EvidencePolicy.OFF:
+            return _SWITCHED_OFF
+        if self.looking.policy is EvidencePolicy.SUSPECTS:
+            return "only suspects' devices are looked at"
+        return f"not its turn; looked at every {SHORT_CYCLE_WINDOWS * self.stretch * GRID // MINUTE} min"
 
     def finding(self, cluster: str, why_not_collected: Callable[[str], str | None]) -> Finding | None:
         """What is wrong with the cluster as a whole, if anything is."""
@@ -136,66 +190,118 @@ class _Run:
             f"No node of {cluster} has published node_network_total_bytes for {windows} windows: {why}.",
         )
 
-    def look_at_devices(self, devices: Devices) -> None:
-        """Judge the suspects again with their devices; where there are none to see, the reason says why."""
-        self.suspects.sort(key=_Suspect.order)
-        if self.evidence is EvidencePolicy.OFF:
-            self._leave(self.suspects, NoEvidence.NOT_ASKED, "reading device evidence is switched off")
+    def look_at_devices(self, sources: Sources) -> None:
+        """Judge nodes again with their devices; where there are none to see, the reason says why."""
+        self.candidates.sort(key=_Candidate.order)
+        if self.looking.policy is EvidencePolicy.OFF:
+            self._leave(self.candidates, NoEvidence.NOT_ASKED, _SWITCHED_OFF)
             return
-        still_open, cleared = self._look_at_enis(devices)
-        self._look_at_all(devices, still_open[: self.evidence_max_nodes])
-        room = max(0, self.evidence_max_nodes - len(still_open))
-        self._look_at_all(devices, cleared[:room], cleared=True)
+        still_open, cleared = self._look_at_enis(sources)
+        most = self.looking.most_nodes
+        self._look_at_all(sources, still_open[:most])
+        shown = [each for each in cleared if each.candidate.is_shown or self.looking.shows_all]
+        self._show(sources, shown[: max(0, most - len(still_open))])
         self._leave(
-            still_open[self.evidence_max_nodes :],
+            [looked.candidate for looked in still_open[most:] if looked.candidate.rank == 1],
             NoEvidence.BUDGET_SPENT,
-            f"more nodes need device evidence than `evidence_max_nodes` ({self.evidence_max_nodes}) allows",
+            f"more nodes need device evidence than `evidence_max_nodes` ({most}) allows",
         )
 
-    def _look_at_enis(self, devices: Devices) -> tuple[list[_Suspect], list[_Suspect]]:
-        """Judge the suspects with their ENI devices: which need a look at all of theirs, and which do not."""
-        answers = devices.devices([suspect.node for suspect in self.suspects], self.span, DeviceScope.ENI)
+    def _look_at_enis(self, sources: Sources) -> tuple[list[_Looked], list[_Looked]]:
+        """Judge nodes with their ENI devices; answers those that these leave open, and the others."""
+        looked = [each for group in _groups(self.candidates) for each in self._read(sources, group)]
+        frames = any(
+            packets_are_frames(each.history.eni, each.history.tracks or ()) for each in looked if each.history
+        )
         still_open, cleared = [], []
-        for suspect in self.suspects:
-            events = answers[suspect.node.instance_id]
-            if isinstance(events, MissingEvidence) and events.why is not NoEvidence.BUDGET_SPENT:
-                self._judge_again(suspect, events)  # and the other devices cannot be read either
-                continue
-            judgements = self._judge(suspect.node, suspect.readings, events)
+        for each in looked:
+            each.frames = frames
+            judgements = self._judge_looked(each, each.events)
             if any(map(wants_evidence, judgements)):
-                still_open.append(suspect)
+                still_open.append(each)
             else:
-                self.reports[suspect.node.instance_id] = _report(judgements)
-                cleared.append(suspect)
+                cleared.append(each)
+            self.reports[each.candidate.node.instance_id] = _report(judgements)
+        still_open.sort(key=lambda each: each.candidate.order())
         return still_open, cleared
 
-    def _look_at_all(self, devices: Devices, suspects: Sequence[_Suspect], *, cleared: bool = False) -> None:
-        """Judge suspects with all of their devices. What cleared one stands where there are none to see."""
-        answers = devices.devices([suspect.node for suspect in suspects], self.span, DeviceScope.ALL)
-        for suspect in suspects:
-            events = answers[suspect.node.instance_id]
-            if isinstance(events, DeviceEvents) or not cleared:
-                self._judge_again(suspect, events)
+    def _read(self, sources: Sources, group: Sequence[_Candidate]) -> list[_Looked]:
+        """The ENI devices' events and EC2's history of nodes that are looked at in the same way."""
+        span = self.looking.span(group[0].look, self.window)
+        answers = sources.devices.devices([each.node for each in group], span, DeviceScope.ENI)
+        found: list[_Looked] = []
+        for candidate in group:
+            events = answers[candidate.node.instance_id]
+            if isinstance(events, DeviceEvents):
+                found.append(_Looked(candidate, span, events))
+            elif events.why is NoEvidence.BUDGET_SPENT and candidate.rank < 2:
+                found.append(_Looked(candidate, span, events))  # its devices may still be read one by one
+            else:
+                self._judge_again(candidate, events)  # and the other devices cannot be read either
+        by_id = {
+            each.candidate.node.instance_id: each for each in found if isinstance(each.events, DeviceEvents)
+        }
+        self.looked_at += len(by_id)
+        nodes = [each.candidate.node for each in by_id.values()]
+        for node, eni in sources.totals.histories(nodes, span):
+            each = by_id[node.instance_id]
+            if isinstance(eni, EniHistory) and isinstance(each.events, DeviceEvents):
+                each.history = History(eni, eni_tracks(each.events, self.rules.classifier))
+        return found
 
-    def _leave(self, suspects: Iterable[_Suspect], why: NoEvidence, detail: str) -> None:
-        """Judge suspects without their devices; the reason says why."""
-        for suspect in suspects:
-            self._judge_again(suspect, MissingEvidence(why, detail))
+    def _show(self, sources: Sources, cleared: Sequence[_Looked]) -> None:
+        """Judge cleared nodes with all devices of the fetched windows, for people to see what carried it."""
+        nodes = [each.candidate.node for each in cleared]
+        answers = sources.devices.devices(nodes, self.span, DeviceScope.ALL)
+        for each in cleared:
+            events = answers[each.candidate.node.instance_id]
+            if isinstance(events, DeviceEvents):
+                self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
+
+    def _look_at_all(self, sources: Sources, some: Sequence[_Looked]) -> None:
+        """Judge nodes that their ENI devices left open with all of their devices, over the same span."""
+        for span in dict.fromkeys(each.span for each in some):
+            group = [each for each in some if each.span == span]
+            nodes = [each.candidate.node for each in group]
+            answers = sources.devices.devices(nodes, span, DeviceScope.ALL)
+            for each in group:
+                events = answers[each.candidate.node.instance_id]
+                if isinstance(events, DeviceEvents):
+                    self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
+                else:
+                    self._could_not_be_read(each, events)
+
+    def _could_not_be_read(self, looked: _Looked, missing: MissingEvidence) -> None:
+        if isinstance(looked.events, MissingEvidence):
+            self._judge_again(looked.candidate, missing)
+        else:
+            judgements = self._judge_looked(looked, looked.events)
+            self.reports[looked.candidate.node.instance_id] = _report(judgements, missing.detail)
+
+    def _leave(self, candidates: Iterable[_Candidate], why: NoEvidence, detail: str) -> None:
+        """Judge nodes without their devices; the reason says why."""
+        for candidate in candidates:
+            self._judge_again(candidate, MissingEvidence(why, detail))
+
+    def _judge_looked(self, looked: _Looked, events: DeviceEvents | MissingEvidence) -> list[Judgement]:
+        history = looked.history and replace(looked.history, packets_are_frames=looked.frames)
+        return self._judge(looked.candidate.node, looked.candidate.readings, events, history)
 
     def _judge(
-        self, node: Node, readings: Readings | Unreadable, events: DeviceEvents | MissingEvidence | None
+        self,
+        node: Node,
+        readings: Readings | Unreadable,
+        events: DeviceEvents | MissingEvidence | None,
+        history: History | None = None,
     ) -> list[Judgement]:
-        return [judge(node, readings, events, window, self.rules) for window in self.windows]
+        return [judge(node, readings, events, window, self.rules, history) for window in self.windows]
 
-    def _suspect(self, node: Node, readings: Readings, judgements: list[Judgement]) -> None:
-        at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
-        self.suspects.append(_Suspect(at_stake, node, readings))
-
-    def _judge_again(self, suspect: _Suspect, events: DeviceEvents | MissingEvidence) -> None:
-        judgements = self._judge(suspect.node, suspect.readings, events)
-        self.reports[suspect.node.instance_id] = _report(judgements)
+    def _judge_again(self, candidate: _Candidate, events: MissingEvidence) -> None:
+        judgements = self._judge(candidate.node, candidate.readings, events)
+        self.reports[candidate.node.instance_id] = _report(judgements)
 
 
+_SWITCHED_OFF: Final = "reading device evidence is switched off"
 _NOBODY_KNOWS: Final = (
     "Container Insights is not installed, was removed, or was replaced by its OTel successor, "
     "which has no such metric; install the EKS add-on amazon-cloudwatch-observability, or leave this "
@@ -204,21 +310,50 @@ _NOBODY_KNOWS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Suspect:
-    """A node whose devices are worth reading. Its readings are kept until they have been."""
+class _Candidate:
+    """A node whose devices may be looked at. Its readings are kept until they have been."""
 
+    rank: int
+    """0: followed; 1: a suspect; 2: it is its turn."""
     at_stake_bytes_per_second: float
     node: Node
     readings: Readings
+    look: Look
 
-    def order(self) -> tuple[float, str]:
-        """Largest surplus first."""
-        return -self.at_stake_bytes_per_second, self.node.instance_id
+    @property
+    def is_shown(self) -> bool:
+        """Whether people want to see what carried its surplus."""
+        return self.rank < 2
+
+    def order(self) -> tuple[int, float, str]:
+        """Followed nodes, suspects, the others; within each the largest surplus first."""
+        return self.rank, -self.at_stake_bytes_per_second, self.node.instance_id
 
 
-def _report(judgements: Sequence[Judgement]) -> NodeReport:
+@dataclass(slots=True)
+class _Looked:
+    """A node whose ENI devices were asked for."""
+
+    candidate: _Candidate
+    span: FetchSpan
+    events: DeviceEvents | MissingEvidence
+    history: History | None = None
+    frames: bool = False
+
+
+def _groups(candidates: Iterable[_Candidate]) -> list[list[_Candidate]]:
+    """Candidates of one rank and look together, in the order in which they are read."""
+    groups: dict[tuple[int, Look], list[_Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        groups[candidate.rank, candidate.look].append(candidate)
+    return list(groups.values())
+
+
+def _report(judgements: Sequence[Judgement], missing: str | None = None) -> NodeReport:
     newest, *earlier = judgements
-    return NodeReport(newest, tuple(judgement.verdict for judgement in earlier))
+    if missing is not None:
+        newest = replace(newest, evidence_missing=missing)
+    return NodeReport.of(newest, tuple(judgement.verdict for judgement in earlier))
 
 
 def _is_settled(report: NodeReport) -> bool:

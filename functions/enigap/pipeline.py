@@ -17,8 +17,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import Window
-from enigap.core.incidents.decide import decide
+from enigap.core.incidents.decide import decide, followed
 from enigap.core.incidents.incident import News, Policy, Silence
 from enigap.core.incidents.state import Known, Remembered
 from enigap.core.instants import timestamp
@@ -88,7 +89,7 @@ def reconcile(
     *,
     settings: Settings,
     now: datetime,
-    assess: Callable[[str, Window], ClusterReport],
+    assess: Callable[[str, Window, Callable[[str], bool]], ClusterReport],
     states: States,
     publisher: Publisher,
     notifier: Notifier,
@@ -103,7 +104,7 @@ def reconcile(
     done = remembered.state.done
     if done == item.window:
         return Done(Outcome.ALREADY_DONE, None, _say(remembered, states, notifier))
-    report = assess(item.cluster, item.window)
+    report = assess(item.cluster, item.window, followed(remembered.state))
     publisher.publish(data_of_run(report, settle=settings.settle, publish=settings.publish))
     if done is not None and done > item.window:
         return Done(Outcome.OLDER, report, ())
@@ -127,6 +128,8 @@ def policy_of(settings: Settings) -> Policy:
         resolve_windows=settings.resolve_windows,
         remind_after=settings.remind_after,
         collapse_above=settings.collapse_above,
+        look_back=settings.look_back,
+        looks_at_devices=settings.evidence is not EvidencePolicy.OFF,
         named_clusters=settings.named_clusters,
     )
 

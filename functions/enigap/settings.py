@@ -323,8 +323,12 @@ class Settings:
     evidence: Annotated[
         EvidencePolicy,
         _one_of(EvidencePolicy),
-        "Whose per-device log events are read; reading costs log requests.",
-    ] = EvidencePolicy.SUSPECTS
+        "Whose devices are read from the logs: suspects' first and every other node's in turn, suspects' "
+        "alone, every node's in every window, or none.",
+    ] = EvidencePolicy.ROTATE
+    look_back_hours: Annotated[
+        int, _whole_number(2, 24), "How far back the devices are compared with the ENIs in a long look."
+    ] = _POLICY.look_back // timedelta(hours=1)
     evidence_max_nodes: Annotated[
         int, _whole_number(1, 10_000), "Nodes of one cluster of which one run reads all devices at most."
     ] = 200
@@ -409,6 +413,10 @@ class Settings:
     @property
     def settle(self) -> timedelta:
         return timedelta(minutes=self.settle_minutes)
+
+    @property
+    def look_back(self) -> timedelta:
+        return timedelta(hours=self.look_back_hours)
 
     @property
     def remind_after(self) -> timedelta:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
-from enigap.assessment import Sources, assess
+from enigap.assessment import Looking, Sources, assess
 from enigap.aws import addon, device_events, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
@@ -40,11 +41,13 @@ def sources(
     out_of_time: Callable[[], bool] = lambda: False,
     *,
     readers: int = 1,
+    seconds_for_devices: float | None = None,
 ) -> Sources:
     """Both sides' totals and the devices, as Container Insights and EC2 publish them.
 
     `readers` is how many processes share the account's quotas of datapoints and of calls.
     """
+    calls = CALLS_PER_SECOND / readers if seconds_for_devices is None else CALLS_PER_SECOND_AT_A_DESK
     return Sources(
         totals=CloudWatchTotals(
             aws.client("cloudwatch"),
@@ -55,12 +58,29 @@ def sources(
             aws.client("logs"),
             settings.rules().classifier,
             parallelism=aws.parallelism,
-            pace=Pace(CALLS_PER_SECOND / readers, sleep=aws.sleep),
+            pace=Pace(calls, sleep=aws.sleep),
             sleep=aws.sleep,
-            out_of_time=out_of_time,
+            out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )
+
+
+CALLS_PER_SECOND_AT_A_DESK: Final = 5.0
+"""The quota of FilterLogEvents, whole: who asks at a desk is whom the other half is kept for."""
+
+
+class _Patience:
+    """Says that time is out, so many seconds after it was first asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        self._until = now + self._seconds if self._until is None else self._until
+        return now > self._until
 
 
 def assess_found(
@@ -71,16 +91,30 @@ def assess_found(
     out_of_time: Callable[[], bool] = lambda: False,
     *,
     readers: int = 1,
+    is_followed: Callable[[str], bool] = lambda _: False,
+    always_long: bool = False,
+    shows_all: bool = False,
+    seconds_for_devices: float | None = None,
 ) -> ClusterReport:
-    """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about."""
+    """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about.
+
+    `is_followed`, `always_long` and `shows_all` are those of `assessment.Looking`; devices are read for
+    `seconds_for_devices` at most.
+    """
     return assess(
         cluster.name,
         cluster.nodes,
         window,
         settings.rules(),
-        sources(aws, settings, out_of_time, readers=readers),
-        evidence=settings.evidence,
-        evidence_max_nodes=settings.evidence_max_nodes,
+        sources(aws, settings, out_of_time, readers=readers, seconds_for_devices=seconds_for_devices),
+        Looking(
+            settings.evidence,
+            settings.look_back,
+            settings.evidence_max_nodes,
+            is_followed=is_followed,
+            always_long=always_long,
+            shows_all=shows_all,
+        ),
     )
 
 
@@ -92,6 +126,7 @@ def assess_cluster(
     out_of_time: Callable[[], bool] = lambda: False,
     *,
     readers: int = 1,
+    is_followed: Callable[[str], bool] = lambda _: False,
 ) -> ClusterReport:
     """The report on one cluster by its name; a failure to read is a finding. The pipeline reads this way.
 
@@ -106,7 +141,9 @@ def assess_cluster(
         found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
-        return assess_found(aws, settings, cluster, window, out_of_time, readers=readers)
+        return assess_found(
+            aws, settings, cluster, window, out_of_time, readers=readers, is_followed=is_followed
+        )
     except AwsProblem as problem:
         finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
         return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))

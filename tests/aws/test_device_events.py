@@ -468,7 +468,7 @@ def test_a_pattern_that_no_filter_can_express_is_left_to_the_client(pattern: str
     [
         (45, DeviceScope.ENI, 12),
         (70, DeviceScope.ENI, 8),
-        (380, DeviceScope.ENI, 1),
+        (380, DeviceScope.ENI, 4),
         (1, DeviceScope.ENI, 100),
         (45, DeviceScope.ALL, 1),
     ],

@@ -77,7 +77,9 @@ def test_the_document_has_the_fields_of_the_contract_with_their_types(enigap: En
     assert document["window"] == {"start": timestamp(WINDOW.start), "end": timestamp(WINDOW.end)}
     nodes = [node for cluster in document["clusters"] for node in cluster["nodes"]]
     # The clusters where nothing is collected count too: they were asked about.
-    assert document["billed_metrics"] == 3 * len(nodes) - 1 + 2 * 2
+    looked_at = sum(node["evidence_missing"] is None for node in nodes)
+    assert looked_at > 0
+    assert document["billed_metrics"] == 3 * len(nodes) - 1 + 2 * 2 + 4 * looked_at
     assert sum(document["verdicts"].values()) == len(nodes)
     for node in nodes:
         assert isinstance(node["instance_id"], str)
@@ -131,7 +133,7 @@ def test_what_cannot_be_known_is_null(enigap: Enigap, account: Account) -> None:
     assert unverified["explained"] is unverified["unexplained_bytes_per_second"] is None
     assert unverified["evidence"]["usable"] is False
     assert nodes["f1-idle.internal"]["os_to_eni_ratio"] is None  # nothing over nothing
-    assert nodes["b-pod-to-remote.internal"]["evidence"] is None  # nobody suspects it
+    assert nodes["b-pod-to-remote.internal"]["evidence"]["usable"] is True
 
 
 def test_half_a_window_is_not_made_into_a_figure(enigap: Enigap) -> None:
@@ -319,7 +321,9 @@ def test_people_read_the_reason_and_what_to_do_next(enigap: Enigap, account: Acc
 
     assert f"os_deficit g1-moved-device ({moved})" in text
     assert "counting never makes the OS see less, so at least 42.8 MB/s is unexplained." in text
-    assert "2 nodes: 1 unexplained, 0 unknown, 1 explained. CloudWatch bills 6 metrics for this look." in text
+    assert (
+        "2 nodes: 1 unexplained, 0 unknown, 1 explained. CloudWatch bills 14 metrics for this look." in text
+    )
     assert ran.stdout.splitlines()[-1] == f"Next: enigap explain {moved} --at {AT}"
 
 

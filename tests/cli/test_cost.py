@@ -30,8 +30,8 @@ def line(fleet: Fleet, what: str) -> float:
     return next(line.dollars for line in monthly_bill(fleet) if line.what == what)
 
 
-@pytest.mark.parametrize(("nodes", "dollars"), [(10, 0.86), (100, 8.64), (1_000, 86.40), (10_000, 864.00)])
-def test_reading_every_fifteen_minutes_costs_nine_cents_a_node(nodes: int, dollars: float) -> None:
+@pytest.mark.parametrize(("nodes", "dollars"), [(10, 1.15), (100, 11.52), (1_000, 115.20), (10_000, 921.60)])
+def test_reading_every_fifteen_minutes_costs_some_twelve_cents_a_node(nodes: int, dollars: float) -> None:
     assert line(Fleet(nodes), "metrics read") == pytest.approx(dollars, abs=0.005)
 
 

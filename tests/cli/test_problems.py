@@ -36,7 +36,10 @@ EVERY_COMMAND = pytest.mark.parametrize(
         (["check", "--cluster"], "Option '--cluster' requires an argument"),
         (["check", "prod"], "unexpected extra argument"),
         (["check", "--format", "yaml"], "'yaml' is not one of 'table', 'json'"),
-        (["check", "--evidence", "sometimes"], "'sometimes' is not one of 'suspects', 'always', 'off'"),
+        (
+            ["check", "--evidence", "sometimes"],
+            "'sometimes' is not one of 'suspects', 'all', 'off', 'always'",
+        ),
         (["explain"], "Missing argument 'instance_id'"),
         (["check", "--at", "yesterday"], "--at takes a time such as 2026-01-31T14:00Z, not 'yesterday'."),
         (["check", "--at", "14:00"], "--at takes a time such as"),

@@ -146,7 +146,7 @@ def test_the_version_is_that_of_the_package(console_script: Enigap) -> None:
     ("arguments", "said"),
     [
         (["chekc"], "No such command 'chekc'. Did you mean 'check'? See `enigap --help`."),
-        (["check", "--evidence", "maybe"], "'off': see `enigap check --help`."),
+        (["check", "--evidence", "maybe"], "'always': see `enigap check --help`."),
         (["estimate", "--nodes", "5", "--clusters", "10"], "more than there are nodes (5): give fewer."),
         (["estimate", "--nodes", "5", "--flagged", "10"], "more than there are nodes (5): give fewer."),
     ],

@@ -237,10 +237,10 @@ def traffic(rate: float, minutes: list[float]) -> Shape:
 
 @st.composite
 def nodes_with_a_physical_mismatch(draw: st.DrawFn, least: float) -> SimulatedNode:
-    """One of at least `least` of what the ENIs carry and of at least 1.1 MB/s, in one direction or both."""
+    """One of at least `least` of what the ENIs carry and of at least 3 MB/s, in one direction or both."""
     wrong = draw(st.sampled_from([(IN,), (OUT,), (IN, OUT)]))
     share = draw(st.sampled_from([least, least, 1.5 * least, 0.5, 1.0]))
-    carried = 1.1e6 / share * draw(st.sampled_from([1, 1, 3, 50]))
+    carried = 3e6 / share * draw(st.sampled_from([1, 1, 3, 50]))
     of_fault, of_rest = draw(even_minutes()), draw(even_minutes())
     counted_too_much = draw(st.booleans())
     flows: list[Flow] = []
@@ -261,11 +261,11 @@ def nodes_with_a_physical_mismatch(draw: st.DrawFn, least: float) -> SimulatedNo
 
 
 @THOROUGH
-@given(nodes_with_a_physical_mismatch(least=0.2))
-def test_a_fifth_that_is_not_on_both_sides_of_the_interface_is_found_once_devices_are_read(
+@given(nodes_with_a_physical_mismatch(least=0.5))
+def test_a_half_that_is_not_on_both_sides_of_the_interface_is_found_within_two_windows(
     node: SimulatedNode,
 ) -> None:
-    for judgement in judgements(node)[1::2]:
+    for judgement in (each for each in judgements(node)[1::2] if each.window == NEWEST):
         assert judgement.verdict in (Verdict.OS_DEFICIT, Verdict.OS_EXCESS), judgement.reason
         assert judgement.explained is False
         assert judgement.unexplained is not None

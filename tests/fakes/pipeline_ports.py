@@ -7,7 +7,7 @@ cannot write is tested with the real adapters, in tests/reliability.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -97,7 +97,7 @@ class FakeCluster:
         for each in windows:
             self.findings[each] = Finding(kind, f"The reason for {kind.value}: do something.")
 
-    def assess(self, cluster: str, at: Window) -> ClusterReport:
+    def assess(self, cluster: str, at: Window, _is_followed: Callable[[str], bool] = bool) -> ClusterReport:
         assert cluster == self.name
         if at in self.findings:
             listed = len(self.nodes) if self.findings[at].kind is FindingKind.NOT_COLLECTED else 0
@@ -208,7 +208,7 @@ class FakePipeline:
 
     def __init__(self, cluster: FakeCluster, settings: Settings | None = None) -> None:
         self.cluster, self.settings = cluster, settings or Settings()
-        self.assess = cluster.assess
+        self.assess: Callable[[str, Window, Callable[[str], bool]], ClusterReport] = cluster.assess
         self.states = FakeStates()
         self.publisher = FakePublisher()
         self.notifier = FakeNotifier()

@@ -165,7 +165,8 @@ class Feed:
         for worker in self._fleet.called(dimensions.get("InstanceId", "")):
             if identity == os_metric(worker):
                 return self.os_points(worker)
-            if identity.namespace == "AWS/EC2" and len(dimensions) == 1:
+            # No packets: what these nodes do is judged by bytes alone.
+            if identity.name in {"NetworkIn", "NetworkOut"} and len(dimensions) == 1:
                 return self._arrived(worker, identity.name, partial(self._eni_points, worker, identity.name))
         return None
 

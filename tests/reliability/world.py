@@ -253,8 +253,10 @@ class World:
         def out_of_time() -> bool:
             return self.out_of_time_at is not None and next(questions) >= self.out_of_time_at
 
-        def assess(name: str, at: Window) -> ClusterReport:
-            self.reports[at] = assess_cluster(self._aws, self.settings, name, at, out_of_time)
+        def assess(name: str, at: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
+            self.reports[at] = assess_cluster(
+                self._aws, self.settings, name, at, out_of_time, is_followed=is_followed
+            )
             return self.reports[at]
 
         document_of = partial(

@@ -151,10 +151,17 @@ def log_group(cluster: str) -> str:
     return f"/aws/containerinsights/{cluster}/performance"
 
 
+_LEAST_ENI_BATCH: Final = 4
+
+
 def nodes_per_batch(length: timedelta, scope: DeviceScope) -> int:
-    """How many nodes' events over so long fill about one page."""
+    """How many nodes' events over so long fill about one page; a few pages for hours of ENI devices.
+
+    Pages are followed, so that a node with fewer devices than assumed makes for fewer calls.
+    """
     bytes_per_node = _EVENT_BYTES * _DEVICES_PER_NODE[scope] * (length / MINUTE)
-    return max(1, min(STREAMS_PER_CALL, int(_PAGE_BYTES / bytes_per_node)))
+    least = _LEAST_ENI_BATCH if scope is DeviceScope.ENI else 1
+    return max(least, min(STREAMS_PER_CALL, int(_PAGE_BYTES / bytes_per_node)))
 
 
 def _cannot_be_asked(node: Node) -> MissingEvidence | None:

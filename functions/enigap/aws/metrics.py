@@ -13,20 +13,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
+from enigap.core.counting.accumulated import Carried, EniHistory
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan
 
 ACTIONS: Final = (Statement(("cloudwatch:GetMetricData",)),)
+
+T = TypeVar("T")
 
 QUERIES_PER_CALL: Final = 500
 DATAPOINTS_PER_SECOND: Final = 180_000
@@ -72,11 +76,33 @@ class CloudWatchTotals:
         Raises AwsProblem if the very first answer is one that every call would get, such as a denial; once
         anything could be read, what cannot be is Unreadable.
         """
-        something_was_read = False
+        yield from self._each(nodes, span, _TOTALS)
+
+    def histories(
+        self, nodes: Iterable[Node], span: FetchSpan
+    ) -> Generator[tuple[Node, EniHistory | Unreadable], None, None]:
+        """Each node with EC2's bytes and packets over a span of hours, as `totals` has both sides.
+
+        Bills four metrics a node. What cannot be read is Unreadable, and no error: the totals have been read.
+        """
+        yield from self._each(nodes, span, _HISTORY, something_was_read=True)
+
+    def read(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, Readings | Unreadable]:
+        """`totals` by instance id, all at once."""
+        return {node.instance_id: readings for node, readings in self.totals(nodes, span)}
+
+    def _each(
+        self,
+        nodes: Iterable[Node],
+        span: FetchSpan,
+        question: _Question[T],
+        *,
+        something_was_read: bool = False,
+    ) -> Generator[tuple[Node, T | Unreadable], None, None]:
         with ThreadPoolExecutor(self._parallelism) as pool:
-            for batch, answer in self._in_turn(pool, nodes, span):
+            for batch, answer in self._in_turn(pool, nodes, span, question):
                 try:
-                    readings: Sequence[Readings | Unreadable] = answer.result()
+                    readings: Sequence[T | Unreadable] = answer.result()
                     something_was_read = True
                 except AwsProblem as problem:
                     if problem.concerns_every_call and not something_was_read:
@@ -86,19 +112,19 @@ class CloudWatchTotals:
                 yield from zip(batch, readings, strict=True)
 
     def _in_turn(
-        self, pool: ThreadPoolExecutor, nodes: Iterable[Node], span: FetchSpan
-    ) -> Iterator[tuple[list[Node], Future[list[Readings | Unreadable]]]]:
+        self, pool: ThreadPoolExecutor, nodes: Iterable[Node], span: FetchSpan, question: _Question[T]
+    ) -> Iterator[tuple[list[Node], Future[list[T | Unreadable]]]]:
         """The batches with their answers, in order: one under way for each thread, and one that waits."""
-        under_way: deque[tuple[list[Node], Future[list[Readings | Unreadable]]]] = deque()
-        for batch in _batches(nodes, self._queries_per_call):
-            under_way.append((batch, pool.submit(self._fetch, batch, span)))
+        under_way: deque[tuple[list[Node], Future[list[T | Unreadable]]]] = deque()
+        for batch in _batches(nodes, self._queries_per_call, question):
+            under_way.append((batch, pool.submit(self._fetch, batch, span, question)))
             if len(under_way) > self._parallelism:
                 yield under_way.popleft()
         yield from under_way
 
-    def _fetch(self, batch: Sequence[Node], span: FetchSpan) -> list[Readings | Unreadable]:
+    def _fetch(self, batch: Sequence[Node], span: FetchSpan, question: _Question[T]) -> list[T | Unreadable]:
         """One answer for each node of a batch. Raises AwsProblem if not even a first page came."""
-        queries = _queries(batch, span)
+        queries = _queries(batch, span, question)
         answers = self._ask(queries, span)
         again = {key: query for key, query in queries.items() if answers[key].status == _INTERNAL_ERROR}
         if again:
@@ -109,7 +135,7 @@ class CloudWatchTotals:
         by_node: list[dict[Quantity, _Answer]] = [{} for _ in batch]
         for key, query in queries.items():
             by_node[query.position][query.reading] = answers[key]
-        return [_readings(own, span) for own in by_node]
+        return [question.answer(own, span) for own in by_node]
 
     def _ask(self, queries: Mapping[str, _Query], span: FetchSpan) -> dict[str, _Answer]:
         """Every page of one request: an answer for each query. Raises AwsProblem if there is no first
@@ -169,6 +195,7 @@ class CloudWatchTotals:
 
 _BY_SERIES: Final = (Quantity.OS, Quantity.ENI_IN, Quantity.ENI_IN_SAMPLES, Quantity.ENI_OUT)
 _BY_INSTANCE: Final = _BY_SERIES[1:]
+_OF_HOURS: Final = (*_BY_INSTANCE, Quantity.ENI_PACKETS_IN, Quantity.ENI_PACKETS_OUT)
 
 
 class _Query(NamedTuple):
@@ -185,12 +212,12 @@ def _readings_of(node: Node) -> tuple[Quantity, ...]:
     return _BY_SERIES if node.has_series else _BY_INSTANCE
 
 
-def _batches(nodes: Iterable[Node], queries_per_call: int) -> Iterator[list[Node]]:
+def _batches(nodes: Iterable[Node], queries_per_call: int, question: _Question[Any]) -> Iterator[list[Node]]:
     """The nodes in batches whose queries fit into a call. A node's queries are never torn apart."""
     batch: list[Node] = []
     room = queries_per_call
     for node in nodes:
-        needed = len(_readings_of(node))
+        needed = len(question.quantities(node))
         if needed > room:
             yield batch
             batch, room = [], queries_per_call
@@ -200,7 +227,7 @@ def _batches(nodes: Iterable[Node], queries_per_call: int) -> Iterator[list[Node
         yield batch
 
 
-def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
+def _queries(batch: Sequence[Node], span: FetchSpan, question: _Question[Any]) -> dict[str, _Query]:
     datapoints = {reading: (span.end - span.start) // reading.value.period for reading in Quantity}
     queries: dict[str, _Query] = {}
     for position, node in enumerate(batch):
@@ -209,7 +236,7 @@ def _queries(batch: Sequence[Node], span: FetchSpan) -> dict[str, _Query]:
             INSTANCE_DIMENSION: node.instance_id,
             NODE_DIMENSION: node.node_name,
         }
-        for reading in _readings_of(node):
+        for reading in question.quantities(node):
             meter, key = reading.value, f"q{len(queries)}"
             queries[key] = _Query(
                 position,
@@ -316,21 +343,48 @@ def _texts(messages: Sequence[Mapping[str, Any]] | None) -> list[str]:
     return [one_line(str(message.get("Value") or message.get("Code"))) for message in messages or ()]
 
 
-def _readings(answers: Mapping[Quantity, _Answer], span: FetchSpan) -> Readings | Unreadable:
-    """One node's answers put together; one bad answer spoils the node and no other."""
-    series: dict[Quantity, tuple[float | None, ...]] = {Quantity.OS: (None,) * span.minutes}
-    for reading, answer in answers.items():
-        failure = answer.failure(reading)
-        if failure:
-            return Unreadable(failure)
-        try:
-            series[reading] = answer.series(reading, span)
-        except (ValueError, TypeError, OverflowError):
-            return Unreadable(f"CloudWatch's answer about {reading.value.metric} makes no sense")
+_Series = Mapping[Quantity, tuple[float | None, ...]]
+
+
+def _readings(series: _Series, span: FetchSpan) -> Readings:
     return Readings(
         span,
-        os_bytes_per_second=series[Quantity.OS],
+        os_bytes_per_second=series.get(Quantity.OS, (None,) * span.minutes),
         network_in_bytes=series[Quantity.ENI_IN],
         network_out_bytes=series[Quantity.ENI_OUT],
         network_in_samples=series[Quantity.ENI_IN_SAMPLES],
     )
+
+
+def _history(series: _Series, span: FetchSpan) -> EniHistory:
+    return EniHistory.of_whole_periods(
+        span.start,
+        samples=series[Quantity.ENI_IN_SAMPLES],
+        received=Carried(series[Quantity.ENI_IN], series[Quantity.ENI_PACKETS_IN]),
+        sent=Carried(series[Quantity.ENI_OUT], series[Quantity.ENI_PACKETS_OUT]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question(Generic[T]):
+    """What is asked about a node, and what the answers come to."""
+
+    quantities: Callable[[Node], tuple[Quantity, ...]]
+    put_together: Callable[[_Series, FetchSpan], T]
+
+    def answer(self, answers: Mapping[Quantity, _Answer], span: FetchSpan) -> T | Unreadable:
+        """One node's answers put together; one bad answer spoils the node and no other."""
+        series: dict[Quantity, tuple[float | None, ...]] = {}
+        for reading, answer in answers.items():
+            failure = answer.failure(reading)
+            if failure:
+                return Unreadable(failure)
+            try:
+                series[reading] = answer.series(reading, span)
+            except (ValueError, TypeError, OverflowError):
+                return Unreadable(f"CloudWatch's answer about {reading.value.metric} makes no sense")
+        return self.put_together(series, span)
+
+
+_TOTALS: Final = _Question(_readings_of, _readings)
+_HISTORY: Final = _Question(lambda _: _OF_HOURS, _history)

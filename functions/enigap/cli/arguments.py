@@ -44,9 +44,28 @@ Clusters = Annotated[
         help="A cluster's name, or a pattern; may be repeated. By default all.",
     ),
 ]
+
+
+class DeskEvidence(StrEnum):
+    """Whose devices a command reads."""
+
+    SUSPECTS = "suspects"
+    ALL = "all"
+    OFF = "off"
+    ALWAYS = "always"
+    """The same as all, as the setting has it."""
+
+    @property
+    def policy(self) -> EvidencePolicy:
+        """What it comes to for one look."""
+        if self in {DeskEvidence.ALL, DeskEvidence.ALWAYS}:
+            return EvidencePolicy.ALWAYS
+        return EvidencePolicy(self.value)
+
+
 Evidence = Annotated[
-    EvidencePolicy | None,
-    typer.Option(help=f"Whose devices are read from the log group. [default: {Settings().evidence}]"),
+    DeskEvidence | None,
+    typer.Option(help="Whose devices are read from the log group, suspects' first. [default: all]"),
 ]
 At = Annotated[
     str | None,

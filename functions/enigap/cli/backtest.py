@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from enigap.assessment import Sources, assess, billed_metrics
+from enigap.assessment import Looking, Sources, assess, billed_metrics
 from enigap.aws.clients import Aws
 from enigap.aws.placement import FoundCluster
 from enigap.cli.arguments import (
@@ -146,11 +146,18 @@ class _Held:
             held = self.readings[node.instance_id]
             yield node, held.within(span) if isinstance(held, Readings) else held
 
+    def histories(self, _nodes: Sequence[Node], _span: FetchSpan) -> Iterable[tuple[Node, Unreadable]]:
+        """None: suspects' devices are compared over the windows that were fetched."""
+        return ()
+
 
 def _reports(
     cluster: FoundCluster, past: Past, settings: Settings, of: Sources, say: Say
 ) -> Iterator[ClusterReport]:
     done = 0
+    # Every node's turn over weeks would take hours to read.
+    is_off = settings.evidence is EvidencePolicy.OFF
+    policy = EvidencePolicy.OFF if is_off else EvidencePolicy.SUSPECTS
     for windows, span in past.portions(len(cluster.nodes)):
         say(f"{cluster.name}: reading from {span.start:%Y-%m-%d %H:%M}, {done:,} of {len(past.windows):,}")
         answers = of.totals.totals(cluster.nodes, span)
@@ -164,8 +171,7 @@ def _reports(
                 window,
                 settings.rules(),
                 replace(of, totals=held),
-                evidence=settings.evidence,
-                evidence_max_nodes=settings.evidence_max_nodes,
+                Looking(policy, settings.look_back, settings.evidence_max_nodes),
             )
             # A failure to read today is no finding about that past window.
             if report.finding is None or report.finding.kind is not FindingKind.UNREADABLE:

@@ -15,6 +15,7 @@ from rich.text import Text
 from enigap.cli.arguments import (
     At,
     Clusters,
+    DeskEvidence,
     Evidence,
     Format,
     Output,
@@ -68,6 +69,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         at=at,
         evidence=evidence,
         settings_file=settings_file,
+        shows_all=output is Format.JSON and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
     )
     if output is Format.JSON:
         write(check_document(looked.region, looked.window, looked.reports))
@@ -220,4 +222,8 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
         text.append(", " if number else "")
         text.append(f"{counts[explained]:,} {MARKS[explained]}", style)
     billed = sum(report.billed_metrics for report in reports)
+    judgements = [node.newest for report in reports for node in report.nodes]
+    unseen = sum(judgement.evidence_missing is not None for judgement in judgements)
+    if unseen:
+        text.append(f". The devices of {unseen:,} were not looked at")
     return text.append(f". CloudWatch bills {billed:,} metrics for this look.")

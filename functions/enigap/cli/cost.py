@@ -2,7 +2,7 @@
 
 | what is billed | how much of it there is |
 |---|---|
-| metrics read | one for each metric and call: three for a node with a series, two without, every run |
+| metrics read | one for each metric and call: three a node every run, and four for each look at its devices |
 | custom metrics | each distinct name and dimensions, prorated by the hours it has data in |
 | device events | read with FilterLogEvents, which is free |
 | functions, alarms, key, requests | small and nearly constant |
@@ -16,7 +16,8 @@ from datetime import date
 from math import ceil
 from typing import Final
 
-from enigap.assessment import METRICS_PER_NODE
+from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
+from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, stretch_of
 from enigap.core.published import Publish, Scope, of
 from enigap.settings import Settings
 
@@ -99,7 +100,7 @@ class Line:
 
 def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     """The lines of a monthly bill, in a fixed order, usually the largest first."""
-    read = METRICS_PER_NODE * fleet.nodes * fleet.runs_per_month
+    read = (METRICS_PER_NODE * fleet.nodes + METRICS_PER_LOOK * looks_per_run(fleet)) * fleet.runs_per_month
     metrics = published_metrics(fleet)
     requests = fleet.runs_per_month * (
         _at_least_one(fleet.clusters, data_per_run(fleet) / DATA_PER_REQUEST)
@@ -174,6 +175,13 @@ def levers(fleet: Fleet) -> tuple[Lever, ...]:
     return tuple(
         sorted((lever for lever in found if lever.dollars_saved > 0), key=lambda lever: -lever.dollars_saved)
     )
+
+
+def looks_per_run(fleet: Fleet) -> float:
+    """How many nodes' devices are looked at in one run over all clusters, by `evidence` = `rotate`."""
+    nodes_per_cluster = ceil(fleet.nodes / fleet.clusters)
+    in_turn = fleet.nodes / (SHORT_CYCLE_WINDOWS * stretch_of(nodes_per_cluster))
+    return min(fleet.nodes, in_turn + fleet.flagged_nodes)
 
 
 def published_metrics(fleet: Fleet) -> int:

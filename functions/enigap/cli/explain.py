@@ -73,7 +73,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         say(f"looking for {instance_id} in {aws.region}")
         node, cluster = _node(aws, settings, instance_id)
         say(f"reading {instance_id} and its devices")
-        judgement = examine(node, window, settings.rules(), sources(aws, settings))
+        judgement = examine(node, window, settings.rules(), sources(aws, settings), settings.look_back)
         finding = None
         if judgement.verdict is Verdict.OS_SILENT:
             # A finding about the whole cluster; `check` prints it, too.
@@ -157,7 +157,9 @@ def _sides(judgement: Judgement) -> Table:
 def _devices(judgement: Judgement) -> RenderableType:
     evidence = judgement.evidence
     if evidence is None:
-        return Text("No device events to show.", "dim")
+        missing = judgement.evidence_missing
+        because = f": {printable(missing, most=1000)}" if missing else ""
+        return Text(f"No device events to show{because}.", "dim")
     table = Table(box=None, pad_edge=False)
     table.add_column("device")
     table.add_column("kind", no_wrap=True)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
 from enigap.aws.placement import Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import (
+    DeskEvidence,
     UsageError,
     settings_from,
     window_at,
@@ -23,6 +25,9 @@ from enigap.core.judging.verdict import Verdict
 from enigap.core.text import count
 from enigap.settings import Settings
 from enigap.wiring import assess_found
+
+SECONDS_FOR_DEVICES: Final = 60.0
+"""How long a command reads the devices of one cluster; it says how many nodes were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +47,28 @@ def look(
     region: str | None,
     profile: str | None,
     at: str | None,
-    evidence: EvidencePolicy | None,
+    evidence: DeskEvidence | None,
     settings_file: Path | None,
+    shows_all: bool = False,
 ) -> Look:
     """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
     settings = settings_from(settings_file, profile, region)
     settings = replace(
-        settings, clusters=tuple(cluster or settings.clusters), evidence=evidence or settings.evidence
+        settings,
+        clusters=tuple(cluster or settings.clusters),
+        evidence=evidence.policy if evidence else _at_once(settings.evidence),
     )
     window = window_at(at, datetime.now(UTC), settings.rules())
     aws = Aws(profile=profile, region=region)
     with progress() as say:
         found = found_clusters(aws, settings, say)
-        reports = [_report(aws, settings, one, window, say) for one in found.clusters]
+        reports = [_report(aws, settings, one, window, say, shows_all=shows_all) for one in found.clusters]
     return Look(aws.region, settings, window, reports, found.notes)
+
+
+def _at_once(policy: EvidencePolicy) -> EvidencePolicy:
+    """What a deployment does in turn, a single look does at once."""
+    return EvidencePolicy.ALWAYS if policy is EvidencePolicy.ROTATE else policy
 
 
 def exit_status(reports: Sequence[ClusterReport]) -> int:
@@ -99,6 +112,16 @@ def _has_traces(cluster: FoundCluster) -> bool:
     )
 
 
-def _report(aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say) -> ClusterReport:
+def _report(
+    aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say, *, shows_all: bool
+) -> ClusterReport:
     say(f"reading {count(len(cluster.nodes), 'node')} of {cluster.name}")
-    return assess_found(aws, settings, cluster, window)
+    return assess_found(
+        aws,
+        settings,
+        cluster,
+        window,
+        always_long=True,
+        shows_all=shows_all,
+        seconds_for_devices=SECONDS_FOR_DEVICES,
+    )

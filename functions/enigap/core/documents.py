@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from enigap.core import strict
+from enigap.core.counting.accumulated import Violation
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.units import ByteRate, RateSpan
@@ -39,6 +41,22 @@ def node_figures(document: Document) -> NodeFigures:
         name: read(document[key]) for key, (name, _, read) in NODE_FIELDS.items() if read and key in document
     }
     return NodeFigures(**known)
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return timestamp(instant) if instant else None
+
+
+def _comparison_document(comparison: Violation | None) -> Document | None:
+    if comparison is None:
+        return None
+    return {
+        "start": timestamp(comparison.start),
+        "end": timestamp(comparison.end),
+        "direction": comparison.direction.value,
+        "at_least_bytes": comparison.at_least_bytes,
+        "at_least_bytes_per_second": comparison.rate.bytes_per_second,
+    }
 
 
 def _evidence_document(evidence: Evidence | Unusable | None) -> Document | None:
@@ -101,6 +119,9 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
     "reason": ("reason", str, Reason.of_sentence),
     "cause": ("cause", _as_it_is, strict.optional_text),
     "evidence": ("evidence", _evidence_document, None),
+    "evidence_missing": ("evidence_missing", _as_it_is, None),
+    "comparison": ("comparison", _comparison_document, None),
+    "since": ("since", _instant, None),
 }
 """For each key: the member of `NodeFigures`, and its functions to write and read; None: it is not read."""
 

@@ -9,7 +9,7 @@ else here together.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -87,7 +87,7 @@ class _Run:
         return True
 
     def reconcile(self, item: WorkItem) -> Done:
-        def assess(name: str, window: Window) -> ClusterReport:
+        def assess(name: str, window: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
             return assess_cluster(
                 self.aws,
                 self.settings,
@@ -95,6 +95,7 @@ class _Run:
                 window,
                 self.out_of_time,
                 readers=RECONCILERS_AT_ONCE,
+                is_followed=is_followed,
             )
 
         document_of = partial(

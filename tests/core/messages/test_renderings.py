@@ -159,7 +159,7 @@ def test_every_unexplained_verdict_has_words_of_its_own(verdict: Verdict, *, wid
         (
             DROPPING,
             "the physical devices sent 41 MB/s, the network interfaces 14 MB/s",
-            ": at least 23.1 MB/s more was counted than carried",
+            ": at least 21.1 MB/s more was counted than carried",
             CAUSE_WORDS[Cause.TRANSMIT_DROPS].likely,
         ),
     ],

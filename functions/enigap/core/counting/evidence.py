@@ -154,7 +154,11 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     by_device = _by_device(events.samples)
     if not by_device:
         return Unusable(_nothing_usable(events))
-    physical = {name for name in by_device if classifier.kind(name) is DeviceKind.PHYSICAL}
+    physical = {
+        name
+        for name, spans in by_device.items()
+        if classifier.kind(name) is DeviceKind.PHYSICAL and _lives(spans, periods)
+    }
     if not physical:
         rates = _rates(by_device, periods, classifier)
         return Unusable(f"none of its devices ({_names(by_device)}) has the name of an ENI's", rates)
@@ -181,23 +185,19 @@ def sums_by_minute(events: DeviceEvents) -> dict[datetime, float]:
     """All devices' bytes per second added up, for each minute in which events lie.
 
     A device with several events in a minute (a 30 s interval, two agents) counts with their average, as
-    CloudWatch's Average does. A minute in which any device has an event without a rate is left out.
+    CloudWatch's Average does. An event without a rate is left out, as the agent leaves it out of its total.
     """
     rates: dict[datetime, dict[str, list[float]]] = {}
-    holes: set[datetime] = set()
     seen: set[tuple[str, datetime]] = set()
     for sample in events.samples:
         minute = floor_to(sample.at, MINUTE)
         rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
-        if rx is None or tx is None:
-            holes.add(minute)
-        elif (sample.device, sample.at) not in seen:
+        if rx is not None and tx is not None and (sample.device, sample.at) not in seen:
             seen.add((sample.device, sample.at))
             rates.setdefault(minute, {}).setdefault(sample.device, []).append(rx + tx)
     return {
         minute: sum(sum(several) / len(several) for several in devices.values())
         for minute, devices in rates.items()
-        if minute not in holes
     }
 
 
@@ -243,6 +243,17 @@ def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
         is_known = bool(spans) and interval <= LONGEST_INTERVAL
         spans.append(_Covered(earliest, start, at, *rates[at], is_known=is_known))
     return spans
+
+
+def _lives(spans: Sequence[_Covered], periods: Sequence[datetime]) -> bool:
+    """Whether a device has an event about these periods: one that was detached before, or is attached later,
+    is no gap in them."""
+    start, end = periods[0] - MINUTE, periods[-1] + PERIOD + _AGENT_LAG
+    return any(start <= span.end <= end for span in spans)
+
+
+_AGENT_LAG: Final = timedelta(seconds=200)
+"""How long after the end of a period an event about it may come: two intervals and the counters' age."""
 
 
 def _covers(spans: Sequence[_Covered], period: datetime) -> bool:

@@ -1,10 +1,11 @@
-"""The three metrics that are read, and what their numbers mean.
+"""The metrics that are read, and what their numbers mean.
 
 | reading | metric | statistic | unit of a datapoint |
 |---|---|---|---|
 | OS | ContainerInsights `node_network_total_bytes` | Average over 60 s | Bytes/Second |
 | ENI in | AWS/EC2 `NetworkIn` | Sum over 300 s | Bytes per period |
 | ENI out | AWS/EC2 `NetworkOut` | Sum over 300 s | Bytes per period |
+| ENI packets in, out | AWS/EC2 `NetworkPacketsIn`, `NetworkPacketsOut` | Sum over 300 s | Count per period |
 | ENI samples | AWS/EC2 `NetworkIn` | SampleCount over 300 s | Count: 5 once a period is complete |
 
 Average, never Sum, for the OS: an agent that reports every 30 seconds, or two agents on one node, double the
@@ -62,3 +63,9 @@ class Quantity(Enum):
         ENI_NAMESPACE, "NetworkIn", "SampleCount", timedelta(minutes=5), (INSTANCE_DIMENSION,)
     )
     ENI_OUT = Meter(ENI_NAMESPACE, "NetworkOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))
+    ENI_PACKETS_IN = Meter(
+        ENI_NAMESPACE, "NetworkPacketsIn", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,)
+    )
+    ENI_PACKETS_OUT = Meter(
+        ENI_NAMESPACE, "NetworkPacketsOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,)
+    )

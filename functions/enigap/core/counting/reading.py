@@ -109,6 +109,9 @@ class Measurement:
 
     runs: tuple[Run, ...]
     os: RateSpan
+    os_at_most: ByteRate | None
+    """The same as `os.high` wherever within a minute of ours EC2 begins its minutes; None where a minute
+    beside the periods is missing."""
     eni_in: ByteRate
     eni_out: ByteRate
 
@@ -215,10 +218,15 @@ def measure(readings: Readings, periods: tuple[datetime, ...]) -> Measurement:
         raise ValueError("nothing to measure without a complete period")
     runs = runs_of(periods)
     least = likeliest = greatest = 0.0
+    at_most: float | None = 0.0
     for run in runs:
-        rates = [rate for rate in readings.os_minutes(run.start, run.end) if rate is not None]
-        low, middle, high = bytes_inside(rates)
+        before, *rates, after = readings.os_minutes(run.start - MINUTE, run.end + MINUTE)
+        low, middle, high = bytes_inside([rate for rate in rates if rate is not None])
         least, likeliest, greatest = least + low, likeliest + middle, greatest + high
+        if at_most is None or before is None or after is None:
+            at_most = None
+        else:
+            at_most += high + MINUTE.total_seconds() * (before + after)
     indices = [(start - readings.span.start) // PERIOD for start in periods]
     counted_in = sum(readings.network_in_bytes[index] or 0.0 for index in indices)
     counted_out = sum(readings.network_out_bytes[index] or 0.0 for index in indices)
@@ -226,6 +234,7 @@ def measure(readings: Readings, periods: tuple[datetime, ...]) -> Measurement:
     return Measurement(
         runs=runs,
         os=RateSpan(*(ByteRate.from_total(total, over) for total in (least, likeliest, greatest))),
+        os_at_most=None if at_most is None else ByteRate.from_total(at_most, over),
         eni_in=ByteRate.from_total(counted_in, over),
         eni_out=ByteRate.from_total(counted_out, over),
     )

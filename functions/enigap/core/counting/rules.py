@@ -45,6 +45,8 @@ class EvidencePolicy(StrEnum):
 
     SUSPECTS = "suspects"
     """Nodes whose verdict the two metrics alone leave unexplained or open."""
+    ROTATE = "rotate"
+    """Suspects first, then every other node in its turn."""
     ALWAYS = "always"
-    """Every node."""
+    """Every node in every window."""
     OFF = "off"

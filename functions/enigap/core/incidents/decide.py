@@ -13,15 +13,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from enigap.core.counting.window import GRID
-from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
+from enigap.core.incidents.incident import (
+    ClusterState,
+    Incident,
+    News,
+    NewsKind,
+    NewsReason,
+    Policy,
+    SeenByDevices,
+    Silence,
+)
 from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
-from enigap.core.judging.verdict import Verdict
+from enigap.core.judging.verdict import Judgement, Verdict
 
 WORST_NODES: Final = 10
 """How many nodes of an incident are told about one by one; the rest is a count."""
@@ -125,6 +134,12 @@ def _joined(endings: Sequence[News], wide_id: str) -> News:
     )
 
 
+def followed(state: ClusterState) -> Callable[[str], bool]:
+    """Whether a node, by its instance id, belongs to an open incident that devices found."""
+    keys = {key for incident in state.incidents if incident.seen for key in incident.members or ()}
+    return lambda instance_id: bool(keys) and member_key(instance_id) in keys
+
+
 def member_key(instance_id: str) -> str:
     """Eight characters that stand for an instance id.
 
@@ -159,12 +174,50 @@ class _Desk:
             if incident.is_about_cluster:
                 continue
             left = self._still_in(incident)
-            if left:
+            if incident.seen is not None and incident.members is not None:
+                self._follow_up_devices(incident, incident.seen)
+            elif left:
                 self._keep(self._updated(incident, left))
             else:
                 known = incident.members if incident.members is not None else self.nodes
                 gone = not any(key in self.nodes for key in known)
                 self._resolve(incident, NewsReason.NODE_GONE if gone else NewsReason.EXPLAINED_AGAIN)
+
+    def _follow_up_devices(self, incident: Incident, seen: SeenByDevices) -> None:
+        """An incident that devices found: a window without usable evidence says nothing about it."""
+        keys = [key for key in incident.members or () if key in self.nodes]
+        judgements = [self.nodes[key].newest for key in keys]
+        violations = [
+            j.violation for j in judgements if j.violation is not None and j.verdict == incident.verdict
+        ]
+        looked_at = [judgement for judgement in judgements if judgement.accumulated is not None]
+        window = self.report.window
+        if not keys:
+            self._resolve(incident, NewsReason.NODE_GONE)
+        elif not self.policy.looks_at_devices:
+            self._resolve(incident, NewsReason.NO_LONGER_LOOKED_AT)
+        elif violations:
+            latest = max(violations, key=lambda violation: violation.start)
+            self._keep(replace(self._updated(incident, keys), seen=seen.again(latest, window)))
+        elif len(looked_at) < len(judgements):
+            self._keep(self._updated(incident, keys))
+        elif (why := self._why_over(looked_at, seen)) is not None:
+            self._resolve(incident, why)
+        else:
+            self._keep(replace(self._updated(incident, keys), seen=replace(seen, looked_at=window.end)))
+
+    def _why_over(self, looked_at: Sequence[Judgement], seen: SeenByDevices) -> NewsReason | None:
+        """Why an incident is over that devices found and, in this window, did not see; None if it is not."""
+        is_excluded = all(
+            judgement.accumulated is not None
+            and judgement.accumulated.excludes(seen.sign, seen.direction, seen.told / 2, seen.start)
+            for judgement in looked_at
+        )
+        if is_excluded:
+            is_idle = all(judgement.verdict is Verdict.IDLE for judgement in looked_at)
+            return NewsReason.IDLE if is_idle else NewsReason.EXPLAINED_AGAIN
+        is_long_ago = self.report.window.end - seen.last >= self.policy.look_back
+        return NewsReason.NOT_SEEN if is_long_ago else None
 
     def _still_in(self, incident: Incident) -> list[str]:
         """The keys of its nodes that are neither gone nor explained for long enough."""
@@ -188,7 +241,7 @@ class _Desk:
         wide = {i.verdict for i in self.incidents if i.is_cluster_wide and not i.is_about_cluster}
         confirmed: dict[Verdict, list[str]] = {}
         for key, report in self.nodes.items():
-            if key not in known and report.unexplained_throughout(self.policy.confirm_windows):
+            if key not in known and report.is_confirmed(self.policy.confirm_windows):
                 confirmed.setdefault(report.newest.verdict, []).append(key)
         if self._is_known_not_to_collect:
             confirmed.pop(Verdict.OS_SILENT, None)  # it was told of, as one finding
@@ -226,16 +279,19 @@ class _Desk:
     def _incident_of(self, verdict: Verdict, keys: list[str], target: str) -> Incident:
         reports = self._worst_first(keys)
         windows = max(report.unexplained_windows for report in reports)
+        starts = [r.newest.since for r in reports if r.newest.comparison and r.newest.since]
+        violation = reports[0].newest.violation
         causes = {report.newest.cause for report in reports}
         cause = causes.pop() if len(causes) == 1 else None
         return Incident(
             id=f"{self.report.cluster}/{target}/{verdict.value}",
             verdict=verdict.value,
             cause=cause,
-            since=self.report.window.end - windows * GRID,
+            since=min([self.report.window.end - windows * GRID, *starts]),
             node_count=len(reports),
             nodes=tuple(report.newest.figures for report in reports[:WORST_NODES]),
             members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
+            seen=SeenByDevices.of(violation, self.report.window) if violation else None,
         )
 
     def _updated(self, incident: Incident, keys: list[str]) -> Incident:

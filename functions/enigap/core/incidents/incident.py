@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from enigap.core.counting.accumulated import Sign, Violation
 from enigap.core.counting.rules import Rules
+from enigap.core.counting.track import Direction
+from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import is_finding
-from enigap.core.judging.verdict import NodeFigures
+from enigap.core.judging.verdict import FoundBy, NodeFigures
 
 
 class NewsKind(StrEnum):
@@ -39,8 +42,40 @@ class NewsReason(StrEnum):
     """The cluster publishes the metric again."""
     READABLE_AGAIN = "readable_again"
     """CloudWatch answers again."""
+    IDLE = "idle"
+    """Its node carried too little for an hour to be unexplained by half of what was told."""
+    NOT_SEEN = "not_seen"
+    """Its devices were looked at for as long as they are compared, and it was not seen again."""
+    NO_LONGER_LOOKED_AT = "no_longer_looked_at"
+    """Devices found it, and reading device evidence was switched off."""
     TEST = "test"
     """An operator asked for a test message."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenByDevices:
+    """What the accumulated comparison last said about an incident that it found."""
+
+    sign: Sign
+    direction: Direction
+    told: ByteRate
+    """Unexplained at least, as it was told."""
+    start: datetime
+    """Of the latest run in which it was seen."""
+    last: datetime
+    """The end of the last window in which it was seen."""
+    looked_at: datetime
+    """The end of the last window with usable evidence."""
+
+    @classmethod
+    def of(cls, violation: Violation, window: Window) -> SeenByDevices:
+        return cls(
+            violation.sign, violation.direction, violation.rate, violation.start, window.end, window.end
+        )
+
+    def again(self, violation: Violation, window: Window) -> SeenByDevices:
+        """Seen once more."""
+        return replace(self, start=max(self.start, violation.start), last=window.end, looked_at=window.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +97,12 @@ class Incident:
     """The end of the window whose run last said something about it; None while it is muted."""
     reason: str | None = None
     """Of a finding: what is wrong and what to do, as it was last found. Nodes have reasons of their own."""
+    seen: SeenByDevices | None = None
+    """None where the totals found it."""
+
+    @property
+    def found_by(self) -> FoundBy:
+        return FoundBy.DEVICES if self.seen else FoundBy.TOTALS
 
     @property
     def is_cluster_wide(self) -> bool:
@@ -128,5 +169,8 @@ class Policy:
     resolve_windows: int = Rules().resolve_windows
     remind_after: timedelta = timedelta(hours=24)
     collapse_above: int = 25
+    look_back: timedelta = timedelta(hours=6)
+    """How long the devices are looked at without seeing an incident that they found, before it is over."""
+    looks_at_devices: bool = True
     named_clusters: Collection[str] = field(default_factory=tuple)
     """Clusters the settings name without a wildcard: worth a finding though they never collected."""

@@ -16,9 +16,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from enigap.core import strict
+from enigap.core.counting.accumulated import Sign
+from enigap.core.counting.track import Direction
+from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.documents import Document, node_document, node_figures
-from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason
+from enigap.core.incidents.incident import (
+    ClusterState,
+    Incident,
+    News,
+    NewsKind,
+    NewsReason,
+    SeenByDevices,
+)
 from enigap.core.instants import instant, timestamp
 from enigap.core.judging.verdict import NodeFigures, Reason
 
@@ -132,7 +142,7 @@ def _with_figures(node: NodeFigures) -> Document:
 
     `reason` is the sentence that earlier versions read, and `seen` the first part of it.
     """
-    document = node_document(replace(node, evidence=None))
+    document = node_document(replace(node, evidence=None, evidence_missing=None, comparison=None, since=None))
     known = {key: value for key, value in document.items() if key in _IDENTITY or value != _UNKNOWN[key]}
     is_whole = node.reason == Reason.of_sentence(document["reason"])
     return known if is_whole else {**known, "seen": node.reason.seen}
@@ -166,7 +176,34 @@ def _incident_document(incident: Incident, of_node: Callable[[NodeFigures], Docu
         "members": "".join(incident.members) if incident.members is not None else None,
         "told_at": timestamp(incident.told_at) if incident.told_at else None,
         "reason": incident.reason,
+        "seen": _seen_document(incident.seen),
     }
+
+
+def _seen_document(seen: SeenByDevices | None) -> Document | None:
+    if seen is None:
+        return None
+    return {
+        "sign": seen.sign.value,
+        "direction": seen.direction.value,
+        "told_bytes_per_second": seen.told.bytes_per_second,
+        "start": timestamp(seen.start),
+        "last": timestamp(seen.last),
+        "looked_at": timestamp(seen.looked_at),
+    }
+
+
+def _seen(document: Any) -> SeenByDevices | None:
+    if document is None:
+        return None
+    return SeenByDevices(
+        Sign(document["sign"]),
+        Direction(document["direction"]),
+        ByteRate(float(document["told_bytes_per_second"])),
+        instant(document["start"]),
+        instant(document["last"]),
+        instant(document["looked_at"]),
+    )
 
 
 def _incident(cluster: str, document: Any) -> Incident:
@@ -182,6 +219,7 @@ def _incident(cluster: str, document: Any) -> Incident:
         members=None if members is None else tuple(members[i : i + 8] for i in range(0, len(members), 8)),
         told_at=None if document["told_at"] is None else instant(document["told_at"]),
         reason=strict.optional_text(document.get("reason")),
+        seen=_seen(document.get("seen")),
     )
 
 

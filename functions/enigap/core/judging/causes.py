@@ -29,12 +29,13 @@ from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample, sums_by_minute
 from enigap.core.counting.reading import Readings, greatest_os_rate
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
+from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import MINUTE, Window
 from enigap.core.judging.verdict import Cause, Verdict
 
-RECEIVED: Final = "received"
-SENT: Final = "sent"
+RECEIVED: Final = Direction.RECEIVED
+SENT: Final = Direction.SENT
 
 UNIT_FACTORS: Final = (5, 8, 60, 300)
 """Periods of one minute in one of five, bits in a byte, seconds in a minute, seconds in five minutes."""

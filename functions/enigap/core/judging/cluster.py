@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from enigap.core.counting.units import ZERO, ByteRate
-from enigap.core.counting.window import Window
+from enigap.core.counting.window import GRID, Window
 from enigap.core.judging.verdict import Judgement, Verdict
 
 
@@ -18,13 +18,27 @@ class NodeReport:
     newest: Judgement
     earlier: tuple[Verdict, ...] = ()
 
+    @classmethod
+    def of(cls, newest: Judgement, earlier: tuple[Verdict, ...] = ()) -> NodeReport:
+        """With the newest judgement's `since`."""
+        others = (n for n, verdict in enumerate(earlier) if verdict is not newest.verdict)
+        same = next(others, len(earlier))
+        start = newest.comparison.start if newest.comparison else newest.window.start - same * GRID
+        return cls(replace(newest, since=start), earlier)
+
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         return (self.newest.verdict, *self.earlier)
 
-    def unexplained_throughout(self, windows: int) -> bool:
-        """Whether each of the last so many windows was unexplained."""
-        return len(self.verdicts) >= windows and all(v.explained is False for v in self.verdicts[:windows])
+    def is_confirmed(self, windows: int) -> bool:
+        """Whether it is unexplained beyond doubt: for so many windows by one and the same verdict, or by a
+        comparison that needs no second window."""
+        newest = self.newest
+        if newest.explained is not False:
+            return False
+        if newest.violation is not None and newest.violation.confirms_itself:
+            return True
+        return len(self.verdicts) >= windows and set(self.verdicts[:windows]) == {newest.verdict}
 
     def explained_throughout(self, windows: int) -> bool:
         """Whether each of the last so many windows was explained. An unknown one is not."""

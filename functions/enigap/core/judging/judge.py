@@ -7,13 +7,15 @@ may say "at least"; it is zero where they touch, and below the floor.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Final
 
-from enigap.core.counting.devices import DeviceKind
+from enigap.core.counting.accumulated import Accumulated, Carried, EniHistory, Sign, Violation, compare
+from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceRates,
@@ -43,10 +45,11 @@ from enigap.core.counting.reading import (
     reported_before,
 )
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
+from enigap.core.counting.track import CounterTrack, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to, node_local_at_least
-from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
+from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
-from enigap.core.judging.causes import RECEIVED, SENT, Side, Signs, likely_cause
+from enigap.core.judging.causes import Side, Signs, likely_cause
 from enigap.core.judging.verdict import Judgement, Reason, Verdict
 from enigap.core.text import percent
 
@@ -54,41 +57,76 @@ ENOUGH_PERIODS: Final = 2
 """Of a window's three periods, how many must be complete on both sides."""
 
 
-def judge(
+def judge(  # noqa: PLR0917 - in the order in which they become known
     node: Node,
     readings: Readings | Unreadable,
     events: DeviceEvents | MissingEvidence | None,
     window: Window,
     rules: Rules,
+    history: History | None = None,
 ) -> Judgement:
     """The judgement on one node's window. `events` is None before the devices were asked for.
 
     Events of the ENI devices alone can clear a node (`node_local`). They accuse none: where they differ from
-    what the interfaces carried the node is `unverified`, for all of its devices to tell.
+    what the interfaces carried the node is `unverified`, for all of its devices to tell. Without `history`
+    the devices are compared over the periods of `readings` alone.
     """
     if isinstance(readings, Unreadable):
         reason = Reason(readings.why, ", so this window could not be judged")
         return Judgement(node, window, Verdict.UNREADABLE, reason)
-    case = _Case(node, readings, events, window, rules)
+    case = _Case(node, readings, events, window, rules, history or History(history_of(readings)))
     judgement = next(judgement for row in _ROWS if (judgement := row(case)) is not None)
     if judgement.explained is not False:
         return judgement
     return replace(judgement, cause=likely_cause(case.signs(judgement.verdict)))
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """EC2's side of the accumulated comparison."""
+
+    eni: EniHistory
+    tracks: tuple[tuple[CounterTrack, ...], ...] | None = None
+    """Of the ENI devices (`eni_tracks`); None: worked out from the events."""
+    packets_are_frames: bool = False
+    """Whether EC2's packets are known to count frames: the cluster has shown it (`packets_are_frames`)."""
+
+
+def eni_tracks(
+    events: DeviceEvents, classifier: Classifier, also: frozenset[str] = frozenset()
+) -> tuple[tuple[CounterTrack, ...], ...]:
+    """The counters of the ENI devices, and of those named `also`, in each way the events can be read."""
+    tracks = tracks_of(
+        events, classifier, lambda name: classifier.kind(name) is DeviceKind.PHYSICAL or name in also
+    )
+    return () if isinstance(tracks, NoTracks) else tracks.readings
+
+
+def history_of(readings: Readings) -> EniHistory:
+    """EC2's side as far as one fetch of both sides holds it: without packets."""
+    unknown = (None,) * readings.span.periods
+    return EniHistory.of_whole_periods(
+        readings.span.start,
+        samples=readings.network_in_samples,
+        received=Carried(readings.network_in_bytes, unknown),
+        sent=Carried(readings.network_out_bytes, unknown),
+    )
+
+
 class _Case:
     """Everything known about one node's window, worked out when a row first asks for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as `judge` takes them
         self,
         node: Node,
         readings: Readings,
         events: DeviceEvents | MissingEvidence | None,
         window: Window,
         rules: Rules,
+        history: History,
     ) -> None:
         self.node, self.readings, self.events = node, readings, events
-        self.window, self.rules = window, rules
+        self.window, self.rules, self.history = window, rules, history
         self.periods = complete_periods(readings, window)
 
     @property
@@ -102,15 +140,36 @@ class _Case:
 
     @cached_property
     def devices(self) -> Evidence | Unusable | None:
-        """What the devices prove, if anybody asked them and they add up to what the OS reported."""
+        """What the devices prove, if they were asked for, could be compared, and add up to the OS total."""
         if not isinstance(self.events, DeviceEvents):
             return None
         weighed = weigh(self.events, self.periods, self.rules.classifier)
-        if self.only_enis:
-            return weighed  # they are no sum to compare with the total
-        if isinstance(weighed, Evidence) and (contradiction := self._contradiction()):
-            return Unusable(contradiction, weighed.devices)
+        if isinstance(weighed, Evidence) and (refusal := self._not_compared() or self._contradiction()):
+            return Unusable(refusal, weighed.devices)
         return weighed
+
+    @cached_property
+    def compared(self) -> Accumulated | None:
+        """The accumulated comparison of the ENI devices with EC2, over runs that end in this window."""
+        return self._compare()
+
+    def _compare(self, also: frozenset[str] = frozenset()) -> Accumulated | None:
+        """The comparison, were the devices `also` ENIs as well."""
+        if not isinstance(self.events, DeviceEvents):
+            return None
+        tracks = None if also else self.history.tracks
+        return compare(
+            self.history.eni.until(self.window.end),
+            eni_tracks(self.events, self.rules.classifier, also) if tracks is None else tracks,
+            self.rules,
+            frames=self.history.packets_are_frames,
+        )
+
+    def _not_compared(self) -> str | None:
+        """Why the comparison says nothing about this window; None where it does."""
+        if self.compared is None or self.compared.seen_until <= self.window.start:
+            return "its events cannot be put together to what its ENI devices counted in this window"
+        return None
 
     @property
     def only_enis(self) -> bool:
@@ -144,45 +203,58 @@ class _Case:
             return "none of its device events falls in a minute with a total"
         summed, reported = self._summed_and_reported
         allowed = max(self.rules.tolerance * reported, self.rules.floor)
-        if reported - allowed <= summed <= reported + allowed:
+        # ENI devices alone are a part of the total; only more than the total contradicts it.
+        least = ZERO if self.only_enis else reported - allowed
+        if least <= summed <= reported + allowed:
             return None
         return f"its devices add up to {summed} where the total says {reported}"
 
     @property
-    def _without_events(self) -> ByteRate:
+    def without_events(self) -> ByteRate:
         """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
         if self.only_enis or self._summed_and_reported is None:
             return ZERO
         summed, reported = self._summed_and_reported
         return max(ZERO, reported - summed)
 
-    @cached_property
-    def physical(self) -> tuple[_Comparison, ...]:
-        """Invariant I2, for each direction: the physical devices carried what EC2 says the ENIs carried."""
-        if self.evidence is None:
-            return ()
-        return self._compare(self.evidence, self.evidence.of_kind(DeviceKind.PHYSICAL))
-
-    def _compare(self, evidence: Evidence, devices: tuple[DeviceRates, ...]) -> tuple[_Comparison, ...]:
-        """Both directions, were exactly these devices the physical ones."""
-        eni = measure(self.readings, evidence.periods)
-        rx = sum((device.rx for device in devices), NOTHING)
-        tx = sum((device.tx for device in devices), NOTHING)
-        return (
-            _Comparison(RECEIVED, rx, eni.eni_in, self._without_events, self.rules),
-            _Comparison(SENT, tx, eni.eni_out, self._without_events, self.rules),
-        )
+    @property
+    def violation(self) -> Violation | None:
+        """The worst run of the accumulated comparison, whether or not it may be told."""
+        return self.compared.worst if self.compared else None
 
     @cached_property
     def would_explain(self) -> tuple[str, ...]:
-        """Devices of unknown kind that, were they physical, would make both directions match."""
+        """Devices of unknown kind that, were they ENIs, would leave nothing unexplained."""
         if self.evidence is None:
             return ()
-        physical = self.evidence.of_kind(DeviceKind.PHYSICAL)
         for chosen in _subsets(self.evidence.of_kind(DeviceKind.UNKNOWN)):
-            if not any(side.differs for side in self._compare(self.evidence, physical + chosen)):
-                return tuple(device.device for device in chosen)
+            names = frozenset(device.device for device in chosen)
+            compared = self._compare(names)
+            if compared is not None and compared.worst is None:
+                return tuple(sorted(names))
         return ()
+
+    @property
+    def reset_enis(self) -> tuple[str, ...]:
+        """The ENI devices that had rates before and have none in this window, by their events."""
+        if not isinstance(self.events, DeviceEvents):
+            return ()
+        rated_before, without = set(), Counter[str]()
+        for sample in self.events.samples:
+            is_rated = sample.rx_bytes_per_second is not None and sample.tx_bytes_per_second is not None
+            if is_rated and sample.at < self.window.end:
+                rated_before.add(sample.device)
+            elif not is_rated and self.window.start <= sample.at < self.window.end:
+                without[sample.device] += 1
+        return tuple(
+            sorted(
+                device
+                for device, count in without.items()
+                if count > 1
+                and device in rated_before
+                and self.rules.classifier.kind(device) is DeviceKind.PHYSICAL
+            )
+        )
 
     @property
     def counted_again(self) -> ByteRate:
@@ -212,9 +284,10 @@ class _Case:
             os=os_alone(self.readings, self.window) if alone else None,
             eni=eni_alone(self.readings, self.window) if alone else None,
             evidence=self._shown,
+            evidence_missing=self.events.detail if isinstance(self.events, MissingEvidence) else None,
         )
 
-    def compared(
+    def compared_totals(
         self,
         verdict: Verdict,
         reason: Reason,
@@ -236,21 +309,36 @@ class _Case:
             unexplained=unexplained,
             node_local_at_least=local if verdict.explained is not False else None,
             evidence=self._shown,
+            accumulated=self.compared if self.evidence is not None else None,
+            evidence_missing=self.events.detail if isinstance(self.events, MissingEvidence) else None,
         )
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
-        sides = self.physical if self.has_enough_periods else ()
         return Signs(
             verdict,
             self.window,
             self.readings,
             self.events if isinstance(self.events, DeviceEvents) else None,
-            tuple(
-                Side(s.direction, s.counted.middle, s.carried, s.too_little > ZERO, s.too_much > ZERO)
-                for s in sides
-            ),
+            self._sides if self.has_enough_periods and self.evidence else (),
             self.rules,
+        )
+
+    @property
+    def _sides(self) -> tuple[Side, ...]:
+        """Both directions over the run with the worst violation, or over the longest."""
+        if self.compared is None:
+            return ()
+        wrong = {(v.direction, v.sign) for v in self.compared.violations}
+        return tuple(
+            Side(
+                both.direction,
+                both.counted,
+                both.carried,
+                (both.direction, Sign.DEFICIT) in wrong,
+                (both.direction, Sign.EXCESS) in wrong,
+            )
+            for both in self.compared.sides
         )
 
     @property
@@ -261,33 +349,6 @@ class _Case:
         if self.has_enough_periods or not isinstance(self.events, DeviceEvents):
             return self.devices
         return glance(self.events, self.window, self.rules.classifier)
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """One direction of the physical devices against one direction of the ENIs; they should be equal."""
-
-    direction: str
-    counted: RateSpan
-    carried: ByteRate
-    perhaps_counted: ByteRate
-    """What devices without events may have counted on top."""
-    rules: Rules
-
-    @property
-    def too_little(self) -> ByteRate:
-        """By how much at least the OS counted less than the ENIs carried; zero within tolerance and floor."""
-        lowest = (1 - self.rules.tolerance) * self.carried - self.perhaps_counted
-        return _unless_idle(self.counted.below(lowest), self.counted, self.carried, self.rules)
-
-    @property
-    def too_much(self) -> ByteRate:
-        highest = (1 + self.rules.tolerance) * self.carried
-        return _unless_idle(self.counted.above(highest), self.counted, self.carried, self.rules)
-
-    @property
-    def differs(self) -> bool:
-        return self.too_little > ZERO or self.too_much > ZERO
 
 
 def _unless_idle(distance: ByteRate, counted: RateSpan, carried: ByteRate, rules: Rules) -> ByteRate:
@@ -398,49 +459,78 @@ def _idle(case: _Case) -> Judgement | None:
     floor = case.rules.floor
     if case.both.os.middle >= floor or case.both.eni >= floor:
         return None
-    return case.compared(
+    return case.compared_totals(
         Verdict.IDLE,
         Reason(f"both sides are under {floor}: {case.both.os.middle} by the OS, {case.both.eni} by EC2"),
     )
 
 
 def _os_deficit(case: _Case) -> Judgement | None:
-    lowest = (1 - case.rules.tolerance) * case.both.eni
-    missing = _unless_idle(case.both.os.below(lowest), case.both.os, case.both.eni, case.rules)
-    if missing > ZERO:
-        reason = Reason(
-            f"the network interfaces carried {case.both.eni}, the OS counted {case.both.os.middle}",
-            f": counting never makes the OS see less, so at least {missing} is unexplained",
-        )
-        return case.compared(Verdict.OS_DEFICIT, reason, unexplained=missing)
-    side = max(case.physical, key=lambda side: side.too_little, default=None)
-    if side is None or side.too_little == ZERO:
-        return None
-    if case.only_enis:
-        return _unverified(case)
-    if case.would_explain:
-        return _hangs_on_unknown_device(case, case.would_explain)
-    reason = Reason(
-        f"the network interfaces {side.direction} {side.carried}, the physical devices counted "
-        f"{side.counted.middle} of it",
-        f": at least {side.too_little} never crossed a device the OS sees",
+    violation = case.violation
+    is_there = (
+        violation is not None and violation.sign is Sign.DEFICIT and violation.rate > case.without_events
     )
-    return case.compared(Verdict.OS_DEFICIT, reason, unexplained=side.too_little)
+    # The devices' events have exact times, and the total is an average over minutes: where the devices
+    # carried as much as the ENIs, the total does not count.
+    if (case.evidence is None or is_there) and (judgement := _total_deficit(case)):
+        return judgement
+    if case.evidence is None or violation is None or not is_there:
+        return None
+    reason = Reason(
+        f"the network interfaces {violation.direction} {violation.carried}, the physical devices counted "
+        f"{violation.counted} of it",
+        f": at least {violation.rate} never crossed a device the OS sees",
+    )
+    return _found_by_devices(case, Verdict.OS_DEFICIT, reason, violation)
+
+
+def _total_deficit(case: _Case) -> Judgement | None:
+    """The OS's total is below what the ENIs carried, wherever within a minute EC2 begins its minutes."""
+    both = case.both
+    lowest = (1 - case.rules.tolerance) * both.eni
+    if both.os_at_most is None or both.os_at_most >= lowest:
+        return None
+    missing = _unless_idle(both.os.below(lowest), both.os, both.eni, case.rules)
+    if missing == ZERO:
+        return None
+    reason = Reason(
+        f"the network interfaces carried {both.eni}, the OS counted {both.os.middle}",
+        f": counting never makes the OS see less, so at least {missing} is unexplained",
+    )
+    return case.compared_totals(Verdict.OS_DEFICIT, reason, unexplained=missing)
 
 
 def _os_excess(case: _Case) -> Judgement | None:
-    side = max(case.physical, key=lambda side: side.too_much, default=None)
-    if side is None or side.too_much == ZERO:
+    violation = case.violation
+    if case.evidence is None or violation is None or violation.sign is not Sign.EXCESS:
         return None
+    reason = Reason(
+        f"the physical devices {violation.direction} {violation.counted}, the network interfaces "
+        f"{violation.carried}",
+        f": at least {violation.rate} more was counted than carried",
+    )
+    return _found_by_devices(case, Verdict.OS_EXCESS, reason, violation)
+
+
+def _found_by_devices(case: _Case, verdict: Verdict, reason: Reason, violation: Violation) -> Judgement:
     if case.only_enis:
         return _unverified(case)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
+    judgement = case.compared_totals(verdict, reason, unexplained=violation.rate)
+    return replace(judgement, comparison=violation)
+
+
+def _counter_was_reset(case: _Case) -> Judgement | None:
+    """An ENI's counter started anew: the agent leaves the device out of its total until it has caught up."""
+    if not (devices := case.reset_enis):
+        return None
     reason = Reason(
-        f"the physical devices {side.direction} {side.counted.middle}, the network interfaces {side.carried}",
-        f": at least {side.too_much} more was counted than carried",
+        f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}, and the "
+        f"counter of {', '.join(devices)} was reset",
+        ", so what it carried is in no figure of the OS",
     )
-    return case.compared(Verdict.OS_EXCESS, reason, unexplained=side.too_much)
+    return case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
 
 
 def _agree(case: _Case) -> Judgement | None:
@@ -448,7 +538,7 @@ def _agree(case: _Case) -> Judgement | None:
     if abs((os - eni).bytes_per_second) > (case.rules.tolerance * eni).bytes_per_second:
         return None
     within = percent(case.rules.tolerance)
-    return case.compared(
+    return case.compared_totals(
         Verdict.AGREE,
         Reason(f"the OS counted {os} and the network interfaces carried {eni}: the same within {within}"),
     )
@@ -477,7 +567,7 @@ def _pod_edge(case: _Case) -> Judgement | None:
             f"the OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried",
             ": pod traffic is counted at the pod's own device and again at the network interface",
         )
-    return case.compared(Verdict.POD_EDGE, reason)
+    return case.compared_totals(Verdict.POD_EDGE, reason)
 
 
 def _node_local(case: _Case) -> Judgement | None:
@@ -486,7 +576,7 @@ def _node_local(case: _Case) -> Judgement | None:
         return None
     physical = (evidence.physical_rx + evidence.physical_tx).middle
     on_virtual = "the surplus" if case.only_enis else str(evidence.virtual.middle)
-    return case.compared(
+    return case.compared_totals(
         Verdict.NODE_LOCAL,
         Reason(
             f"the OS counted {case.both.os.middle}: {on_virtual} on virtual devices, and on the "
@@ -507,7 +597,7 @@ def _unverified(case: _Case) -> Judgement:
     else:
         why = _why_not_asked(case.events)
     times = f", {case.both.os.middle / case.both.eni:,.0f} times" if case.both.eni > ZERO else " against"
-    return case.compared(
+    return case.compared_totals(
         Verdict.UNVERIFIED,
         Reason(
             f"the OS counted {case.both.os.middle}{times} the {case.both.eni} the network interfaces carried",
@@ -518,7 +608,7 @@ def _unverified(case: _Case) -> Judgement:
 
 
 def _hangs_on_unknown_device(case: _Case, names: tuple[str, ...]) -> Judgement:
-    return case.compared(
+    return case.compared_totals(
         Verdict.UNVERIFIED,
         Reason(
             f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}",
@@ -550,6 +640,7 @@ _ROWS: Final[tuple[Callable[[_Case], Judgement | None], ...]] = (
     _idle,
     _os_deficit,
     _os_excess,
+    _counter_was_reset,
     _agree,
     _pod_edge,
     _node_local,

@@ -7,9 +7,11 @@ How a judgement is reached is in `judge`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from enigap.core.counting.accumulated import Accumulated, Violation
 from enigap.core.counting.evidence import Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import Rules
@@ -102,6 +104,15 @@ def meaning(verdict: Verdict, rules: Rules) -> str:
     return VERDICT_TABLE[verdict].means.format(floor=rules.floor, tolerance=percent(rules.tolerance))
 
 
+class FoundBy(StrEnum):
+    """What an unexplained verdict was found by."""
+
+    TOTALS = "totals"
+    """The two totals of one window."""
+    DEVICES = "devices"
+    """The accumulated comparison of the ENI devices with EC2."""
+
+
 class Cause(StrEnum):
     """What an unexplained gap most likely is. A hint for people, never part of the judgement (`causes`)."""
 
@@ -155,6 +166,12 @@ class Figures:
     node_local_at_least: ByteRate | None = None
     cause: str | None = None
     evidence: Evidence | Unusable | None = None
+    evidence_missing: str | None = None
+    """Why its devices were not looked at: completes "its devices were not looked at: ..."."""
+    comparison: Violation | None = None
+    """Of a verdict found by the accumulated comparison: the run that the verdict is about."""
+    since: datetime | None = None
+    """The start of the comparison, or of the first fetched window in a row with this verdict."""
 
     @property
     def ratio(self) -> float | None:
@@ -183,10 +200,22 @@ class Judgement(Figures):
     window: Window
     verdict: Verdict
     reason: Reason
+    accumulated: Accumulated | None = None
+    """All that the accumulated comparison came to, if there was usable evidence to make it with."""
 
     @property
     def explained(self) -> bool | None:
         return self.verdict.explained
+
+    @property
+    def violation(self) -> Violation | None:
+        """What the devices say against the node, where its verdict is theirs."""
+        is_theirs = self.verdict in (Verdict.OS_DEFICIT, Verdict.OS_EXCESS)
+        return self.accumulated.worst if is_theirs and self.accumulated else None
+
+    @property
+    def found_by(self) -> FoundBy:
+        return FoundBy.DEVICES if self.violation else FoundBy.TOTALS
 
     @property
     def figures(self) -> NodeFigures:

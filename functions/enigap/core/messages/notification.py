@@ -70,6 +70,7 @@ def _incident_document(news: News) -> Document:
         "why": news.why.value,
         "verdict": incident.verdict,
         "cause": incident.cause,
+        "found_by": incident.found_by.value,
         "since": timestamp(incident.since),
         "node_count": incident.node_count,
         "summary": summary(news),

@@ -14,7 +14,7 @@ from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, NodeFigures, Reason, Verdict
 from enigap.core.messages.fitting import beginning_and_end, lasting, name
-from enigap.core.text import count
+from enigap.core.text import count, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,8 @@ _ENDINGS: Final = {
     NewsReason.NODE_GONE: "gone from the cluster",
     NewsReason.COLLECTED_AGAIN: "node_network_total_bytes is published again",
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
+    NewsReason.IDLE: "its traffic over the last hour is too small for what was told",
+    NewsReason.NO_LONGER_LOOKED_AT: "its devices are no longer looked at, for `evidence` is off",
 }
 
 _LONGEST_REASON: Final = 900
@@ -144,7 +146,15 @@ def summary(news: News) -> str:
     words = None if incident.reason else words_for(incident.verdict, incident.cause)
     likely = f" Likely: {words.likely}." if words else ""
     muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
-    return f"{_who(incident)}: {_what(incident, span)}.{likely}{muted}"
+    return f"{_who(incident)}: {_what(incident, span)}.{likely}{muted}{_unseen(news)}"
+
+
+def _unseen(news: News) -> str:
+    """Of an incident that devices found: since when they could not be looked at."""
+    seen = news.incident.seen
+    if seen is None or seen.looked_at >= news.window.end:
+        return ""
+    return f" Its devices could last be looked at {duration(news.window.end - seen.looked_at)} before."
 
 
 def words_for(verdict: str, cause: str | None) -> CauseWords | None:
@@ -160,6 +170,9 @@ def node_label(instance_id: str, node_name: str | None) -> str:
 def _ending(news: News) -> str:
     if news.why is NewsReason.NODE_GONE and news.incident.is_about_cluster:
         return "no node is left"
+    seen = news.incident.seen
+    if news.why is NewsReason.NOT_SEEN and seen is not None:
+        return f"not seen for {duration(news.window.end - seen.last)}, though its devices were looked at"
     return _ENDINGS.get(news.why, "over")
 
 

@@ -1,0 +1,595 @@
+"""The accumulated comparison: what the ENI devices counted against what the ENIs carried, over hours.
+
+One window of 15 minutes has two edges, and at each the event that straddles it is shared by an unknown
+amount. In between the counters are exact. So the longer the run of periods, the sharper the comparison: for
+every run of complete EC2 periods of the last hours the devices' bytes are bounded, with two uncertain edges
+however long the run is. The bounds hold for each run by itself, so the worst run may be believed. Nothing is
+assumed about the traffic.
+
+At a boundary T of two periods the counters lie between their values at the last event at or before `T - m`
+and at the first event at or after `T + m`. The margin `m` is how far EC2's minutes may be off, with the
+node's clock: where EC2 begins its minutes is not documented.
+
+Over a run [T1, T2), for one direction, with E and Q EC2's bytes and packets, C the devices' bytes and P
+their packets:
+
+    most = C(T2 + m) - C(T1 - m)        least = C(T2 - m) - C(T1 + m)
+
+**Headers.** The OS counts one header for each super-packet of an offload, EC2 one for each frame, so E - C is
+the header's length times the frames that are no packet of the OS. With EC2's packets at hand this is bounded
+by 42 (UDP over IPv4 in Ethernet) and 156 B (TCP over IPv6 in VXLAN over IPv6) a frame. Which bytes of a frame
+EC2 counts is not documented either: IP bytes alone are 14 B less than the Ethernet frame that the OS counts,
+preamble, checksum and gap are 24 B more.
+
+    deficit = (E - 24 Q)(1 - s) - (most  + 156 max(0, Q - P_least))
+    excess  = (least + 42 max(0, Q - P_most)) - (E + 14 Q)(1 + s)
+
+Where EC2 has no packets, or may count super-packets itself, the frames lie between the events' packets and
+those plus a packet for each 536 B (the least segment that TCP hosts agree on unasked: RFC 9293), and the
+headers are within a tolerance.
+
+Sources: recordings k1 and k2 (66.0 B a packet between wire and device), k5 (14.0 B a received frame).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import accumulate, pairwise
+from typing import Final
+
+from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
+from enigap.core.counting.reading import usable_number
+from enigap.core.counting.rules import Rules
+from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import PERIOD
+
+MARGIN_SECONDS: Final = 65.0
+"""How far a boundary of EC2's periods may be off: 60 s of EC2, 3 s of the node's clock, and rounding."""
+LIFE_MARGIN_SECONDS: Final = 150.0
+"""A device carried bytes for up to so long before its first event with a rate, and after its last: two of the
+agent's intervals and the age of its counters."""
+SHORTEST_RUN: Final = timedelta(minutes=10)
+HOUR: Final = timedelta(hours=1)
+NEWEST_ENDS: Final = 12
+"""How many of the last boundaries a run may end at: an hour of them."""
+
+SLACK: Final = 0.005
+"""Relative, for rounding, and packets that were under way at an edge."""
+LEAST_HEADER_BYTES: Final = 42.0
+MOST_HEADER_BYTES: Final = 156.0
+LEAST_CONVENTION_BYTES: Final = -14.0
+MOST_CONVENTION_BYTES: Final = 24.0
+LEAST_SEGMENT_BYTES: Final = 536.0
+LARGEST_FRAME_BYTES: Final = 9_100.0
+"""More bytes than this for each of EC2's packets, and its packets are no frames."""
+LONG_RUN_TOLERANCE: Final = 0.03
+"""On top of the tolerance, for deficits without packets over more than an hour: a sender behind IPv6 in VXLAN
+at MTU 1500 shows C/E = 0.899, one with peers of MSS 536 0.891."""
+
+RESOLVER_PACKETS_PER_SECOND: Final = 1024.0
+"""For each ENI, what the VPC's resolver and instance metadata take (VPC user guide, link-local limits). EC2
+may leave these out."""
+RESOLVER_PACKET_BYTES: Final = 512.0
+
+
+class Sign(StrEnum):
+    """Which side counted less."""
+
+    DEFICIT = "deficit"
+    EXCESS = "excess"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What EC2 says about one direction, for each five-minute period; None where a period is not whole."""
+
+    bytes: tuple[float | None, ...]
+    packets: tuple[float | None, ...]
+
+    def only(self, wanted: Sequence[bool]) -> Carried:
+        """With None for the periods that are not wanted, and for what no counter can be."""
+        return Carried(
+            tuple(usable_number(v) if ok else None for v, ok in zip(self.bytes, wanted, strict=True)),
+            tuple(usable_number(v) if ok else None for v, ok in zip(self.packets, wanted, strict=True)),
+        )
+
+    def first(self, count: int) -> Carried:
+        return Carried(self.bytes[:count], self.packets[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class EniHistory:
+    """What EC2 says about one node's ENIs over the last hours."""
+
+    start: datetime
+    """Of the first period."""
+    received: Carried
+    sent: Carried
+
+    @classmethod
+    def of_whole_periods(
+        cls, start: datetime, *, samples: Sequence[float | None], received: Carried, sent: Carried
+    ) -> EniHistory:
+        """Without the figures of periods that are not whole: EC2 publishes them early, and they grow."""
+        whole = [count is not None and count >= COMPLETE_SAMPLE_COUNT for count in samples]
+        return cls(start, received.only(whole), sent.only(whole))
+
+    def until(self, end: datetime) -> EniHistory:
+        """The periods that end by an instant."""
+        count = max(0, (end - self.start) // PERIOD)
+        return EniHistory(self.start, self.received.first(count), self.sent.first(count))
+
+    def of(self, direction: Direction) -> Carried:
+        return self.received if direction is Direction.RECEIVED else self.sent
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A run over which the two sides differ by more than counting allows."""
+
+    direction: Direction
+    sign: Sign
+    start: datetime
+    end: datetime
+    at_least_bytes: float
+    counted_bytes: float
+    """By the devices, at the likeliest."""
+    carried_bytes: float
+    """By the ENIs."""
+    with_packets: bool
+
+    @property
+    def duration(self) -> timedelta:
+        return self.end - self.start
+
+    @property
+    def rate(self) -> ByteRate:
+        """How much a second is unexplained, at least."""
+        return ByteRate.from_total(self.at_least_bytes, self.duration)
+
+    @property
+    def counted(self) -> ByteRate:
+        return ByteRate.from_total(self.counted_bytes, self.duration)
+
+    @property
+    def carried(self) -> ByteRate:
+        return ByteRate.from_total(self.carried_bytes, self.duration)
+
+    @property
+    def confirms_itself(self) -> bool:
+        """Whether it needs no second window: nothing that EC2 may count otherwise could cause it."""
+        return self.with_packets or self.duration >= HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """Over a run of an hour or more that begins at `start`, no more than `rate` is unexplained."""
+
+    direction: Direction
+    sign: Sign
+    start: datetime
+    rate: ByteRate
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One direction over one run."""
+
+    direction: Direction
+    counted: ByteRate
+    """By the devices, at the likeliest."""
+    carried: ByteRate
+    """By the ENIs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulated:
+    """What the comparison came to."""
+
+    violations: tuple[Violation, ...]
+    """The worst of each direction and sign, the worst of all first."""
+    sides: tuple[Compared, ...]
+    """Both directions over one run: that of the worst violation, or the longest."""
+    excluded: tuple[Excluded, ...]
+    start: datetime
+    end: datetime
+    """Of the longest run that could be compared in both directions."""
+    seen_until: datetime
+    """The end of the newest."""
+
+    @property
+    def worst(self) -> Violation | None:
+        return self.violations[0] if self.violations else None
+
+    def excludes(self, sign: Sign, direction: Direction, rate: ByteRate, since: datetime) -> bool:
+        """Whether over some hour after `since` less than `rate` is unexplained."""
+        return any(
+            e.sign is sign and e.direction is direction and e.start > since and e.rate < rate
+            for e in self.excluded
+        )
+
+
+def packets_are_frames(eni: EniHistory, readings: Sequence[Sequence[CounterTrack]]) -> bool:
+    """Whether EC2's packets are clearly more than the OS's in a direction: then they count frames.
+
+    Were they packets of the OS, which may be many frames each, the two would be the same.
+    """
+    return any(_clearly_more(_Side(eni, tracks, direction)) for tracks in readings for direction in Direction)
+
+
+def _clearly_more(side: _Side) -> bool:
+    if not side.packets_known:
+        return False
+    return any(
+        side.frames[last] - side.frames[first] > 1.2 * side.packets_most(first, last) + 1000.0
+        for first, last in _runs([side])
+    )
+
+
+def compare(
+    eni: EniHistory,
+    readings: Sequence[Sequence[CounterTrack]],
+    rules: Rules,
+    *,
+    frames: bool,
+    resolver_enis: int = 1,
+) -> Accumulated | None:
+    """The ENI devices against EC2 over all runs that end within the last hour of the history.
+
+    `readings` are the ways in which the events of the ENI devices can be read (`track.Tracks.physical`): a
+    violation has to hold in each. `frames` says that EC2's packets count frames. None where no run is long
+    enough to compare, or the events name no ENI device.
+    """
+    if not readings or not all(readings):
+        return None
+    found: list[Violation] = []
+    excluded: list[Excluded] = []
+    shown_sides: list[_Side] = []
+    for direction in Direction:
+        sides = [_Side(eni, tracks, direction) for tracks in readings]
+        runs = _runs(sides)
+        if not runs:
+            return None
+        shown_sides.append(sides[0])
+        use_packets = frames and all(side.packets_known and side.packets_are_small for side in sides)
+        for sign in Sign:
+            bounds = [_bound(side, sign, rules, use_packets=use_packets) for side in sides]
+            excluded += _excluded(bounds)
+            worst = _worst(bounds, rules, resolver_enis)
+            if worst is not None and not _is_over(bounds, worst):
+                found.append(worst)
+    found.sort(key=lambda violation: -violation.rate.bytes_per_second)
+    first, last = max(runs, key=lambda run: run[1] - run[0])
+    shown = (first, last)
+    if found:
+        shown = ((found[0].start - eni.start) // PERIOD, (found[0].end - eni.start) // PERIOD)
+    return Accumulated(
+        tuple(found),
+        tuple(side.compared(*shown) for side in shown_sides),
+        tuple(excluded),
+        eni.start + first * PERIOD,
+        eni.start + last * PERIOD,
+        eni.start + max(end for _, end in runs) * PERIOD,
+    )
+
+
+def _runs(sides: Sequence[_Side]) -> list[tuple[int, int]]:
+    """First and last boundary of the longest unbroken run to each of the newest boundaries."""
+    runs = [
+        (max(max(side.unbroken_since[end], side.whole_since[end]) for side in sides), end)
+        for end in sides[0].ends()
+    ]
+    return [(first, last) for first, last in runs if last - first >= SHORTEST_RUN // PERIOD]
+
+
+# --- one direction of one node, as sums at the boundaries of EC2's periods
+
+
+class _Side:
+    """One direction: sums at each boundary of EC2's periods, and from which boundary on a run is unbroken."""
+
+    def __init__(self, eni: EniHistory, tracks: Sequence[CounterTrack], direction: Direction) -> None:
+        carried = eni.of(direction)
+        self.direction, self.start, self.tracks = direction, eni.start, tracks
+        count = len(carried.bytes)
+        first = eni.start.timestamp()
+        self.instants = [first + number * PERIOD.total_seconds() for number in range(count + 1)]
+        self.carried = _sums(carried.bytes)
+        self.frames = _sums(carried.packets)
+        self.unbroken_since = _unbroken_since(carried.bytes)
+        counters = [(track, track.counters[direction]) for track in tracks]
+        self.low = [0.0] * (count + 1)
+        self.high = [0.0] * (count + 1)
+        self.packets_low = [0.0] * (count + 1)
+        self.packets_high = [0.0] * (count + 1)
+        self.has_packets = all(counter.packets is not None for _, counter in counters)
+        for track, counter in counters:
+            for number, instant in enumerate(self.instants):
+                before = track.at_or_before(instant - MARGIN_SECONDS)
+                after = track.at_or_after(instant + MARGIN_SECONDS)
+                lowest = 0 if before is None else before
+                highest = len(track.times) - 1 if after is None else after
+                self.low[number] += counter.bytes[lowest]
+                self.high[number] += counter.bytes[highest]
+                if counter.packets is not None:
+                    self.packets_low[number] += counter.packets[lowest]
+                    self.packets_high[number] += counter.packets[highest]
+        self.whole_since = self._whole_since()
+        whole = [(b, p) for b, p in zip(carried.bytes, carried.packets, strict=True) if b is not None]
+        self.packets_known = self.has_packets and bool(whole) and all(p is not None for _, p in whole)
+        self.packets_are_small = all(p is None or b <= LARGEST_FRAME_BYTES * p for b, p in whole)
+
+    def ends(self) -> range:
+        count = len(self.instants)
+        return range(max(1, count - NEWEST_ENDS), count)
+
+    def _whole_since(self) -> list[int]:
+        """For each boundary, from which one on nothing that the devices counted is missing up to it."""
+        zones = [zone for track in self.tracks for zone in _unknown_zones(track)]
+        zones += _without_agent(self.tracks)
+        bounds = []
+        for number, instant in enumerate(self.instants):
+            not_before = max(
+                (end for start, end in zones if start < instant + MARGIN_SECONDS), default=float("-inf")
+            )
+            first = next(
+                (i for i in range(number + 1) if self.instants[i] - MARGIN_SECONDS >= not_before), number
+            )
+            bounds.append(first)
+        return bounds
+
+    def packets_most(self, first: int, last: int) -> float:
+        return self.packets_high[last] - self.packets_low[first]
+
+    def compared(self, first: int, last: int) -> Compared:
+        seconds = timedelta(seconds=_seconds(first, last))
+        carried = self.carried[last] - self.carried[first]
+        return Compared(
+            self.direction,
+            ByteRate.from_total(self.likely_bytes(first, last), seconds),
+            ByteRate.from_total(carried, seconds),
+        )
+
+    def likely_bytes(self, first: int, last: int) -> float:
+        """What the devices counted, at the likeliest."""
+        return sum(
+            track.interpolated(self.direction, self.instants[last])
+            - track.interpolated(self.direction, self.instants[first])
+            for track in self.tracks
+        )
+
+
+def _unknown_zones(track: CounterTrack) -> Iterator[tuple[float, float]]:
+    """Spans in which a device may have carried bytes that no event has, for runs to stay clear of.
+
+    A run from T1 to T2 is clear of a span if `T1 - m` is at or after its end, or `T2 + m` at or before its
+    start.
+    """
+    yield from track.gaps
+    begin, end = track.times[0], track.times[-1]
+    yield begin - LIFE_MARGIN_SECONDS + MARGIN_SECONDS, begin
+    yield end, end + LIFE_MARGIN_SECONDS - MARGIN_SECONDS
+
+
+def _without_agent(tracks: Sequence[CounterTrack]) -> Iterator[tuple[float, float]]:
+    """Spans in which no device has an event: what was counted then is unknown, whichever there were."""
+    ticks = sorted({at for track in tracks for at in track.times})
+    yield float("-inf"), ticks[0]
+    yield from ((a, b) for a, b in pairwise(ticks) if b - a > LONGEST_INTERVAL_SECONDS)
+    yield ticks[-1], float("inf")
+
+
+def _sums(values: Sequence[float | None]) -> list[float]:
+    return list(accumulate((value or 0.0 for value in values), initial=0.0))
+
+
+def _unbroken_since(values: Sequence[float | None]) -> list[int]:
+    """For each boundary, from which one on all periods up to it are whole."""
+    since = [0]
+    for number, value in enumerate(values):
+        since.append(number + 1 if value is None else since[-1])
+    return since
+
+
+# --- the bounds of one sign
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What is unexplained of one sign over a run, at least and at most, in bytes.
+
+    All runs that end at one boundary are worked out together: there are hundreds for each node.
+    """
+
+    side: _Side
+    sign: Sign
+    with_packets: bool
+    tolerance: float
+    long_tolerance: float
+
+    def first(self, last: int) -> int:
+        """The first boundary of the longest run that ends at a boundary."""
+        side = self.side
+        if self.sign is Sign.EXCESS:
+            return side.unbroken_since[last]  # Bytes that no event has would only add to an excess.
+        return max(side.unbroken_since[last], side.whole_since[last])
+
+    def least(self, last: int, firsts: range) -> list[float]:
+        """What is unexplained at least, over the run from each of `firsts` to `last`, in bytes."""
+        if self.sign is Sign.DEFICIT:
+            return self._deficits(last, firsts, self.side.high[last], self.side.low, most=True)
+        return self._excesses(last, firsts, self.side.low[last], self.side.high, least=True)
+
+    def most(self, last: int, firsts: range) -> list[float]:
+        """The same at most."""
+        if self.sign is Sign.DEFICIT:
+            return self._deficits(last, firsts, self.side.low[last], self.side.high, most=False)
+        return self._excesses(last, firsts, self.side.high[last], self.side.low, least=False)
+
+    def _deficits(
+        self, last: int, firsts: range, ends: float, begins: Sequence[float], *, most: bool
+    ) -> list[float]:
+        """EC2's bytes less the devices'; with `most` the least that this can be, without the most."""
+        side = self.side
+        e_last = side.carried[last]
+        if self.with_packets:
+            convention = MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES
+            header = MOST_HEADER_BYTES if most else LEAST_HEADER_BYTES
+            scale = 1 - SLACK if most else 1 + SLACK
+            packet_end = side.packets_low[last] if most else side.packets_high[last]
+            packet_begins = side.packets_high if most else side.packets_low
+            q_last = side.frames[last]
+            return [
+                scale * (e_last - side.carried[i] - convention * (q_last - side.frames[i]))
+                - (ends - begins[i])
+                - header * max(0.0, q_last - side.frames[i] - (packet_end - packet_begins[i]))
+                for i in firsts
+            ]
+        return [
+            (e_last - side.carried[i]) * (1 - tolerance if most else 1 + tolerance)
+            - (MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES) * self._frames_at_most(i, last)
+            - (ends - begins[i])
+            for i in firsts
+            for tolerance in (self._tolerance(i, last),)
+        ]
+
+    def _excesses(
+        self, last: int, firsts: range, ends: float, begins: Sequence[float], *, least: bool
+    ) -> list[float]:
+        """The devices' bytes less EC2's; with `least` the least that this can be, without the most."""
+        side = self.side
+        e_last = side.carried[last]
+        if self.with_packets:
+            convention = LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES
+            header = LEAST_HEADER_BYTES if least else MOST_HEADER_BYTES
+            scale = 1 + SLACK if least else 1 - SLACK
+            packet_end = side.packets_high[last] if least else side.packets_low[last]
+            packet_begins = side.packets_low if least else side.packets_high
+            q_last = side.frames[last]
+            return [
+                (ends - begins[i])
+                + header * max(0.0, q_last - side.frames[i] - (packet_end - packet_begins[i]))
+                - scale * (e_last - side.carried[i] - convention * (q_last - side.frames[i]))
+                for i in firsts
+            ]
+        return [
+            (ends - begins[i])
+            - (
+                e_last
+                - side.carried[i]
+                - (LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES) * self._frames_at_most(i, last)
+            )
+            * (1 + self.tolerance if least else 1 - self.tolerance)
+            for i in firsts
+        ]
+
+    def _tolerance(self, first: int, last: int) -> float:
+        return self.tolerance if (last - first) * PERIOD <= HOUR else self.long_tolerance
+
+    def _frames_at_most(self, first: int, last: int) -> float:
+        """How many frames EC2 may have counted, where it does not say."""
+        side = self.side
+        counted = max(0.0, side.high[last] - side.low[first])
+        packets = side.packets_most(first, last) if side.has_packets else 0.0
+        return packets + counted / LEAST_SEGMENT_BYTES
+
+
+def _bound(side: _Side, sign: Sign, rules: Rules, *, use_packets: bool) -> _Bound:
+    return _Bound(side, sign, use_packets, rules.tolerance, rules.tolerance + LONG_RUN_TOLERANCE)
+
+
+def _worst(bounds: Sequence[_Bound], rules: Rules, enis: int) -> Violation | None:
+    """The run with the most bytes a second unexplained that hold in each reading of the events."""
+    worst: Violation | None = None
+    side = bounds[0].side
+    for last in side.ends():
+        firsts = range(max(bound.first(last) for bound in bounds), last - SHORTEST_RUN // PERIOD + 1)
+        if not firsts:
+            continue
+        least = _smallest([bound.least(last, firsts) for bound in bounds])
+        if max(least) <= 0:
+            continue
+        for first, amount in zip(firsts, least, strict=True):
+            if amount <= 0 or (worst and amount <= worst.rate.bytes_per_second * _seconds(first, last)):
+                continue
+            left_out = max(_left_out_at_most(bound, enis, first, last) for bound in bounds)
+            violation = _violation(bounds[0], first, last, amount)
+            if _is_told(violation, rules, left_out):
+                worst = violation
+    return worst
+
+
+def _smallest(readings: Sequence[list[float]]) -> list[float]:
+    """Entry by entry the smallest of several lists."""
+    return readings[0] if len(readings) == 1 else [min(each) for each in zip(*readings, strict=True)]
+
+
+def _violation(bound: _Bound, first: int, last: int, amount: float) -> Violation:
+    side = bound.side
+    return Violation(
+        side.direction,
+        bound.sign,
+        side.start + first * PERIOD,
+        side.start + last * PERIOD,
+        amount,
+        side.likely_bytes(first, last),
+        side.carried[last] - side.carried[first],
+        bound.with_packets,
+    )
+
+
+def _is_told(violation: Violation, rules: Rules, left_out_bytes: float) -> bool:
+    """Whether it is above the floor, and more than what EC2 may leave out on purpose."""
+    seconds = violation.duration.total_seconds()
+    likely = abs(violation.counted_bytes - violation.carried_bytes) / seconds
+    is_beyond = violation.sign is Sign.DEFICIT or violation.at_least_bytes > left_out_bytes
+    return is_beyond and likely >= rules.floor.bytes_per_second
+
+
+def _left_out_at_most(bound: _Bound, enis: int, first: int, last: int) -> float:
+    """What EC2 may leave out on purpose: traffic with the VPC's resolver and with instance metadata."""
+    side = bound.side
+    packets = RESOLVER_PACKETS_PER_SECOND * enis * _seconds(first, last)
+    if side.has_packets and bound.with_packets:
+        surplus = side.packets_most(first, last) - (side.frames[last] - side.frames[first])
+        packets = min(packets, max(0.0, surplus))
+    return packets * RESOLVER_PACKET_BYTES
+
+
+def _excluded(bounds: Sequence[_Bound]) -> Iterator[Excluded]:
+    """For each start of a run of one to two hours the least that may be unexplained over it at most."""
+    side = bounds[0].side
+    least: dict[int, float] = {}
+    for last in side.ends():
+        for first, rate in _at_most(bounds, last, longest=2 * HOUR // PERIOD):
+            least[first] = min(rate, least.get(first, rate))
+    for first, rate in sorted(least.items()):
+        yield Excluded(side.direction, bounds[0].sign, side.start + first * PERIOD, ByteRate(rate))
+
+
+def _is_over(bounds: Sequence[_Bound], violation: Violation) -> bool:
+    """Whether over the newest hour less than half of what a violation tells of is unexplained."""
+    for last in reversed(bounds[0].side.ends()):
+        newest = [rate for _, rate in _at_most(bounds, last, longest=HOUR // PERIOD)]
+        if newest:
+            return newest[0] < violation.rate.bytes_per_second / 2
+    return False
+
+
+def _at_most(bounds: Sequence[_Bound], last: int, longest: int) -> Iterator[tuple[int, float]]:
+    """The first boundary of each run of at least an hour to `last`, and what is unexplained over it at most,
+    in bytes a second."""
+    # Bytes that no event has leave an upper bound unknown, whichever side is short of bytes.
+    whole = max(max(bound.side.whole_since[last], bound.side.unbroken_since[last]) for bound in bounds)
+    firsts = range(max(whole, last - longest), last - HOUR // PERIOD + 1)
+    if firsts:
+        for first, *amounts in zip(firsts, *(bound.most(last, firsts) for bound in bounds), strict=True):
+            yield first, max(0.0, *amounts) / _seconds(first, last)
+
+
+def _seconds(first: int, last: int) -> float:
+    return (last - first) * PERIOD.total_seconds()
