@@ -38,7 +38,7 @@ EVERYTHING: dict[str, Any] = {
     "floor_bytes_per_second": 100_000,
     "max_counts_per_byte": 3,
     "physical_devices": r"eth\d+",
-    "virtual_devices": {"pod": ["mypod.*"], "counted_again": [r"myvxlan\d+"]},
+    "virtual_devices": {"pod": ["mypod.*"], "counted_again": [r"myvxlan\d+"], "gateway": [r"mygw\d+"]},
     "evidence": "always",
     "look_back_hours": 12,
     "evidence_max_nodes": 50,
@@ -82,7 +82,7 @@ def test_every_setting_reaches_its_attribute() -> None:
     assert settings.clusters == ("prod", "test-*")
     assert settings.node_tags == {"team": "net*"}
     assert settings.slack == SlackWebhook("enigap/slack")
-    assert settings.virtual_devices == VirtualDevices(("mypod.*",), (r"myvxlan\d+",))
+    assert settings.virtual_devices == VirtualDevices(("mypod.*",), (r"myvxlan\d+",), (r"mygw\d+",))
     assert settings.evidence is EvidencePolicy.ALWAYS
     assert settings.publish is Publish.FLAGGED
     assert EVERYTHING.keys() == get_type_hints(Settings).keys()
@@ -94,7 +94,8 @@ def test_rules_are_made_of_the_settings() -> None:
     assert (rules.tolerance, rules.floor.bytes_per_second, rules.max_counts_per_byte) == (0.1, 100_000, 3)
     assert (rules.settle, rules.confirm_windows, rules.resolve_windows) == (timedelta(minutes=15), 3, 4)
     kinds = {
-        name: rules.classifier.kind(name) for name in ("eth0", "ens5", "mypod7", "myvxlan1", "flannel.1")
+        name: rules.classifier.kind(name)
+        for name in ("eth0", "ens5", "mypod7", "myvxlan1", "flannel.1", "mygw0")
     }
     assert kinds == {
         "eth0": DeviceKind.PHYSICAL,
@@ -102,6 +103,7 @@ def test_rules_are_made_of_the_settings() -> None:
         "mypod7": DeviceKind.POD,
         "myvxlan1": DeviceKind.COUNTED_AGAIN,
         "flannel.1": DeviceKind.COUNTED_AGAIN,
+        "mygw0": DeviceKind.GATEWAY,
     }
 
 

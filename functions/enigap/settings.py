@@ -15,7 +15,12 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
-from enigap.core.counting.devices import COUNTED_AGAIN_PATTERNS, POD_PATTERNS, Classifier
+from enigap.core.counting.devices import (
+    COUNTED_AGAIN_PATTERNS,
+    GATEWAY_PATTERNS,
+    POD_PATTERNS,
+    Classifier,
+)
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.incident import Policy
@@ -58,6 +63,7 @@ class VirtualDevices:
 
     pod: tuple[str, ...] = ()
     counted_again: tuple[str, ...] = ()
+    gateway: tuple[str, ...] = ()
 
 
 # --------------------------------------------------------------------------------- kinds of values
@@ -317,8 +323,9 @@ class Settings:
     )
     virtual_devices: Annotated[
         VirtualDevices,
-        _shape(VirtualDevices, whole=False, pod=_DEVICES, counted_again=_DEVICES),
-        "Devices of CNI plugins that enigap does not know: a pod's own, and those that count traffic again.",
+        _shape(VirtualDevices, whole=False, pod=_DEVICES, counted_again=_DEVICES, gateway=_DEVICES),
+        "Devices of CNI plugins that enigap does not know: a pod's own, those that count off-node traffic "
+        "again, and gateways, which pods' traffic with the node crosses as well.",
     ] = field(default=VirtualDevices())
     evidence: Annotated[
         EvidencePolicy,
@@ -400,6 +407,7 @@ class Settings:
                 physical=self.physical_devices,
                 pod=POD_PATTERNS + self.virtual_devices.pod,
                 counted_again=COUNTED_AGAIN_PATTERNS + self.virtual_devices.counted_again,
+                gateway=GATEWAY_PATTERNS + self.virtual_devices.gateway,
             ),
             settle=self.settle,
             confirm_windows=self.confirm_windows,

@@ -180,6 +180,7 @@ KINDS = {
     DeviceKind.PHYSICAL: "physical",
     DeviceKind.POD: "virtual",
     DeviceKind.COUNTED_AGAIN: "virtual, counts again",
+    DeviceKind.GATEWAY: "virtual, a gateway",
     DeviceKind.UNKNOWN: "unknown",
 }
 

@@ -88,6 +88,7 @@ _KINDS: Final = {
     DeviceKind.PHYSICAL: "physical",
     DeviceKind.POD: "virtual",
     DeviceKind.COUNTED_AGAIN: "virtual",
+    DeviceKind.GATEWAY: "virtual",
     DeviceKind.UNKNOWN: "unknown",
 }
 

@@ -10,6 +10,7 @@ from enigap.core.counting.devices import PHYSICAL_PATTERN, Classifier, DeviceKin
 
 PHYSICAL, POD = DeviceKind.PHYSICAL, DeviceKind.POD
 COUNTED_AGAIN, UNKNOWN = DeviceKind.COUNTED_AGAIN, DeviceKind.UNKNOWN
+GATEWAY = DeviceKind.GATEWAY
 
 DEVICES = [
     # The ENIs of an instance
@@ -37,16 +38,41 @@ DEVICES = [
     ("docker0", POD, "Docker; cAdvisor leaves it out"),
     ("br-5f2e1d0c9b8a", POD, "a Docker network"),
     ("kube-bridge", POD, "kube-router"),
-    ("cilium_host", POD, "Cilium"),
-    ("cilium_net", POD, "Cilium"),
-    ("antrea-gw0", POD, "Antrea"),
-    ("ovn-k8s-mp0", POD, "OVN-Kubernetes"),
     ("weave", POD, "Weave Net"),
+    ("podman1", POD, "Podman"),
+    ("virbr0", POD, "libvirt"),
+    ("coredns--2b4c3d", POD, "Antrea: the pod's name and a hash"),
+    ("web-0-9f00aa", POD, "Antrea, a short name"),
+    ("4f1c0d2e9b8a773", POD, "OVN-Kubernetes: the sandbox's id"),
+    # Gateways and uplink bridges: off-node traffic once more, and pods' traffic with the node itself
+    ("antrea-gw0", GATEWAY, "Antrea, every mode"),
+    ("ovs-system", GATEWAY, "Open vSwitch"),
+    ("ovn-k8s-mp0", GATEWAY, "OVN-Kubernetes"),
+    ("ovn-k8s-mp0_0", GATEWAY, "OVN-Kubernetes, with a virtual function"),
+    ("br-ex", GATEWAY, "OVN-Kubernetes: the node's address is on it"),
+    ("br-int", GATEWAY, "OVN-Kubernetes"),
+    ("breth0", GATEWAY, "OVN-Kubernetes, shared gateway"),
+    ("brens5", GATEWAY, "the same on Amazon Linux 2023"),
+    ("br-storage", GATEWAY, "Multus, may have an uplink"),
+    ("br0", GATEWAY, "the same"),
+    ("cilium_host", GATEWAY, "Cilium"),
+    ("cilium_net", GATEWAY, "Cilium"),
+    ("bpfin.cali", GATEWAY, "Calico eBPF"),
+    ("bpfout.cali", GATEWAY, "Calico eBPF"),
+    ("datapath", GATEWAY, "Weave Net"),
+    ("vethwe-bridge", GATEWAY, "Weave Net"),
+    ("istioin", GATEWAY, "Istio ambient before 1.21"),
+    ("istioout", GATEWAY, "Istio ambient before 1.21"),
+    ("bond0", GATEWAY, "over ENIs that are counted as well"),
+    ("team0", GATEWAY, "the same"),
+    ("macvlan-shim", GATEWAY, "its parent counts the same"),
     # Addresses that are hardly ever used
     ("dummy0", POD, "hardly a byte"),
     ("pod-id-link0", POD, "EKS Pod Identity agent"),
     ("nodelocaldns", POD, "the node's DNS cache"),
     ("kube-ipvs0", POD, "service addresses"),
+    ("kube-dummy-if", POD, "kube-router's service addresses"),
+    ("antrea-egress0", POD, "Antrea's egress addresses"),
     ("lo", POD, "loopback; cAdvisor leaves it out"),
     # What leaves the node crosses these once more
     ("vlan.eth.1", COUNTED_AGAIN, "branch ENI of a pod with security groups of its own"),
@@ -62,6 +88,13 @@ DEVICES = [
     ("cilium_wg0", COUNTED_AGAIN, "Cilium WireGuard"),
     ("genev_sys_6081", COUNTED_AGAIN, "Antrea, OVN-Kubernetes"),
     ("wg0", COUNTED_AGAIN, "WireGuard"),
+    ("wg-v6.cali", COUNTED_AGAIN, "Calico WireGuard, IPv6"),
+    ("cilium_ipip4", COUNTED_AGAIN, "Cilium, IP-in-IP"),
+    ("vxlan-6784", COUNTED_AGAIN, "Weave Net"),
+    ("tailscale0", COUNTED_AGAIN, "Tailscale"),
+    ("tun-10003215", COUNTED_AGAIN, "kube-router, to another node"),
+    ("kube-tunnel-if", COUNTED_AGAIN, "kube-router, direct server return"),
+    ("antrea-tun0", COUNTED_AGAIN, "Antrea"),
     ("tun0", COUNTED_AGAIN, "a VPN"),
     ("gre0", COUNTED_AGAIN, "GRE"),
     ("bwp0a1b2c3d4e5", COUNTED_AGAIN, "bandwidth plugin"),
@@ -76,7 +109,6 @@ DEVICES = [
     ("myeth0", UNKNOWN, "ends like one"),
     ("ens5 ", UNKNOWN, "a blank"),
     ("ens5\n", UNKNOWN, "a line end"),
-    ("bond0", UNKNOWN, "physical or again? nobody knows"),
     ("Ethernet 2", UNKNOWN, "Windows"),
     ("vEthernet (nat)", UNKNOWN, "Windows, Hyper-V"),
     ("sw0p1", UNKNOWN, "somebody's own naming"),
@@ -112,8 +144,9 @@ def test_a_pattern_of_alternatives_stays_within_itself() -> None:
 
 
 def test_no_patterns_match_nothing() -> None:
-    assert Classifier(pod=(), counted_again=()).kind("") is UNKNOWN
-    assert Classifier(pod=(), counted_again=()).kind("eni1a2b3c4d5e6") is UNKNOWN
+    none = Classifier(pod=(), counted_again=(), gateway=())
+    assert none.kind("") is UNKNOWN
+    assert none.kind("eni1a2b3c4d5e6") is UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A physical device is an ENI. Everything else the OS counts is virtual, but not all virtual devices mean the
 same: a pod's own device counts all traffic of the pod, an overlay or branch device counts
-off-node traffic once more. A device of no known class is not guessed.
+off-node traffic once more, and so does a gateway device, which pods' traffic with the node itself crosses as
+well. A device of no known class is not guessed.
 
 `eni1a2b3c4d5e6` is virtual: the VPC CNI calls the node's end of a pod's veth `eni` and eleven hexadecimal
 digits (aws/amazon-vpc-cni-k8s, pkg/networkutils/names.go). A pattern as short as `^en` would take it for an
@@ -24,10 +25,13 @@ class DeviceKind(StrEnum):
     PHYSICAL = "physical"
     """An ENI: counted by EC2 as well."""
     POD = "pod"
-    """The node's end of a pod's device, a bridge of such, or any other virtual device traffic crosses
-    once."""
+    """The node's end of a pod's device, or the bridge that stands for the pods' devices where cAdvisor leaves
+    those out."""
     COUNTED_AGAIN = "counted_again"
     """An overlay, tunnel, branch or shaping device: what leaves the node crosses it once more."""
+    GATEWAY = "gateway"
+    """A CNI's own device or an uplink bridge: off-node traffic crosses it once more, and pods' traffic with
+    the node itself may. No pod's device, so its bytes are no evidence of traffic inside the node."""
     UNKNOWN = "unknown"
     """No known class. Counted as virtual, but no verdict may hang on that."""
 
@@ -35,26 +39,51 @@ class DeviceKind(StrEnum):
 PHYSICAL_PATTERN: Final = r"^(eth\d+|ens\d+|enp\d+s\d+(f\d+)?|enX\d+|eno\d+|em\d+)$"
 
 POD_PATTERNS: Final = (
-    r"eni[0-9a-f]{11}",  # Amazon VPC CNI, the node's end of a pod's veth
-    r"vlan[0-9a-f]{11}",  # Amazon VPC CNI, a pod with security groups of its own
-    r"cali[0-9a-f]{11}",  # Calico
-    r"lxc[0-9a-f]+|lxc_health",  # Cilium
-    r"cilium_host|cilium_net",
+    r"eni[0-9a-f]{11}",  # aws/amazon-vpc-cni-k8s pkg/networkutils/names.go; all modes, chained CNIs too
+    r"vlan[0-9a-f]{11}",  # the same with security groups for pods (pkg/sgpp/utils.go)
+    r"cali[0-9a-f]{11}",  # Calico and Canal (projectcalico/calico libcalico-go/lib/backend/k8s/conversion)
+    r"lxc[0-9a-f]+|lxc_health",  # Cilium (cilium/cilium pkg/datapath/connector)
+    r"[a-z0-9][a-z0-9.-]{0,7}-[0-9a-f]{6}",  # Antrea (antrea-io/antrea pkg/agent/util/net.go)
+    r"[0-9a-f]{15}",  # OVN-Kubernetes: the sandbox's id (ovn-org/ovn-kubernetes go-controller/pkg/cni)
     r"veth[0-9a-z]+",  # cAdvisor leaves these out; other readers do not
-    r"cni\d+|cbr\d+|kube-bridge|docker\d+|virbr\d+|br-[0-9a-z]+",  # bridges
-    r"antrea-gw\d+|ovn-k8s-mp\d+|weave|datapath|vethwe-\w+",
-    r"dummy\d+|pod-id-link\d+|nodelocaldns|kube-ipvs\d+",  # addresses only; hardly a byte
+    # Bridges whose ports are veth* devices. Between two ports a byte is not counted on the bridge itself.
+    r"cni\d+|cbr\d+",  # containernetworking/plugins main/bridge; flannel, kubenet
+    r"kube-bridge",  # kube-router (cloudnativelabs/kube-router docs)
+    r"weave",  # Weave Net (weaveworks/weave net/bridge.go)
+    r"docker\d+|br-[0-9a-f]{12}|nerdctl\d+|podman\d+|cni-podman\d+|virbr\d+(-nic)?|lxcbr\d+|lxdbr\d+",
+    # Addresses only; hardly a byte.
+    r"dummy\d+|nodelocaldns|kube-ipvs\d+",  # kubernetes/dns node-cache; kubernetes pkg/proxy/ipvs
+    r"kube-dummy-if",  # kube-router pkg/controllers/proxy
+    r"antrea-(egress|ingress)\d+",  # antrea-io/antrea pkg/agent/controller/egress, serviceexternalip
+    r"pod-id-link\d+",  # aws/eks-pod-identity-agent
     r"lo",
 )
 COUNTED_AGAIN_PATTERNS: Final = (
-    r"vlan\.eth\.\d+",  # Amazon VPC CNI, branch ENI of security groups for pods
-    r"flannel\.\d+|flannel-v6\.\d+|flannel-wg(-v6)?",
-    r"vxlan\.calico|vxlan-v6\.calico|vxlan[-_\w]*\d+|vxlan_sys_\d+",
-    r"wireguard\.cali|wg-v6\.cali|wg\d+|cilium_wg\d+",
-    r"cilium_vxlan|cilium_geneve|cilium_ipip[46]|cilium_tunl",
-    r"geneve[-_.\w]*|genev_sys_\d+",
-    r"tunl\d+|ip6tnl\d+|ip_vti\d+|sit\d+|gre\d+|gretap\d+|erspan\d+|tun\d+",
-    r"bwp[0-9a-f]+|ifb\d+",  # bandwidth plugin
+    r"vlan\.eth\.\d+",  # Amazon VPC CNI, branch ENI of security groups for pods (driver.go buildVlanLink)
+    r"flannel\.\d+|flannel-v6\.\d+|flannel-wg(-v6)?",  # flannel-io/flannel pkg/backend
+    r"vxlan\.calico|vxlan-v6\.calico",  # projectcalico/calico felix/dataplane/linux/dataplanedefs
+    r"wireguard\.cali|wg-v6\.cali",
+    r"vxlan[-_\w]*\d+|vxlan_sys_\d+",  # Open vSwitch; Weave's vxlan-6784
+    r"cilium_vxlan|cilium_geneve|cilium_ipip[46]|cilium_tunl|cilium_wg\d+",  # cilium/cilium pkg/defaults
+    r"geneve[-_.\w]*|genev_sys_\d+",  # Open vSwitch: Antrea, OVN-Kubernetes
+    r"antrea-tun\d+|antrea-ext\.\d+",  # antrea-io/antrea pkg/agent/config; Egress with VLANs
+    r"kube-tunnel-(if|v6)|tun-[0-9a-f]+",  # kube-router pkg/tunnels, pkg/controllers/proxy
+    r"tunl\d+|ip6tnl\d+|ip_vti\d+|ip6_vti\d+|sit\d+|gre\d+|ip6gre\d+|gretap\d+|erspan\d+|tun\d+",
+    r"wg\d+|tailscale\d+",  # WireGuard; tailscale/tailscale cmd/tailscaled
+    r"bwp[0-9a-f]+|ifb\d+",  # containernetworking/plugins meta/bandwidth
+)
+GATEWAY_PATTERNS: Final = (
+    r"antrea-gw\d+",  # antrea-io/antrea docs/design/policy-only.md: all that is not pod to pod
+    r"ovs-system|ovs-netdev",  # Open vSwitch's own device
+    r"ovn-k8s-mp\d+(_\d+)?|ovn-k8s-gw\d+",  # ovn-org/ovn-kubernetes go-controller/pkg/types
+    r"br-(ex|ext|int|tun|local|phys|provider)\d*|br(eth|ens|enp|bond)\w+",  # its uplink: br-ex, breth0
+    r"br-(?![0-9a-f]{12}$)[0-9a-z][-.\w]*|br\d+",  # a bridge of Multus or by hand; may have an uplink
+    r"cilium_host|cilium_net",  # to pods from elsewhere without BPF host routing, and with the node's own
+    r"bpf(in|out)\.cali",  # Calico eBPF (felix/dataplane/linux/dataplanedefs)
+    r"datapath|vethwe-\w+",  # Weave Net, between its bridge and the overlay (net/bridge.go)
+    r"p?istio(in|out)",  # Istio ambient before 1.21, to and from ztunnel; later ones have no such device
+    r"bond\d+|team\d+",  # over ENIs that are counted as well (Linux networking/bonding.rst)
+    r"(macvlan|macvtap|ipvlan)[-.\w]*",  # on the node: its parent counts the same
 )
 
 
@@ -65,12 +94,14 @@ class Classifier:
     physical: str = PHYSICAL_PATTERN
     pod: tuple[str, ...] = POD_PATTERNS
     counted_again: tuple[str, ...] = COUNTED_AGAIN_PATTERNS
+    gateway: tuple[str, ...] = GATEWAY_PATTERNS
     _table: tuple[tuple[re.Pattern[str], DeviceKind], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = (
             (_any_of((self.physical,)), DeviceKind.PHYSICAL),
             (_any_of(self.counted_again), DeviceKind.COUNTED_AGAIN),
+            (_any_of(self.gateway), DeviceKind.GATEWAY),
             (_any_of(self.pod), DeviceKind.POD),
         )
         object.__setattr__(self, "_table", table)

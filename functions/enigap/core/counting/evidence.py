@@ -129,7 +129,9 @@ class Evidence:
 
     @property
     def counted_again(self) -> RateSpan:
-        return sum((device.total for device in self.of_kind(DeviceKind.COUNTED_AGAIN)), NOTHING)
+        """Overlay, branch and gateway devices."""
+        again = self.of_kind(DeviceKind.COUNTED_AGAIN, DeviceKind.GATEWAY)
+        return sum((device.total for device in again), NOTHING)
 
     @property
     def total(self) -> RateSpan:

@@ -624,10 +624,10 @@ def _why_not_asked(events: DeviceEvents | MissingEvidence | None) -> str:
 
 
 def _carrying(case: _Case) -> str:
-    """The overlay and branch devices that carried more than the floor, by name."""
+    """The overlay, branch and gateway devices that carried more than the floor, by name."""
     if case.evidence is None:
         return ""
-    again = case.evidence.of_kind(DeviceKind.COUNTED_AGAIN)
+    again = case.evidence.of_kind(DeviceKind.COUNTED_AGAIN, DeviceKind.GATEWAY)
     return ", ".join(d.device for d in again if d.total.middle >= case.rules.floor)
 
 
