@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from enigap.core import strict
 from enigap.core.counting.accumulated import Violation
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
+from enigap.core.counting.split import Split
 from enigap.core.counting.units import ByteRate, RateSpan
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
@@ -56,6 +58,20 @@ def _comparison_document(comparison: Violation | None) -> Document | None:
         "direction": comparison.direction.value,
         "at_least_bytes": comparison.at_least_bytes,
         "at_least_bytes_per_second": comparison.rate.bytes_per_second,
+    }
+
+
+def _split_document(split: Split | None) -> Document | None:
+    if split is None:
+        return None
+    return {part.name: _span_document(getattr(split, part.name)) for part in fields(split)}
+
+
+def _span_document(span: RateSpan) -> Document:
+    return {
+        "low": span.low.bytes_per_second,
+        "likely": span.middle.bytes_per_second,
+        "high": span.high.bytes_per_second,
     }
 
 
@@ -117,6 +133,7 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
     "os_to_eni_ratio": ("ratio", _as_it_is, None),
     "unexplained_bytes_per_second": ("unexplained", _rate, strict.rate),
     "node_local_at_least_bytes_per_second": ("node_local_at_least", _rate, strict.rate),
+    "split": ("split", _split_document, None),
     "reason": ("reason", str, Reason.of_sentence),
     "cause": ("cause", _as_it_is, strict.optional_text),
     "evidence": ("evidence", _evidence_document, None),

@@ -113,21 +113,21 @@ class Metric(Enum):
         Scope.CLUSTER,
         Unit.BYTES_PER_SECOND,
         "Average",
-        "What the operating systems counted, all nodes together.",
+        "What the operating systems counted, all nodes together of which both sides are known.",
     )
     ENI_BYTES = Published(
         "EniBytesPerSecond",
         Scope.CLUSTER,
         Unit.BYTES_PER_SECOND,
         "Average",
-        "What the network interfaces carried, all nodes together.",
+        "What the network interfaces carried, all nodes together of which both sides are known.",
     )
     NODE_LOCAL_BYTES = Published(
         "NodeLocalBytesPerSecond",
         Scope.CLUSTER,
         Unit.BYTES_PER_SECOND,
         "Average",
-        "How much, at least, never left its node, all nodes together.",
+        "How much, at least, was traffic inside its node, all explained nodes together.",
     )
     BILLED_METRICS = Published(
         "BilledMetrics",
@@ -170,8 +170,8 @@ class Datum:
 def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -> Iterator[Datum]:
     """The datapoints of one run over one cluster. They are idempotent: a repeated run publishes the same.
 
-    Counts are published even when they are zero. A sum of rates over no judged node is unknown, not zero,
-    and left out.
+    Counts are published even when they are zero. A sum of rates over no compared node is unknown, not
+    zero, and left out.
     """
     stamp = report.window.end + settle
     for metric, value in cluster_values(report):
@@ -183,8 +183,10 @@ def data_of_run(report: ClusterReport, *, settle: timedelta, publish: Publish) -
 
 
 def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
-    """A cluster's metrics; those of rates only where a node was judged."""
+    """A cluster's metrics; sums of rates only where a node has both sides."""
     judged = [n.newest for n in report.nodes if n.newest.explained is not None or _is_unverified(n.newest)]
+    # A node of which one side is silent would show as a gap of the whole cluster.
+    compared = [judgement for judgement in judged if judgement.os is not None and judgement.eni is not None]
     yield Metric.NODES_JUDGED, report.nodes_judged
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
     yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED)
@@ -192,10 +194,10 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     yield Metric.NODES_UNREADABLE, _nodes_unreadable(report)
     yield Metric.BILLED_METRICS, report.billed_metrics
     yield Metric.CLUSTER_UNEXPLAINED, max((_rate(j.unexplained) for j in judged), default=0.0)
-    if judged:
-        yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in judged)
-        yield Metric.ENI_BYTES, sum(_rate(judgement.eni) for judgement in judged)
-        yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in judged)
+    if compared:
+        yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in compared)
+        yield Metric.ENI_BYTES, sum(_rate(judgement.eni) for judgement in compared)
+        yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in compared)
 
 
 def _nodes_unreadable(report: ClusterReport) -> int:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigap.core.counting.traffic import Traffic, explained_up_to, node_local_at_least
+from enigap.core.counting.traffic import Traffic, explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 
 rates = st.integers(0, 10**12).map(lambda number: ByteRate(float(number)))
@@ -45,14 +45,3 @@ def test_counting_never_makes_the_os_see_less_than_the_enis(node: Traffic) -> No
 def test_traffic_that_leaves_the_node_never_exceeds_what_counting_explains(node: Traffic) -> None:
     leaving = Traffic(node.host_off_node, node.pod_off_node)
     assert leaving.os <= explained_up_to(leaving.eni, 2)
-
-
-@given(traffic)
-def test_the_lower_bound_never_exceeds_what_stayed_on_the_node(node: Traffic) -> None:
-    assert node_local_at_least(exactly(node.os), explained_up_to(node.eni, 2)) <= node.node_local
-
-
-def test_what_overlays_carry_again_is_not_taken_for_traffic_inside_the_node() -> None:
-    eni, overlay = ByteRate(100.0), ByteRate(100.0)
-    os = 2 * eni + overlay
-    assert node_local_at_least(exactly(os), explained_up_to(eni, 2, overlay)) == ZERO

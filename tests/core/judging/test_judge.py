@@ -292,7 +292,7 @@ class TestUnverified:
         found = judged(steady(150 * MB, MB, 49 * MB), devices)
         assert found.verdict is Verdict.UNVERIFIED
         assert "mystery0" in str(found.reason)
-        assert found.node_local_at_least == ZERO
+        assert found.node_local_at_least is None
 
 
 def test_events_of_two_agents_or_every_thirty_seconds_change_no_verdict() -> None:

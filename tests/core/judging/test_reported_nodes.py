@@ -6,17 +6,18 @@ Each has device lists and counters as they were reported, at constant rates, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, Evidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
+from enigap.core.documents import node_document
 from enigap.core.judging.judge import judge
 from enigap.core.judging.verdict import Judgement, Verdict
 
@@ -121,3 +122,114 @@ def test_what_a_gateway_device_counts_once_more_is_no_traffic_inside_the_node(na
     assert judgement.verdict is Verdict.POD_EDGE, judgement.reason
     assert judgement.node_local_at_least == ByteRate(0.0)
     assert "never left the node" not in str(judgement.reason)
+
+
+GROWING = {
+    "a second ENI is attached while pods talk to each other": Reported(
+        {
+            "ens5": (2, 1),
+            "ens6": (0.02, 0.01),
+            "eni00000018001": (60, 2),
+            "eni00000018002": (2, 60),
+        },
+        eni=(2.02, 1.01),
+        appears={"ens6": timedelta(minutes=7)},
+    ),
+    "a third ENI and a pod that uses it": Reported(
+        {
+            "eth0": (5, 4),
+            "eth1": (3, 3),
+            "eth2": (1, 2),
+            "cali000000000a1": (50, 8),
+            "cali000000000a2": (9, 49),
+        },
+        eni=(9, 9),
+        appears={"eth2": timedelta(minutes=4), "cali000000000a2": timedelta(minutes=12)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_an_eni_that_is_attached_in_the_window_does_not_spoil_the_evidence(name: str) -> None:
+    judgement = GROWING[name].judged()
+    assert judgement.verdict is Verdict.NODE_LOCAL, judgement.reason
+
+
+@pytest.mark.parametrize("minutes", range(1, 20))
+def test_nor_does_it_whenever_that_is(minutes: int) -> None:
+    seen = GROWING["a second ENI is attached while pods talk to each other"]
+    node = replace(seen, appears={"ens6": timedelta(minutes=minutes)})
+    assert node.judged().verdict is Verdict.NODE_LOCAL
+
+
+def test_an_eni_that_was_moved_away_in_the_window_clears_nobody() -> None:
+    """It carries on, and no device of the node counts it."""
+    seen = replace(GROWING["a second ENI is attached while pods talk to each other"], eni=(2.02, 9))
+    until = WINDOW.end - timedelta(minutes=9)
+    events = tuple(s for s in seen.events.samples if s.device != "ens6")
+    gone = tuple(DeviceSample(s.at, "ens6", 20e3, 8e6) for s in events if s.device == "ens5" and s.at < until)
+    found = judge(NODE, seen.readings, DeviceEvents(events + gone), WINDOW, RULES)
+    assert found.explained is not True, found.reason
+
+
+def test_an_eni_that_is_detached_in_the_window_does_not_either() -> None:
+    seen = GROWING["a second ENI is attached while pods talk to each other"]
+    until = WINDOW.end - timedelta(minutes=9)
+    events = DeviceEvents(tuple(s for s in seen.events.samples if s.device != "ens6"))
+    gone = tuple(
+        DeviceSample(s.at, "ens6", 20e3, 10e3) for s in events.samples if s.device == "ens5" and s.at < until
+    )
+    found = judge(NODE, seen.readings, DeviceEvents(events.samples + gone), WINDOW, RULES)
+    assert found.verdict is Verdict.NODE_LOCAL, found.reason
+
+
+def test_an_eni_device_whose_counter_was_reset_is_no_eni_that_was_detached() -> None:
+    seen = GROWING["a second ENI is attached while pods talk to each other"]
+    since = WINDOW.end - timedelta(minutes=9)
+    events = DeviceEvents(tuple(s for s in seen.events.samples if s.device != "ens6"))
+    reset = tuple(
+        DeviceSample(s.at, "ens6", *((20e3, 10e3) if s.at < since else (None, None)))
+        for s in events.samples
+        if s.device == "ens5"
+    )
+    found = judge(NODE, seen.readings, DeviceEvents(events.samples + reset), WINDOW, RULES)
+    assert found.verdict is Verdict.UNVERIFIED, found.reason
+
+
+def test_a_device_without_a_sample_in_the_window_is_not_shown_at_zero() -> None:
+    """The agent died before the window: what its devices carried then is unknown."""
+    node = Reported({"eth0": (6, 5), "eni00000020001": (3, 3)}, eni=(6, 5))
+    died = WINDOW.start - timedelta(minutes=3)
+    readings = node.readings
+    silent = Readings(
+        SPAN,
+        tuple(
+            rate if SPAN.start + number * MINUTE < died else None
+            for number, rate in enumerate(readings.os_bytes_per_second)
+        ),
+        readings.network_in_bytes,
+        readings.network_out_bytes,
+        readings.network_in_samples,
+    )
+    events = DeviceEvents(node.events.within(SPAN.start, died))
+    judgement = judge(NODE, silent, events, WINDOW, RULES)
+    assert judgement.verdict is Verdict.OS_SILENT
+    assert node_document(judgement.figures)["evidence"] is None
+
+
+def test_a_pod_that_was_gone_before_the_window_is_not_shown_at_zero_either() -> None:
+    node = Reported({"eth0": (6, 5), "eni00000020001": (3, 3), "eni00000020002": (3, 3)}, eni=(6, 5))
+    gone = WINDOW.start - timedelta(minutes=4)
+    events = DeviceEvents(
+        tuple(s for s in node.events.samples if s.device != "eni00000020002" or s.at < gone)
+    )
+    lower = Readings(
+        SPAN,
+        (17e6,) * SPAN.minutes,
+        node.readings.network_in_bytes,
+        node.readings.network_out_bytes,
+        node.readings.network_in_samples,
+    )
+    judgement = judge(NODE, lower, events, WINDOW, RULES)
+    assert isinstance(judgement.evidence, Evidence), judgement.evidence
+    assert {device.device for device in judgement.evidence.devices} == {"eth0", "eni00000020001"}

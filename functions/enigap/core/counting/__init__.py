@@ -3,6 +3,6 @@
 Read `traffic` first: it is the theory. Then `units` and `window` (what a minute's rate says about a quarter
 of an hour), `node`, `meters` (what is asked) and `reading` (what was answered), and last `devices` (which
 device is what), `rules` (the figures that judging depends on) and `evidence` (what the per-device events
-say about a window). `track` makes counters of the events, and `accumulated` compares them with EC2 over
-hours.
+say about a window). `track` makes counters of the events, `split` says of each part of the traffic how much
+it was, and `accumulated` compares the ENI devices with EC2 over hours.
 """

@@ -7,7 +7,8 @@ before it, and only the two that straddle the edges of what is judged are shared
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -164,9 +165,15 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     if not physical:
         rates = _rates(by_device, periods, classifier)
         return Unusable(f"none of its devices ({_names(by_device)}) has the name of an ENI's", rates)
-    covered = tuple(start for start in periods if all(_covers(by_device[name], start) for name in physical))
+    ticks = sorted({span.end for spans in by_device.values() for span in spans})
+    unrated = _unrated(events.samples, physical)
+    whole = {
+        name: [start for start in periods if _covers(by_device[name], unrated.get(name, ()), ticks, start)]
+        for name in physical
+    }
+    covered = tuple(start for start in periods if all(start in starts for starts in whole.values()))
     if len(covered) < 2:
-        gappy = sorted(n for n in physical if not all(_covers(by_device[n], start) for start in periods))
+        gappy = sorted(name for name, starts in whole.items() if len(starts) < len(periods))
         rates = _rates(by_device, periods, classifier)
         return Unusable(f"{', '.join(gappy)} did not report in every minute", rates)
     return Evidence(covered, _rates(by_device, covered, classifier))
@@ -258,21 +265,58 @@ _AGENT_LAG: Final = timedelta(seconds=200)
 """How long after the end of a period an event about it may come: two intervals and the counters' age."""
 
 
-def _covers(spans: Sequence[_Covered], period: datetime) -> bool:
-    """Whether a device reported all through the period, without a missing event."""
-    touching = [s for s in spans if s.end > period and s.start < period + PERIOD]
+def _covers(
+    spans: Sequence[_Covered], unrated: Sequence[datetime], ticks: Sequence[datetime], period: datetime
+) -> bool:
+    """Whether an ENI device reported all through the period, as far as it was there.
+
+    `unrated` are its events without a rate, and `ticks` are the times of all devices' events. A device that
+    is attached in the period has its first rate after one sample without, and a detached one is missing
+    while others report: neither is a gap.
+    """
+    end = period + PERIOD
+    if not _are_unbroken(ticks, period, end):
+        return False
+    first, last = spans[0].end, spans[-1].end
+    if sum(period < at <= min(first, end) for at in unrated) > 1 or any(last < at <= end for at in unrated):
+        return False  # A counter was reset: the device was there and has no rates.
+    begin, over = max(period, first), min(end, last)
+    touching = [span for span in spans if span.end > begin and span.start < over]
+    if begin >= over:
+        return True  # It was not there.
     return (
         bool(touching)
-        and touching[0].start <= period
-        and touching[-1].end >= period + PERIOD
-        and all(after.start == before.end for before, after in pairwise(touching))
-        and all(s.is_known for s in touching)
+        and touching[0].start <= begin
+        and touching[-1].end >= over
+        and all(span.is_known for span in touching)
     )
+
+
+def _are_unbroken(ticks: Sequence[datetime], start: datetime, end: datetime) -> bool:
+    """Whether the node reported from `start` to `end` without a missing minute."""
+    first, last = bisect_right(ticks, start) - 1, bisect_left(ticks, end)
+    return (
+        first >= 0
+        and last < len(ticks)
+        and all(after - before <= LONGEST_INTERVAL for before, after in pairwise(ticks[first : last + 1]))
+    )
+
+
+def _unrated(samples: Iterable[DeviceSample], devices: Container[str]) -> dict[str, list[datetime]]:
+    found: dict[str, list[datetime]] = {}
+    for sample in samples:
+        if sample.device in devices and (
+            usable_number(sample.rx_bytes_per_second) is None
+            or usable_number(sample.tx_bytes_per_second) is None
+        ):
+            found.setdefault(sample.device, []).append(sample.at)
+    return found
 
 
 def _rates(
     by_device: Mapping[str, Sequence[_Covered]], periods: Sequence[datetime], classifier: Classifier
 ) -> tuple[DeviceRates, ...]:
+    """Of the devices with an event about the periods: one without has no rate, not a rate of zero."""
     if not periods:
         return ()
     runs = runs_of(tuple(periods))
@@ -280,6 +324,7 @@ def _rates(
     rates = [
         DeviceRates(name, classifier.kind(name), *_device_rates(spans, runs, over))
         for name, spans in by_device.items()
+        if any(span.end > run.start and span.start < run.end for span in spans for run in runs)
     ]
     return tuple(sorted(rates, key=lambda rate: (-rate.total.middle.bytes_per_second, rate.device)))
 

@@ -49,7 +49,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from enigap.core.counting.units import ZERO, ByteRate, RateSpan
+from enigap.core.counting.units import ZERO, ByteRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,3 @@ def explained_up_to(eni: ByteRate, counts_per_byte: int, counted_again: ByteRate
     what overlay and branch devices were seen to carry, which is counted once more on top.
     """
     return counts_per_byte * eni + counted_again
-
-
-def node_local_at_least(os: RateSpan, explained: ByteRate) -> ByteRate:
-    """A lower bound of L + N: what exceeds off-node traffic, O - cE = (H + 2P + 2L + N) - 2(H + P) = 2L + N -
-    H.
-
-    Dropping H (>= 0) only lowers it, and 2L + N <= 2(L + N), so half of it never exceeds L + N.
-    """
-    return os.above(explained) / 2

@@ -45,8 +45,9 @@ from enigap.core.counting.reading import (
     reported_before,
 )
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
-from enigap.core.counting.track import CounterTrack, NoTracks, tracks_of
-from enigap.core.counting.traffic import explained_up_to, node_local_at_least
+from enigap.core.counting.split import Crossed, Outcome, Split, Totals, split_of
+from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, NoTracks, tracks_of
+from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import Side, Signs, likely_cause
@@ -144,7 +145,9 @@ class _Case:
         if not isinstance(self.events, DeviceEvents):
             return None
         weighed = weigh(self.events, self.periods, self.rules.classifier)
-        if isinstance(weighed, Evidence) and (refusal := self._not_compared() or self._contradiction()):
+        if isinstance(weighed, Evidence) and (
+            refusal := self._not_compared(weighed) or self._contradiction()
+        ):
             return Unusable(refusal, weighed.devices)
         return weighed
 
@@ -157,19 +160,53 @@ class _Case:
         """The comparison, were the devices `also` ENIs as well."""
         if not isinstance(self.events, DeviceEvents):
             return None
-        tracks = None if also else self.history.tracks
         return compare(
             self.history.eni.until(self.window.end),
-            eni_tracks(self.events, self.rules.classifier, also) if tracks is None else tracks,
+            eni_tracks(self.events, self.rules.classifier, also) if also else self._eni_tracks,
             self.rules,
             frames=self.history.packets_are_frames,
         )
 
-    def _not_compared(self) -> str | None:
-        """Why the comparison says nothing about this window; None where it does."""
-        if self.compared is None or self.compared.seen_until <= self.window.start:
-            return "its events cannot be put together to what its ENI devices counted in this window"
-        return None
+    @cached_property
+    def _eni_tracks(self) -> tuple[tuple[CounterTrack, ...], ...]:
+        if self.history.tracks is not None:
+            return self.history.tracks
+        if not isinstance(self.events, DeviceEvents):
+            return ()
+        return eni_tracks(self.events, self.rules.classifier)
+
+    def _not_compared(self, weighed: Evidence) -> str | None:
+        """Why the comparison says nothing about this window; None where it does, or where an ENI was attached
+        or detached and nothing speaks against the rest: what that one carried beside its events is unknown,
+        so no deficit is proven."""
+        if self.compared is not None and self.compared.seen_until > self.window.start:
+            return None
+        if self.compared is not None and self._enis_came_or_went and self._seem_to_agree(weighed):
+            return None
+        return "its events cannot be put together to what its ENI devices counted in this window"
+
+    @property
+    def _enis_came_or_went(self) -> bool:
+        """Whether an ENI device has rates for a shorter time than another."""
+        for tracks in self._eni_tracks:
+            firsts = [track.times[0] for track in tracks]
+            lasts = [track.times[-1] for track in tracks]
+            if max(max(firsts) - min(firsts), max(lasts) - min(lasts)) > LONGEST_INTERVAL_SECONDS:
+                return True
+        return False
+
+    def _seem_to_agree(self, weighed: Evidence) -> bool:
+        """Whether in each direction the ENI devices may have counted what the interfaces carried."""
+        pairs = (
+            (weighed.physical_rx, self.both.eni_in),
+            (weighed.physical_tx, self.both.eni_out),
+        )
+        tolerance, floor = self.rules.tolerance, self.rules.floor
+        return all(
+            counted.high + floor >= (1 - tolerance) * carried
+            and counted.low <= (1 + tolerance) * carried + floor
+            for counted, carried in pairs
+        )
 
     @property
     def only_enis(self) -> bool:
@@ -295,8 +332,7 @@ class _Case:
         unexplained: ByteRate | None = ZERO,
     ) -> Judgement:
         """A judgement for the rows from `idle` down."""
-        bound = self.explained_up_to(self.counted_again + self.unknown)
-        local = node_local_at_least(self.both.os, bound)
+        split = self.split(verdict)
         return Judgement(
             self.node,
             self.window,
@@ -307,11 +343,23 @@ class _Case:
             eni_in=self.both.eni_in,
             eni_out=self.both.eni_out,
             unexplained=unexplained,
-            node_local_at_least=local if verdict.explained is not False else None,
+            node_local_at_least=split.inside_node.low if verdict.explained else None,
+            split=split,
             evidence=self._shown,
             accumulated=self.compared if self.evidence is not None else None,
             evidence_missing=self.events.detail if isinstance(self.events, MissingEvidence) else None,
         )
+
+    def split(self, verdict: Verdict) -> Split:
+        """Where the bytes were counted, if the verdict is this one."""
+        totals = Totals(self.both.os, self.both.eni_in, self.both.eni_out, self.rules)
+        return split_of(totals, self._crossed, _OUTCOMES[verdict.explained])
+
+    @cached_property
+    def _crossed(self) -> Crossed | None:
+        if self.evidence is None or self.only_enis or not isinstance(self.events, DeviceEvents):
+            return None
+        return Crossed.of(self.evidence, self.events, self.rules)
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
@@ -349,6 +397,10 @@ class _Case:
         if self.has_enough_periods or not isinstance(self.events, DeviceEvents):
             return self.devices
         return glance(self.events, self.window, self.rules.classifier)
+
+
+_OUTCOMES: Final = {True: Outcome.EXPLAINED, False: Outcome.UNEXPLAINED, None: Outcome.OPEN}
+"""By whether counting explains the gap."""
 
 
 def _unless_idle(distance: ByteRate, counted: RateSpan, carried: ByteRate, rules: Rules) -> ByteRate:

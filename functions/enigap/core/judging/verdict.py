@@ -15,6 +15,7 @@ from enigap.core.counting.accumulated import Accumulated, Violation
 from enigap.core.counting.evidence import Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import Rules
+from enigap.core.counting.split import Split
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.text import percent
@@ -164,6 +165,9 @@ class Figures:
     unexplained: ByteRate | None = None
     """At least this much; zero where everything is explained."""
     node_local_at_least: ByteRate | None = None
+    """The low end of what is inside the node; only where everything is explained."""
+    split: Split | None = None
+    """None where nothing was compared."""
     cause: str | None = None
     evidence: Evidence | Unusable | None = None
     evidence_missing: str | None = None
