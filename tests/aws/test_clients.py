@@ -1,11 +1,15 @@
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import botocore.session
 import pytest
+import trustme
 from botocore.awsrequest import AWSResponse
 
 from enigap.aws.clients import Aws
@@ -19,26 +23,96 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_the_region_comes_from_where_every_aws_tool_takes_it(environment: pytest.MonkeyPatch) -> None:
-    assert Aws().region == "eu-west-1"
-    assert Aws(region="us-east-2").region == "us-east-2"
-    assert Aws(region="us-east-2").client("logs").meta.region_name == "us-east-2"
-    environment.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(AwsProblem, match="set AWS_DEFAULT_REGION") as problem:
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "asked"),
+    [
+        (("ap-south-1", "ap-south-2"), "us-east-2", "us-east-2"),
+        (("ap-south-1", "ap-south-2"), None, "ap-south-1"),
+        (("ap-south-1", None), None, "ap-south-1"),
+        ((None, "ap-south-2"), None, "ap-south-2"),
+        (("", "ap-south-2"), None, "ap-south-2"),
+        ((None, None), None, "eu-north-1"),
+    ],
+)
+def test_the_region_is_the_one_that_the_aws_command_would_ask(
+    environment: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variables: tuple[str | None, ...],
+    given: str | None,
+    asked: str,
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile ann]\nregion = eu-north-1\n")
+    environment.setenv("AWS_CONFIG_FILE", str(config))
+    for name, value in zip(REGIONS, variables, strict=True):
+        environment.delenv(name) if value is None else environment.setenv(name, value)
+    aws = Aws(profile="ann", region=given)
+    assert aws.region == asked
+    assert aws.client("logs").meta.region_name == asked
+
+
+def test_without_any_region_the_sentence_says_how_to_give_one(environment: pytest.MonkeyPatch) -> None:
+    for name in REGIONS:
+        environment.delenv(name)
+    with pytest.raises(AwsProblem, match="give one, set AWS_REGION, or put one") as problem:
         Aws()
     assert problem.value.kind is ProblemKind.REGION
 
 
-def test_a_profile_brings_its_region(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config = tmp_path / "config"
-    config.write_text("[profile ann]\nregion = ap-south-2\n")
-    environment.setenv("AWS_CONFIG_FILE", str(config))
-    environment.delenv("AWS_DEFAULT_REGION")
-    assert Aws(profile="ann").region == "ap-south-2"
+class MetadataService(BaseHTTPRequestHandler):
+    """The instance metadata service of an instance in Stockholm."""
+
+    def do_PUT(self) -> None:
+        self._answer(b"token")
+
+    def do_GET(self) -> None:
+        self._answer(b"eu-north-1a")
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Keep quiet."""
+
+
+def test_on_an_instance_its_own_region_is_the_last_resort(environment: pytest.MonkeyPatch) -> None:
+    for name in (*REGIONS, "AWS_EC2_METADATA_DISABLED"):
+        environment.delenv(name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), MetadataService) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        environment.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+        assert Aws().region == "eu-north-1"
+        server.shutdown()
+
+
+def test_a_certificate_that_is_not_trusted_names_the_variable_for_one(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), MetadataService) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        Thread(target=server.serve_forever, daemon=True).start()
+        environment.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.server_port}")
+        ec2 = Aws(attempts=1).client("ec2")
+        with (
+            pytest.raises(AwsProblem, match=r"127\.0\.0\.1 .*set AWS_CA_BUNDLE"),
+            calling("ec2:Describe", ec2),
+        ):
+            ec2.describe_instances()
+        server.shutdown()
 
 
 def test_a_profile_that_is_not_there_is_named(environment: pytest.MonkeyPatch) -> None:
-    environment.delenv("AWS_DEFAULT_REGION")
+    for name in REGIONS:
+        environment.delenv(name)
     with pytest.raises(AwsProblem, match="'prdo'") as problem:
         Aws(profile="prdo")
     assert problem.value.kind is ProblemKind.PROFILE

@@ -1,6 +1,12 @@
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from string import Formatter
 from typing import Any
 
 import pytest
+from botocore import exceptions as sdk
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -21,7 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from enigap.aws.errors import AwsProblem, ProblemKind, calling, problem_of
+from enigap.aws.errors import EXPLAINED, AwsProblem, ProblemKind, calling, problem_of
 
 ACTION = "cloudwatch:GetMetricData"
 TOKEN = "FwoGZXIvYXdzEBYaDHsecretsessiontoken"
@@ -52,7 +58,7 @@ SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
         ProblemKind.CREDENTIALS,
         (
             f"AWS does not accept these credentials for {CALL} (InvalidClientTokenId): check the access key, "
-            "the session token, and that the account has this region switched on."
+            "the session token, this machine's clock, and that the account has this region switched on."
         ),
     ),
     "clock": (
@@ -128,10 +134,7 @@ SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
     "no region": (
         NoRegionError(),
         ProblemKind.REGION,
-        (
-            f"There is no AWS region to ask ({CALL}): give one, set AWS_DEFAULT_REGION, "
-            "or put one into the profile."
-        ),
+        (f"There is no AWS region to ask ({CALL}): give one, set AWS_REGION, or put one into the profile."),
     ),
     "wrong region": (
         InvalidRegionError(region_name="eu west 1"),
@@ -148,6 +151,86 @@ def test_a_problem_is_one_sentence_that_names_what_to_do(
     problem = problem_of(error, ACTION, "eu-west-1")
     assert str(problem) == sentence
     assert problem.kind is kind
+
+
+def every_class() -> list[type[BotoCoreError]]:
+    def below(one: type[BotoCoreError]) -> Iterator[type[BotoCoreError]]:
+        for each in one.__subclasses__():
+            if each.__module__ == "botocore.exceptions":
+                yield each
+            yield from below(each)
+
+    return sorted(set(below(BotoCoreError)), key=lambda each: each.__name__)
+
+
+def made_of(kind: type[BotoCoreError]) -> BotoCoreError:
+    """An exception of the class, with a word for each of the fields of its message."""
+    fields = {name: "word" for _, name, _, _ in Formatter().parse(kind.fmt) if name}
+    more: dict[str, object] = {"last_response": {}} if kind is sdk.WaiterError else {}
+    return kind(**fields, **more)
+
+
+@pytest.mark.parametrize("kind", every_class())
+def test_every_class_of_the_sdks_exceptions_has_its_sentence_on_purpose(kind: type[BotoCoreError]) -> None:
+    (explain, *_) = [make for classes, make in EXPLAINED if issubclass(kind, classes)]
+    said = str(problem_of(made_of(kind), ACTION, "eu-west-1"))
+    assert said == str(explain(made_of(kind), CALL))
+    assert re.fullmatch(r"[^\n]+: [^\n]+\.", said)
+
+
+@pytest.mark.parametrize("named", [each for classes, _ in EXPLAINED for each in classes])
+def test_no_row_of_the_sentences_is_hidden_by_one_before_it(named: type[Exception]) -> None:
+    first = next(classes for classes, _ in EXPLAINED if issubclass(named, classes))
+    assert named in first
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (sdk.SSOTokenLoadError(error_msg="no"), "sign in again with `aws sso login`."),
+        (sdk.LoginRefreshRequired(), "sign in again with `aws login`."),
+        (sdk.LoginTokenLoadError(error_msg="no"), "sign in again with `aws login`."),
+        (
+            sdk.LoginInsufficientPermissions(),
+            "by the policy SignInLocalDevelopmentAccess, and run `aws login`",
+        ),
+        (sdk.MissingDependencyException(msg="no"), "`pip install 'enigap[login]'`"),
+        (sdk.RefreshWithMFAUnsupportedError(), "type the code that the device shows then."),
+        (sdk.InvalidRetryModeError(provided_retry_mode="fast", valid_modes="standard"), '"mode": "fast"'),
+        (
+            sdk.SSLError(endpoint_url="https://a.b/", error="[SSL: CERTIFICATE_VERIFY_FAILED]"),
+            "set AWS_CA_BUNDLE",
+        ),
+        (sdk.SSLError(endpoint_url="https://a.b/", error="certificate is not yet valid"), "clock by NTP"),
+        (sdk.SSLError(endpoint_url="https://a.b/", error="WRONG_VERSION_NUMBER"), "AWS_ENDPOINT_URL"),
+        (sdk.HTTPClientError(error=FileNotFoundError("ca.pem")), "AWS_CA_BUNDLE names a file"),
+        (sdk.HTTPClientError(error=ValueError("odd")), "run it again."),
+        (
+            answered("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code."),
+            "run it again with the next code.",
+        ),
+        (answered("AccessDenied", "no", operation="AssumeRole"), "and them in the role's trust policy."),
+        (
+            answered("AccessDenied", "no", operation="AssumeRoleWithWebIdentity"),
+            "in the role's trust policy, to the subject and audience of this token.",
+        ),
+        (answered("ForbiddenException", "No access", operation="GetRoleCredentials"), "sso_role_name"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_a_remedy_is_the_right_one(error: Exception, remedy: str) -> None:
+    assert remedy in str(problem_of(error, ACTION, "eu-west-1"))
+
+
+@pytest.mark.parametrize("code", ["AuthFailure", "SignatureDoesNotMatch", "RequestExpired"])
+@pytest.mark.parametrize(("off", "kind"), [(timedelta(minutes=9), ProblemKind.CLOCK), (timedelta(0), None)])
+def test_a_clock_that_is_off_is_named_where_a_signature_fails(
+    code: str, off: timedelta, kind: ProblemKind | None
+) -> None:
+    refused = answered(code, "AWS was not able to validate the provided access credentials", 401)
+    refused.response["ResponseMetadata"]["HTTPHeaders"] = {"date": format_datetime(datetime.now(UTC) - off)}
+    problem = problem_of(refused, ACTION, "eu-west-1")
+    assert (problem.kind is ProblemKind.CLOCK) is (kind is ProblemKind.CLOCK)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_settings_that_cannot_be(
 # --- who asks, and where ---
 
 
-NOBODY = "There are no usable AWS credentials for ec2"
+NOBODY = "There are no usable AWS credentials for sign-in in eu-west-1"
 SIGN_IN = "sign in (`aws sso login` or `aws configure`), or name a profile."
 
 
@@ -101,7 +101,7 @@ SIGN_IN = "sign in (`aws sso login` or `aws configure`), or name a profile."
     [
         (
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
-            f"{NOBODY}:DescribeInstances in eu-west-1 (NoCredentialsError): {SIGN_IN}",
+            f"{NOBODY} (NoCredentialsError): {SIGN_IN}",
         ),
         ({"AWS_SECRET_ACCESS_KEY": None}, f"{NOBODY} (PartialCredentialsError): {SIGN_IN}"),
         ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "There is no AWS region to ask: give one"),

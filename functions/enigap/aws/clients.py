@@ -13,6 +13,7 @@ Three optimisations save CPU time for large clusters. The adapters work with unm
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from datetime import datetime
@@ -22,8 +23,10 @@ from xml.etree import ElementTree as ET
 import boto3.session
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from botocore.utils import IMDSRegionProvider
 
-from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, no_region, one_line
+from enigap.aws.signing_in import get_credentials
 
 DEFAULT_PARALLELISM: Final = 6
 """Concurrent calls of one client."""
@@ -40,8 +43,8 @@ _READ_SECONDS: Final = 60
 class Aws:
     """The clients of one profile and region, each created once.
 
-    Raises AwsProblem if profile, region, configuration or endpoint are invalid. Credentials are looked up at
-    the first call. Clients are thread-safe; creating them is not.
+    Raises AwsProblem if profile, region, configuration or endpoint are invalid. Credentials are got by
+    `sign_in`, or else at the first call. Clients are thread-safe; creating them is not.
     """
 
     sleep = staticmethod(time.sleep)
@@ -59,14 +62,17 @@ class Aws:
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
-            self._session = boto3.session.Session(profile_name=profile, region_name=region)
+            self._session = _session(profile, region)
             self.region = str(self._session.region_name or "")
         if not self.region:
-            raise AwsProblem(
-                ProblemKind.REGION,
-                "There is no AWS region to ask",
-                "give one, set AWS_DEFAULT_REGION, or put one into the profile",
-            )
+            raise no_region()
+
+    def sign_in(self) -> None:
+        """Get the credentials now: it may ask for an MFA code or run a program that asks for a password.
+
+        Commands call it before they draw anything on the terminal. Raises AwsProblem.
+        """
+        get_credentials(self._session)
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service, such as "logs"."""
@@ -78,7 +84,13 @@ class Aws:
         try:
             with calling(service):
                 client: Any = self._session.client(service, config=self._config(service))
-        except ValueError as error:  # raised by botocore if the endpoint is no URL
+        except ValueError as error:
+            if "endpoint" not in str(error):
+                raise AwsProblem(
+                    ProblemKind.PROFILE,
+                    f"The SDK refuses the AWS configuration ({one_line(str(error))})",
+                    "correct the profile, or the environment variable that has this value",
+                ) from None
             raise AwsProblem(
                 ProblemKind.UNREACHABLE,
                 f"The endpoint set for {service} is no URL",
@@ -105,6 +117,21 @@ class Aws:
             # Validating 500 queries a call takes a fifth of the time of reading; they are built in one place.
             parameter_validation=service != "cloudwatch",
         )
+
+
+def _session(profile: str | None, region: str | None) -> boto3.session.Session:
+    """A session in the region that the `aws` command would ask.
+
+    That is the given one, or that of AWS_REGION, AWS_DEFAULT_REGION, the profile or, last, of the instance
+    this runs on. Of these boto3 does not know AWS_REGION, which the CDK and the other SDKs read, nor the
+    instance.
+    """
+    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+    session = boto3.session.Session(profile_name=profile, region_name=region)
+    if session.region_name:
+        return session
+    of_instance = IMDSRegionProvider(session._session).provide()  # noqa: SLF001 - boto3 has no name for it
+    return boto3.session.Session(profile_name=profile, region_name=of_instance) if of_instance else session
 
 
 def _write_queries_as_they_are(

@@ -7,35 +7,16 @@ cannot contain a secret: a signature error, for example, repeats the signed requ
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConfigNotFound,
-    ConfigParseError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    HTTPClientError,
-    InvalidRegionError,
-    LoginError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    ProxyConnectionError,
-    SSLError,
-    SSOError,
-    TokenRetrievalError,
-    UnknownEndpointError,
-)
+from botocore import exceptions as sdk
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 
@@ -110,14 +91,25 @@ def problem_of(error: Exception, action: str, region: str = "") -> AwsProblem:
     """The AwsProblem for an error of the SDK."""
     if isinstance(error, ClientError):
         # The SDK may call another service, such as STS, for credentials first; then name that action.
-        if str(error.operation_name).startswith("AssumeRole"):
-            action = f"sts:{error.operation_name}"
+        operation = str(error.operation_name)
+        if service := _FOR_CREDENTIALS.get(operation):
+            action = f"{service}:{operation}"
         return _answered(error.response, _call(action, region))
     call = _call(action, region)
-    for classes, make in _UNANSWERED:
+    for classes, make in EXPLAINED:
         if isinstance(error, classes):
             return make(error, call)
     return AwsProblem(ProblemKind.FAILED, f"{call} failed ({type(error).__name__})", "run it again")
+
+
+_FOR_CREDENTIALS: Final = {
+    "AssumeRole": "sts",
+    "AssumeRoleWithWebIdentity": "sts",
+    "CreateOAuth2Token": "signin",
+    "CreateToken": "sso-oauth",
+    "GetRoleCredentials": "sso",
+}
+"""The operations that the SDK calls to get credentials, and their services."""
 
 
 def _call(action: str, region: str) -> str:
@@ -127,6 +119,7 @@ def _call(action: str, region: str) -> str:
 # --- AWS answered, with an error ---
 
 _SKEWED: Final = re.compile(r"signature (not yet current|expired)", re.IGNORECASE)
+_ONE_TIME_PASS_CODE: Final = re.compile(r"multi-?factor\s?authentication failed|tokenCode", re.IGNORECASE)
 _WHO: Final = re.compile(r"User: arn:[\w-]+:\w+::\d*:([\w+=,.@:/-]+)")
 
 _DENIED: Final = frozenset(
@@ -135,6 +128,7 @@ _DENIED: Final = frozenset(
         "AccessDeniedException",
         "AuthorizationError",
         "AuthorizationErrorException",
+        "ForbiddenException",
         "NotAuthorized",
         "UnauthorizedException",
         "UnauthorizedOperation",
@@ -155,6 +149,22 @@ _REJECTED: Final = frozenset(
         "UnrecognizedClientException",
     }
 )
+_EXPIRED: Final = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+)
+
+_CLOCK_MAY_BE_OFF_SECONDS: Final = 240
+"""AWS accepts signatures that are up to 5 minutes old, some services up to 15."""
+
+
+def _clock_is_off(response: Mapping[str, Any]) -> bool:
+    """Whether this machine's clock disagrees with the time in AWS's answer."""
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        answered_at = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (TypeError, ValueError):
+        return False
+    return abs(answered_at - time.time()) > _CLOCK_MAY_BE_OFF_SECONDS
 
 
 class _Explanation(NamedTuple):
@@ -167,7 +177,7 @@ class _Explanation(NamedTuple):
 _EXPLANATIONS: Final = (
     _Explanation(
         ProblemKind.EXPIRED,
-        frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}),
+        _EXPIRED,
         "The AWS credentials expired ({call})",
         "sign in again (`aws sso login`, or new keys in the environment) and run it again",
     ),
@@ -175,7 +185,8 @@ _EXPLANATIONS: Final = (
         ProblemKind.CREDENTIALS,
         _REJECTED,
         "AWS does not accept these credentials for {call} ({code})",
-        "check the access key, the session token, and that the account has this region switched on",
+        "check the access key, the session token, this machine's clock, and that the account has this region "
+        "switched on",
     ),
     _Explanation(
         ProblemKind.THROTTLED,
@@ -209,9 +220,15 @@ _EXPLANATIONS: Final = (
 def _answered(response: Mapping[str, Any], call: str) -> AwsProblem:
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    if _ONE_TIME_PASS_CODE.search(message):
+        what = f"AWS did not accept the MFA code for {call}"
+        return AwsProblem(ProblemKind.CREDENTIALS, what, "run it again with the next code", code=code)
     if code in _DENIED:
         return _denied(code, message, call)
-    if code == "RequestTimeTooSkewed" or (code in _REJECTED and _SKEWED.search(message)):
+    is_signed_wrong = code in _REJECTED or code in _EXPIRED
+    if code == "RequestTimeTooSkewed" or (
+        is_signed_wrong and (_SKEWED.search(message) or _clock_is_off(response))
+    ):
         what = f"AWS refused {call} because this machine's clock is wrong"
         return AwsProblem(ProblemKind.CLOCK, what, "set it by NTP and run it again", code=code)
     for known in _EXPLANATIONS:
@@ -234,8 +251,18 @@ def _denied(code: str, message: str, call: str) -> AwsProblem:
     if "explicit deny" in message:
         remedy = "a policy denies it outright, often the organization's; have it make an exception"
     else:
-        remedy = f"allow {action} in the policy of these credentials"
+        remedy = _REMEDIES_OF_A_SIGN_IN.get(action) or f"allow {action} in the policy of these credentials"
     return AwsProblem(ProblemKind.DENIED, what, remedy, code=code)
+
+
+_REMEDIES_OF_A_SIGN_IN: Final = {
+    "sts:AssumeRole": "allow sts:AssumeRole in the policy of these credentials, and them in the role's trust "
+    "policy",
+    "sts:AssumeRoleWithWebIdentity": "allow sts:AssumeRoleWithWebIdentity in the role's trust policy, to the "
+    "subject and audience of this token",
+    "sso:GetRoleCredentials": "check sso_account_id and sso_role_name in the profile, which IAM Identity "
+    "Center has to assign to you",
+}
 
 
 def one_line(text: str, most: int = 160) -> str:
@@ -257,28 +284,68 @@ def _no_credentials(error: Exception, call: str) -> AwsProblem:
     )
 
 
-def _sign_in_again(error: Exception, call: str) -> AwsProblem:
+def _sign_in_again_by(command: str) -> _Explain:
+    def explain(error: Exception, call: str) -> AwsProblem:
+        return AwsProblem(
+            ProblemKind.EXPIRED,
+            f"The AWS sign-in is missing or over ({call}, {type(error).__name__})",
+            f"sign in again with `{command}`",
+        )
+
+    return explain
+
+
+def _no_permission_to_log_in(_: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.DENIED,
+        f"AWS denied signin:CreateOAuth2Token ({call})",
+        "allow it, for instance by the policy SignInLocalDevelopmentAccess, and run `aws login` again",
+    )
+
+
+def _code_needed_again(_: Exception, call: str) -> AwsProblem:
     return AwsProblem(
         ProblemKind.EXPIRED,
-        f"The AWS sign-in is missing or over ({call}, {type(error).__name__})",
-        "sign in again with `aws sso login` or `aws login`",
+        f"The MFA session is over ({call})",
+        "run it again and type the code that the device shows then",
+    )
+
+
+def _crt_is_missing(_: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.CREDENTIALS,
+        f"The profile was made by `aws login`, which needs the package awscrt ({call})",
+        "install it beside enigap with `pip install 'enigap[login]'`, or `pip install 'botocore[crt]'`",
     )
 
 
 def _no_region(_: Exception, call: str) -> AwsProblem:
+    return no_region(f" ({call})")
+
+
+def no_region(detail: str = "") -> AwsProblem:
+    """The problem that neither arguments nor environment nor profile name a region."""
     return AwsProblem(
         ProblemKind.REGION,
-        f"There is no AWS region to ask ({call})",
-        "give one, set AWS_DEFAULT_REGION, or put one into the profile",
+        f"There is no AWS region to ask{detail}",
+        "give one, set AWS_REGION, or put one into the profile",
     )
 
 
-def _wrong_region(error: InvalidRegionError | UnknownEndpointError, call: str) -> AwsProblem:
+def _wrong_region(error: BotoCoreError, call: str) -> AwsProblem:
     name = error.kwargs.get("region_name", "")
     return AwsProblem(ProblemKind.REGION, f"{name!r} is no AWS region ({call})", "give one such as eu-west-1")
 
 
-def _no_profile(error: ProfileNotFound, _: str) -> AwsProblem:
+def _no_endpoint(error: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.REGION,
+        f"The SDK knows no endpoint for {call} ({type(error).__name__})",
+        "check the region, and the settings for FIPS, dual-stack and account-based endpoints",
+    )
+
+
+def _no_profile(error: BotoCoreError, _: str) -> AwsProblem:
     return AwsProblem(
         ProblemKind.PROFILE,
         f"There is no AWS profile {error.kwargs.get('profile', '')!r}",
@@ -286,7 +353,7 @@ def _no_profile(error: ProfileNotFound, _: str) -> AwsProblem:
     )
 
 
-def _bad_config(error: ConfigParseError | ConfigNotFound, _: str) -> AwsProblem:
+def _bad_file(error: BotoCoreError, _: str) -> AwsProblem:
     return AwsProblem(
         ProblemKind.PROFILE,
         f"The AWS configuration {error.kwargs.get('path', '')} cannot be read",
@@ -294,17 +361,58 @@ def _bad_config(error: ConfigParseError | ConfigNotFound, _: str) -> AwsProblem:
     )
 
 
-def _unreachable(error: BotoCoreError, call: str) -> AwsProblem:
+def _bad_setting(error: Exception, _: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.PROFILE,
+        f"The SDK refuses the AWS configuration ({type(error).__name__}: {one_line(str(error), 300)})",
+        "correct the profile, or the environment variable of that name",
+    )
+
+
+def _host(error: BotoCoreError) -> str:
     endpoint = error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url") or ""
-    host = urlsplit(str(endpoint)).hostname or "AWS"
+    return urlsplit(str(endpoint)).hostname or "AWS"
+
+
+def _unreachable(error: BotoCoreError, call: str) -> AwsProblem:
     return AwsProblem(
         ProblemKind.UNREACHABLE,
-        f"{host} cannot be reached for {call} ({type(error).__name__})",
+        f"{_host(error)} cannot be reached for {call} ({type(error).__name__})",
         "check the region's name, the network, the proxy and AWS_ENDPOINT_URL",
     )
 
 
-def _no_answer(error: Exception, call: str) -> AwsProblem:
+def _no_metadata(error: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.UNREACHABLE,
+        f"The metadata service of the instance or container gave no answer for {call} "
+        f"({type(error).__name__})",
+        "check AWS_EC2_METADATA_SERVICE_ENDPOINT, or name a profile",
+    )
+
+
+def _untrusted(error: BotoCoreError, call: str) -> AwsProblem:
+    said = str(error.kwargs.get("error", ""))
+    if "certificate has expired" in said or "not yet valid" in said:
+        remedy = "set this machine's clock by NTP; if it is right, the certificate is to be renewed"
+    elif "CERTIFICATE_VERIFY_FAILED" in said:
+        remedy = "set AWS_CA_BUNDLE to a file with the certificates of your organization's proxy"
+    else:
+        remedy = (
+            "check that AWS_ENDPOINT_URL and the proxy speak https, and that AWS_CA_BUNDLE names a "
+            "file with the certificates of your organization"
+        )
+    kind = ProblemKind.CLOCK if "clock" in remedy else ProblemKind.UNREACHABLE
+    return AwsProblem(kind, f"No trusted connection to {_host(error)} for {call} (SSLError)", remedy)
+
+
+def _no_answer(error: BotoCoreError, call: str) -> AwsProblem:
+    if isinstance(error.kwargs.get("error"), OSError):
+        return AwsProblem(
+            ProblemKind.UNREACHABLE,
+            f"No connection could be made for {call} ({type(error).__name__})",
+            "check that AWS_CA_BUNDLE names a file of certificates, and the network",
+        )
     return AwsProblem(
         ProblemKind.FAILED, f"AWS did not answer {call} ({type(error).__name__})", "run it again"
     )
@@ -318,21 +426,113 @@ def _unreadable_answer(_: Exception, call: str) -> AwsProblem:
     )
 
 
-def _wrong_request(error: ParamValidationError, call: str) -> AwsProblem:
-    report = one_line(str(error.kwargs.get("report", "")))
+def _wrong_request(error: BotoCoreError, call: str) -> AwsProblem:
+    report = one_line(str(error.kwargs.get("report") or error))
     return AwsProblem(ProblemKind.REFUSED, f"{call} cannot be asked that ({report})", "check what was given")
 
 
-# First match wins.
-_UNANSWERED: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], _Explain], ...]] = (
-    ((SSOError, LoginError, TokenRetrievalError, NoAuthTokenError), _sign_in_again),
-    ((NoCredentialsError, PartialCredentialsError, CredentialRetrievalError), _no_credentials),
-    (NoRegionError, _no_region),
-    ((InvalidRegionError, UnknownEndpointError), _wrong_region),
-    (ProfileNotFound, _no_profile),
-    ((ConfigParseError, ConfigNotFound), _bad_config),
-    ((EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError, SSLError), _unreachable),
-    (HTTPClientError, _no_answer),
-    (ResponseParserError, _unreadable_answer),
-    (ParamValidationError, _wrong_request),
+def _sdk_is_damaged(error: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.FAILED,
+        f"The AWS SDK lacks something for {call} ({type(error).__name__})",
+        "install enigap again in an environment of its own",
+    )
+
+
+def _not_ours(error: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.FAILED,
+        f"The AWS SDK failed at {call} ({type(error).__name__})",
+        "report this sentence as a bug of enigap",
+    )
+
+
+EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
+    ((sdk.LoginInsufficientPermissions,), _no_permission_to_log_in),
+    ((sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError), _sign_in_again_by("aws sso login")),
+    ((sdk.LoginError,), _sign_in_again_by("aws login")),
+    ((sdk.RefreshWithMFAUnsupportedError,), _code_needed_again),
+    (
+        (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError),
+        _no_credentials,
+    ),
+    ((sdk.MissingDependencyException,), _crt_is_missing),
+    ((sdk.NoRegionError,), _no_region),
+    (
+        (
+            sdk.InvalidRegionError,
+            sdk.UnknownRegionError,
+            sdk.UnknownEndpointError,
+            sdk.UnknownFIPSEndpointError,
+        ),
+        _wrong_region,
+    ),
+    (
+        (sdk.BaseEndpointResolverError, sdk.EndpointProviderError, sdk.ServiceNotInRegionError),
+        _no_endpoint,
+    ),
+    ((sdk.ProfileNotFound,), _no_profile),
+    ((sdk.ConfigParseError, sdk.ConfigNotFound), _bad_file),
+    (
+        (
+            sdk.InvalidConfigError,
+            sdk.InvalidChecksumConfigError,
+            sdk.InvalidDefaultsMode,
+            sdk.InvalidEndpointConfigurationError,
+            sdk.InvalidEndpointDiscoveryConfigurationError,
+            sdk.InvalidHostLabelError,
+            sdk.InvalidIMDSEndpointError,
+            sdk.InvalidIMDSEndpointModeError,
+            sdk.InvalidProxiesConfigError,
+            sdk.InvalidRetryConfigurationError,
+            sdk.InvalidS3AddressingStyleError,
+            sdk.InvalidS3UsEast1RegionalEndpointConfigError,
+            sdk.InvalidSTSRegionalEndpointsConfigError,
+            sdk.UnknownCredentialError,
+            sdk.UnknownSignatureVersionError,
+            sdk.UnknownTokenProviderError,
+            sdk.UnsupportedSignatureVersionError,
+        ),
+        _bad_setting,
+    ),
+    ((sdk.SSLError,), _untrusted),
+    ((sdk.MetadataRetrievalError,), _no_metadata),
+    ((sdk.ConnectionError,), _unreachable),
+    ((sdk.HTTPClientError, sdk.IncompleteReadError, sdk.CapacityNotAvailableError), _no_answer),
+    ((ResponseParserError, sdk.ChecksumError, sdk.FlexibleChecksumError), _unreadable_answer),
+    ((sdk.ParamValidationError, sdk.ValidationError), _wrong_request),
+    (
+        (
+            sdk.ApiVersionNotFoundError,
+            sdk.DataNotFoundError,
+            sdk.MD5UnavailableError,
+            sdk.UnknownServiceStyle,
+            sdk.UnsupportedServiceProtocolsError,
+        ),
+        _sdk_is_damaged,
+    ),
+    (
+        # Of calls that enigap does not make: S3, waiters, paginators, stubs, streams.
+        (
+            sdk.AwsChunkedWrapperError,
+            sdk.InvalidDNSNameError,
+            sdk.InvalidExpressionError,
+            sdk.MissingParametersError,
+            sdk.OperationNotPageableError,
+            sdk.PaginationError,
+            sdk.StubResponseError,
+            sdk.UnknownClientMethodError,
+            sdk.UnseekableStreamError,
+            sdk.UnsupportedOutpostResourceError,
+            sdk.UnsupportedS3AccesspointConfigurationError,
+            sdk.UnsupportedS3ArnError,
+            sdk.UnsupportedS3ConfigurationError,
+            sdk.UnsupportedS3ControlArnError,
+            sdk.UnsupportedS3ControlConfigurationError,
+            sdk.WaiterConfigError,
+            sdk.WaiterError,
+        ),
+        _not_ours,
+    ),
 )
+"""The sentence for each class of the SDK's exceptions and its subclasses; the first match wins."""

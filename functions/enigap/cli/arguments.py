@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from enigap.aws.clients import Aws
 from enigap.cli.deployed import deployed
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import FetchSpan, Window
@@ -117,7 +118,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def settings_from(path: Path | None, profile: str | None, region: str | None) -> Settings:
+def settings_from(path: Path | None, aws: Aws) -> Settings:
     """The settings in a cdk.json, or those of the deployed enigap, or the defaults.
 
     Raises UsageError, SettingsError and, when reading the deployed settings, AwsProblem.
@@ -125,7 +126,7 @@ def settings_from(path: Path | None, profile: str | None, region: str | None) ->
     if path is None:
         return Settings()
     if path == AS_DEPLOYED:
-        return deployed(profile, region, datetime.now(UTC)).settings()
+        return deployed(aws, datetime.now(UTC)).settings()
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

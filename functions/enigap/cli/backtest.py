@@ -73,11 +73,12 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: 1 if there would have been an incident; 2 if nothing could be judged; 0 if all was well.
     """
-    settings = settings_from(settings_file, profile, region)
+    aws = Aws(profile=profile, region=region)
+    settings = settings_from(settings_file, aws)
     settings = replace(settings, clusters=tuple(cluster or settings.clusters), evidence=evidence)
     now = datetime.now(UTC)
     past = Past.of(days, window_at(at, now, settings.rules()), settings, now)
-    aws = Aws(profile=profile, region=region)
+    aws.sign_in()
     with progress() as say:
         found = found_clusters(aws, settings, say)
         of = sources(aws, settings)

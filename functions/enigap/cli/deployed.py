@@ -25,8 +25,8 @@ class Deployed:
         return Settings.from_env(deployment.environment(self.aws.client("lambda"), self.stack))
 
 
-def deployed(profile: str | None, region: str | None, now: datetime) -> Deployed:
+def deployed(aws: Aws, now: datetime) -> Deployed:
     """The enigap deployed in a region. Raises AwsProblem."""
-    aws = Aws(profile=profile, region=region)
+    aws.sign_in()
     stack = deployment.find(aws.client("cloudformation"), aws.region)
     return Deployed(aws, stack, StateTable(aws.client("dynamodb"), stack.state_table, now=now))

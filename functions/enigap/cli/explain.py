@@ -66,9 +66,10 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: the same as `enigap check`.
     """
-    settings = settings_from(settings_file, profile, region)
-    window = window_at(at, datetime.now(UTC), settings.rules())
     aws = Aws(profile=profile, region=region)
+    settings = settings_from(settings_file, aws)
+    window = window_at(at, datetime.now(UTC), settings.rules())
+    aws.sign_in()
     with progress() as say:
         say(f"looking for {instance_id} in {aws.region}")
         node, cluster = _node(aws, settings, instance_id)

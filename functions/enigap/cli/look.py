@@ -52,14 +52,15 @@ def look(
     shows_all: bool = False,
 ) -> Look:
     """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
-    settings = settings_from(settings_file, profile, region)
+    aws = Aws(profile=profile, region=region)
+    settings = settings_from(settings_file, aws)
     settings = replace(
         settings,
         clusters=tuple(cluster or settings.clusters),
         evidence=evidence.policy if evidence else _at_once(settings.evidence),
     )
     window = window_at(at, datetime.now(UTC), settings.rules())
-    aws = Aws(profile=profile, region=region)
+    aws.sign_in()
     with progress() as say:
         found = found_clusters(aws, settings, say)
         reports = [_report(aws, settings, one, window, say, shows_all=shows_all) for one in found.clusters]

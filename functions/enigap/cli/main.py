@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -20,6 +23,8 @@ from enigap.gc_pause import collect_seldom
 from enigap.settings import SettingsError
 
 EXIT_COULD_NOT_TELL = 2
+TRACEBACK = "ENIGAP_TRACEBACK"
+"""The environment variable with which an unexpected error prints its traceback."""
 EXIT_INTERRUPTED = 130
 
 _SENTENCES: tuple[type[Exception], ...] = (AwsProblem, UsageError, SettingsError, StateUnreadableError)
@@ -92,12 +97,26 @@ def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...]
     except NobodyReadsError:
         stop_writing()
         sys.exit(EXIT_COULD_NOT_TELL)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        stop_writing()
-        _fail(f"The output cannot be written ({error.strerror or error}): make room, or send it elsewhere.")
+    except Exception as error:  # noqa: BLE001 - uncaught, Python exits with 1: "a node is unexplained"
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            stop_writing()
+            _fail(
+                f"The output cannot be written ({error.strerror or error}): make room, or send it elsewhere."
+            )
+        if TRACEBACK in os.environ:
+            traceback.print_exc()
+        # Its text is not quoted: it may hold anything, secrets included.
+        _fail(
+            f"enigap itself failed ({type(error).__name__}{_place_of(error)}): report it as a bug, with what "
+            f"{TRACEBACK}=1 prints in front of this."
+        )
     sys.exit(code or 0)
+
+
+def _place_of(error: Exception) -> str:
+    """The module and line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from enigap.aws.clients import Aws
 from enigap.aws.deployment import Subscription, subscriptions
 from enigap.aws.topic import Topic
 from enigap.cli.arguments import Profile, Region, UsageError
@@ -32,7 +33,7 @@ def command(
     if not test:
         raise UsageError("There is only the test message to send: say `enigap notify --test`.")
     now = datetime.now(UTC)
-    it = deployed(profile, region, now)
+    it = deployed(Aws(profile=profile, region=region), now)
     settings = it.settings()
     window = Window.newest_settled(now, settings.settle)
     topic = Topic(

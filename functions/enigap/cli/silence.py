@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from enigap.aws.clients import Aws
 from enigap.aws.state_table import StateTable
 from enigap.cli.arguments import Profile, Region, UsageError, options
 from enigap.cli.deployed import deployed
@@ -44,7 +45,8 @@ def command(
     if not why.strip():
         raise UsageError("--why is empty: say why, for whoever finds it muted.")
     silence = Silence(target.strip(), until, why.strip())
-    states, screen, shown = deployed(profile, region, now).states, Screen(), printable(silence.target)
+    it = deployed(Aws(profile=profile, region=region), now)
+    states, screen, shown = it.states, Screen(), printable(silence.target)
     if until == now:
         if all(each.target != silence.target for each in states.silences()):
             raise UsageError(f"There is no silence of {shown!r}: `enigap status` lists those there are.")

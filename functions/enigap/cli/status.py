@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
+from enigap.aws.clients import Aws
 from enigap.aws.deployment import Subscription, subscriptions
 from enigap.cli.arguments import Format, Output, Profile, Region
 from enigap.cli.deployed import Deployed, deployed
@@ -54,10 +55,11 @@ def command(region: Region = None, profile: Profile = None, output: Output = For
 
     Exit status: 1 if an incident is open; 2 if the pipeline itself has a problem; 0 if all is well.
     """
+    aws, now = Aws(profile=profile, region=region), datetime.now(UTC)
+    aws.sign_in()
     with progress() as step:
         step("reading the deployed state")
-        now = datetime.now(UTC)
-        status = _status(deployed(profile, region, now), now)
+        status = _status(deployed(aws, now), now)
     if output is Format.JSON:
         write(document(status))
     else:
