@@ -61,6 +61,7 @@ def sources(
             pace=Pace(calls, sleep=aws.sleep),
             sleep=aws.sleep,
             out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
+            name_pods=True,
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )

@@ -111,7 +111,9 @@ def _refuse_what_aws_refuses(request: Mapping[str, Any]) -> None:
 
 
 _TERM: Final = r'\$\.(\w+) = "([^"]+)"'
-_PATTERN: Final = re.compile(rf'\{{ \$\.Type = "NodeNet"(?: && \({_TERM}(?: \|\| {_TERM})*\))? \}}')
+_PATTERN: Final = re.compile(
+    rf'\{{ \$\.Type = "(?:NodeNet(?:" && \({_TERM}(?: \|\| {_TERM})*\)|")|PodNet"|Pod") \}}'
+)
 
 
 def _own_time(event: Event) -> int:
@@ -124,7 +126,7 @@ def _matches(pattern: str, message: str) -> bool:
         event = json.loads(message)
     except (ValueError, RecursionError):
         return True  # AWS would leave it out; here it gets through, so that it can be tested
-    if not isinstance(event, dict) or event.get("Type") != "NodeNet":
+    (_, kind), *alternatives = re.findall(_TERM, pattern)
+    if not isinstance(event, dict) or event.get("Type") != kind:
         return False
-    _, *alternatives = re.findall(_TERM, pattern)
     return not alternatives or any(fnmatchcase(str(event.get(name)), value) for name, value in alternatives)

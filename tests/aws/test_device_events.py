@@ -15,6 +15,7 @@ from enigap.aws.device_events import (
     Odd,
     nodes_per_batch,
     read_event,
+    read_pod,
 )
 from enigap.aws.pace import Pace
 from enigap.core.counting.devices import Classifier
@@ -26,6 +27,7 @@ from enigap.core.counting.evidence import (
     NoEvidence,
 )
 from enigap.core.counting.node import Node
+from enigap.core.counting.pods import PodSample, digits_of
 from enigap.core.counting.window import FetchSpan, Window
 from tests.aws.fake_logs import FakeLogs, error
 from tests.aws.worlds import SPAN, milliseconds, node, node_net, nodes, without
@@ -253,9 +255,25 @@ def test_nonsense_is_malformed_and_never_a_crash(message: str) -> None:
     assert read_event(message, node(1)) is Odd.MALFORMED
 
 
-@pytest.mark.parametrize("field", ["InstanceId", "ClusterName", "interface", "Timestamp"])
+@pytest.mark.parametrize("field", ["ClusterName", "interface", "Timestamp"])
 def test_an_event_without_what_tells_whose_it_is_is_malformed(field: str) -> None:
     assert read_event(json.dumps(without(node_net(node(1), AT), field)), node(1)) is Odd.MALFORMED
+
+
+@pytest.mark.parametrize("instance_id", [None, ""], ids=["absent", "empty"])
+def test_an_event_that_lacks_nothing_but_an_instance_id_is_no_garbage(instance_id: str | None) -> None:
+    event = without(node_net(node(1), AT), "InstanceId", "InstanceType", "AutoScalingGroupName")
+    event |= {} if instance_id is None else {"InstanceId": instance_id}
+    assert read_event(json.dumps(event), node(1)) is Odd.ANONYMOUS
+    assert read_event(json.dumps(event | {"interface": 7}), node(1)) is Odd.MALFORMED
+    assert read_event(json.dumps(event | {"ClusterName": "other"}), node(1)) is Odd.FOREIGN
+
+
+def test_events_without_an_instance_id_prove_nothing_and_are_counted() -> None:
+    of = node(1)
+    logs = FakeLogs()
+    logs.put(GROUP, str(of.node_name), [without(node_net(of, AT), "InstanceId")] * 3)
+    assert events_of(logs, of) == DeviceEvents((), anonymous=3)
 
 
 anything = st.recursive(
@@ -330,22 +348,21 @@ def test_a_missing_stream_is_that_nodes_alone() -> None:
         DeviceEvents,
     ]
     assert answers[node(2).instance_id] == MissingEvidence(
-        NoEvidence.STREAM_MISSING, f"{GROUP} has no log stream {node(2).node_name}"
+        NoEvidence.STREAM_MISSING,
+        f"{GROUP} has no log stream {node(2).node_name} and no device events with its instance id",
     )
 
 
-def test_a_node_without_a_name_cannot_be_looked_up_and_is_told_so() -> None:
+@pytest.mark.parametrize("name", [None, "", "a:b", "a*", "x" * 513])
+def test_a_node_that_no_stream_can_be_named_after_is_looked_for_by_its_instance_id(name: str | None) -> None:
+    of = Node("prod", "i-0aaa", name)
     logs = logs_of(node(1))
-    assert missing(logs, node(2, series=False)).why is NoEvidence.STREAM_MISSING
-    assert not logs.requests
-
-
-@pytest.mark.parametrize("name", ["", "a:b", "a*", "x" * 513])
-def test_a_name_that_no_stream_can_have_is_not_asked_for(name: str) -> None:
-    logs = FakeLogs()
-    answer = missing(logs, Node("prod", "i-0aaa", name))
+    answer = missing(logs, of)
     assert answer.why is NoEvidence.STREAM_MISSING
-    assert not logs.requests
+    assert answer.detail.endswith("no device events with its instance id")
+    assert batches(logs) == [0]
+    logs.put(GROUP, "agents", [node_net(of, AT, NodeName="?")])
+    assert events_of(logs, of).samples == (sample(AT, "eth0"),)
 
 
 @pytest.mark.parametrize("cluster", ["a b", "a:*", "prod\n", "pröd", "x" * 500])
@@ -550,6 +567,47 @@ def test_a_node_without_a_stream_of_its_name_is_found_by_its_instance_id() -> No
     assert last["filterPattern"] == f'{{ $.Type = "NodeNet" && ($.InstanceId = "{lost.instance_id}") }}'
 
 
+@pytest.mark.parametrize(
+    "stream", ["instanceTelemetry/{name}", "{id}", "{name}.agent", "nodes/{id}/performance", "prod-{name}"]
+)
+def test_one_node_found_by_its_instance_id_tells_how_the_others_streams_are_called(stream: str) -> None:
+    of = nodes(40)
+    logs = FakeLogs()
+    for each in of:
+        name = stream.format(name=each.node_name, id=each.instance_id)
+        logs.put(GROUP, name, [node_net(each, AT), node_net(each, AT, "eni1a2b3c4d5e6")])
+    answers = enis(logs, *of)
+    assert {answers[each.instance_id] for each in of} == {
+        DeviceEvents((sample(AT, "eth0"),), scope=DeviceScope.ENI)
+    }
+    assert batches(logs).count(0) == 1
+
+
+def test_a_stream_of_the_nodes_name_that_holds_something_else_hides_no_events() -> None:
+    of = node(1)
+    logs = FakeLogs()
+    logs.put(GROUP, str(of.node_name), [node_net(of, AT, Type="Container")])
+    logs.put(GROUP, f"instanceTelemetry/{of.node_name}", [node_net(of, AT)])
+    assert events_of(logs, of).samples == (sample(AT, "eth0"),)
+
+
+def test_the_events_of_all_nodes_in_one_stream_are_found_a_few_nodes_at_a_time() -> None:
+    of = nodes(30)
+    logs = FakeLogs()
+    for each in of:
+        logs.put(GROUP, "otel-stream", [node_net(each, AT)])
+    answers = enis(logs, *of)
+    assert all(isinstance(answers[each.instance_id], DeviceEvents) for each in of)
+    assert batches(logs).count(0) <= 5
+
+
+def test_one_clusters_nodes_are_not_looked_for_by_instance_id_without_end() -> None:
+    logs = logs_of(node(500))
+    answers = enis(logs, *nodes(300))
+    assert batches(logs).count(0) <= 5
+    assert all(isinstance(answer, MissingEvidence) for answer in answers.values())
+
+
 def test_by_instance_id_no_more_nodes_are_looked_for_than_fit() -> None:
     logs = logs_of(node(99))
     enis(logs, *nodes(60))
@@ -565,6 +623,115 @@ def test_the_log_group_is_not_read_to_its_end_for_a_missing_stream() -> None:
     assert isinstance(answer, MissingEvidence)
     assert answer.why is NoEvidence.STREAM_MISSING
     assert len(logs.requests) == 1 + 5
+
+
+# --- pods ---
+
+
+POD = {"Namespace": "prod", "PodName": "web", "kubernetes": {"pod_name": "web-df44f855f-ts4q2"}}
+DEVICE = f"eni{digits_of('prod', 'web-df44f855f-ts4q2')}"
+LATE = SPAN.end - MINUTE
+
+
+def pod_net(of: Node, **more: Any) -> dict[str, Any]:
+    """A PodNet event as the agent writes it, as far as it is read."""
+    return {
+        "Type": "PodNet",
+        "ClusterName": of.cluster,
+        "InstanceId": of.instance_id,
+        "Timestamp": str(milliseconds(LATE)),
+        "interface": "eth0",
+        "pod_interface_network_rx_bytes": 500.0,
+        "pod_interface_network_tx_bytes": 1000.0,
+    } | (POD | more)
+
+
+def with_pods(*events: dict[str, Any], of: Node | None = None) -> FakeLogs:
+    of = of or node(1)
+    logs = FakeLogs()
+    logs.put(GROUP, str(of.node_name), [node_net(of, LATE, "ens5"), node_net(of, LATE, DEVICE), *events])
+    return logs
+
+
+def pods_of(logs: FakeLogs, **more: Any) -> tuple[PodSample, ...]:
+    answer = read(logs, node(1), name_pods=True, **more)[node(1).instance_id]
+    assert isinstance(answer, DeviceEvents), answer
+    assert len(answer.samples) == 2
+    return answer.pods
+
+
+def test_pods_events_of_the_same_stream_say_which_pods_there_are() -> None:
+    logs = with_pods(pod_net(node(1)))
+    assert pods_of(logs) == (PodSample("prod", "web-df44f855f-ts4q2", "eth0", 500.0, 1000.0),)
+    assert [request["filterPattern"] for request in logs.requests] == [
+        '{ $.Type = "NodeNet" }',
+        '{ $.Type = "PodNet" }',
+    ]
+
+
+def test_without_the_pods_interfaces_their_other_events_name_them() -> None:
+    event = without(pod_net(node(1), Type="Pod"), "interface", "pod_interface_network_rx_bytes")
+    assert pods_of(with_pods(without(event, "pod_interface_network_tx_bytes"))) == (
+        PodSample("prod", "web-df44f855f-ts4q2"),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"InstanceId": "i-0bbb"},
+        {"InstanceId": None},
+        {"ClusterName": "other"},
+        {"Namespace": None},
+        {"Namespace": "a/b"},
+        {"kubernetes": {"pod_name": "web\x1b[31m"}},
+        {"kubernetes": {"pod_name": "web|*bold*"}},
+        {"kubernetes": {"pod_name": "x" * 300}},
+        {"kubernetes": {"pod_name": 7}},
+        {"interface": 7},
+        {"pod_interface_network_rx_bytes": "many"},
+    ],
+    ids=str,
+)
+def test_no_other_nodes_pod_and_nothing_that_kubernetes_cannot_have_called_one_is_taken(
+    change: dict[str, Any],
+) -> None:
+    assert pods_of(with_pods(pod_net(node(1), **change))) == ()
+
+
+@given(st.text() | anything.map(json.dumps))
+def test_no_message_at_all_makes_reading_a_pod_fail(message: str) -> None:
+    assert read_pod(message, node(1)) is None
+
+
+def test_pods_are_asked_for_last_and_are_missed_without_harm() -> None:
+    logs = with_pods(pod_net(node(1)))
+    logs.faults.append(
+        lambda request: (
+            error("InvalidParameterException", "no") if "Pod" in request["filterPattern"] else None
+        )
+    )
+    assert pods_of(logs) == ()
+    size = len(json.dumps(node_net(node(1), LATE, "ens5")))
+    logs = with_pods(pod_net(node(1)))
+    assert pods_of(logs, budget=Budget(message_characters=size)) == ()
+    assert len(logs.requests) == 1
+
+
+def test_where_no_node_has_pods_events_they_are_not_asked_for_node_by_node() -> None:
+    logs = FakeLogs()
+    for each in nodes(50):
+        logs.put(GROUP, str(each.node_name), [node_net(each, LATE, DEVICE)])
+    read(logs, *nodes(50), name_pods=True)
+    assert len([each for each in logs.requests if "Pod" in each["filterPattern"]]) == 2
+
+
+@pytest.mark.parametrize("scope", [DeviceScope.ENI, DeviceScope.ALL])
+def test_a_node_without_a_pods_device_is_not_asked_for_its_pods(scope: DeviceScope) -> None:
+    logs = FakeLogs()
+    logs.put(GROUP, str(node(1).node_name), [node_net(node(1), LATE, "ens5"), pod_net(node(1))])
+    read(logs, node(1), name_pods=True, scope=scope)
+    assert len(logs.requests) == 1
 
 
 # --- pace ---

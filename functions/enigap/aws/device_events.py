@@ -8,8 +8,12 @@ taken for what a stranger says: it is read strictly or counted as malformed.
 One FilterLogEvents call reads the streams of several nodes, about as many as fill a page of 1 MB: a dozen
 nodes where only the ENI devices are asked for, one node where all of its devices are.
 
-* A stream that is missing makes AWS refuse the whole call. The batch is halved until the stream is found,
-  and its node is looked for by instance id, in one request over the whole log group.
+* A stream that is missing makes AWS refuse the whole call. The batch is halved until the stream is found.
+* Agents can be told other names for their streams, such as `instanceTelemetry/{NodeName}`. So nodes without a
+  stream of their name, or without an event in it, are looked for by instance id in the whole log group, a few
+  in one request; how their streams are called then tells where the others' events are.
+* Once all devices of the nodes have been read, the events of their pods (`PodNet`, or else `Pod`) in the last
+  window name the pods, as far as the budget reaches. Evidence does not depend on them.
 * A throttled call is made again after a pause.
 * A batch that the budget ends (time, pages, characters) leaves all its nodes `budget_spent`: part of the
   events proves nothing.
@@ -24,7 +28,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, unique
 from threading import Lock
@@ -43,7 +47,8 @@ from enigap.core.counting.evidence import (
     NoEvidence,
 )
 from enigap.core.counting.node import Node
-from enigap.core.counting.window import MINUTE, FetchSpan
+from enigap.core.counting.pods import PodSample, digits_in
+from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
 
 ACTIONS: Final = (
     Statement(
@@ -75,8 +80,14 @@ _LONG_SCAN_PAGES: Final = 10
 _EXTRA_CALLS: Final = 14
 """How many more calls a batch may take to find the streams that are missing: one of a hundred takes 14."""
 _NODES_BY_INSTANCE_ID: Final = 20
+_REQUESTS_BY_INSTANCE_ID: Final = 5
 _PAGES_BY_INSTANCE_ID: Final = 5
-"""For one request over the whole log group, which AWS may have to scan from end to end."""
+"""For each request over the whole log group, which AWS may have to scan from end to end."""
+_PODS_PER_NODE: Final = 40
+_POD_NET_BYTES: Final = 1_500
+"""Assumed, to fill about a page; each pod writes such an event a minute."""
+_POD_PAGES: Final = 6
+"""For one batch. Some pods' names are better than none."""
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 
 # CloudWatch Logs takes no larger event.
@@ -120,8 +131,10 @@ class ContainerInsightsDevices:
         budget: Budget | None = None,
         out_of_time: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
+        name_pods: bool = False,
     ) -> None:
         self._classifier = classifier
+        self._name_pods = name_pods
         self._parallelism = parallelism
         self._calls = _Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
 
@@ -141,8 +154,11 @@ class ContainerInsightsDevices:
         question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
         spending = _Spending()
         for cluster, of_cluster in clusters.items():
-            reading = _Reading(_LogGroup(cluster, self._calls, spending, question), of_cluster)
-            answers |= reading.answers(self._parallelism)
+            group = _LogGroup(cluster, self._calls, spending, question)
+            of_group = _Reading(group, of_cluster).answers(self._parallelism)
+            if scope is DeviceScope.ALL and self._name_pods:
+                of_group |= _with_pods(group, of_cluster, of_group)
+            answers |= of_group
         return answers
 
 
@@ -165,21 +181,20 @@ def nodes_per_batch(length: timedelta, scope: DeviceScope) -> int:
 
 
 def _cannot_be_asked(node: Node) -> MissingEvidence | None:
-    """Why a node has no log stream to ask about, if so."""
+    """Why there is no log group to ask about a node, if so."""
     if not _LOG_GROUP_NAME.fullmatch(log_group(node.cluster)):
         detail = "the cluster's name cannot be part of a log group's name"
         return MissingEvidence(NoEvidence.LOG_GROUP_MISSING, detail)
-    if node.node_name is None:
-        detail = "Container Insights has no series of this node that would name its log stream"
-        return MissingEvidence(NoEvidence.STREAM_MISSING, detail)
-    if not _STREAM_NAME.fullmatch(node.node_name):
-        return MissingEvidence(NoEvidence.STREAM_MISSING, "no log stream can have this node's name")
     return None
 
 
 # As CloudWatch Logs has them: CreateLogGroup, CreateLogStream.
 _LOG_GROUP_NAME: Final = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
 _STREAM_NAME: Final = re.compile(r"[^:*]{1,512}")
+
+# Placeholders in how streams are called; no stream has such a character in its name.
+_NODE_NAME: Final = "*N"
+_INSTANCE_ID: Final = "*I"
 
 
 # --- what is asked for ---
@@ -219,6 +234,10 @@ class _Question:
         )
 
 
+def _by_ids(nodes: Sequence[Node]) -> str:
+    return _one_of("InstanceId", [node.instance_id for node in nodes])
+
+
 def _one_of(name: str, values: Sequence[str]) -> str:
     alternatives = " || ".join(f'$.{name} = "{value}"' for value in values)
     return f"{{ {_NODE_NET} && ({alternatives}) }}"
@@ -232,21 +251,59 @@ class _Reading:
 
     def __init__(self, group: _LogGroup, nodes: Sequence[Node]) -> None:
         self._group = group
-        self._waiting = deque(nodes)
+        self._nodes = nodes
+        self._waiting = deque(node for node in nodes if group.stream_of(node))
         self._size = group.question.nodes_per_batch
         self._lock = Lock()
         self._answers: Answers = {}
-        self._missing: list[Node] = []
 
     def answers(self, parallelism: int) -> Answers:
         """What there is of each node."""
         # A log group that is missing or denied shows with the first batch, and is not asked again.
-        self._read(self._next_batch())
+        if batch := self._next_batch():
+            self._read(batch)
+        self._work_all(parallelism)
+        self._look_elsewhere(parallelism)
+        return {node.instance_id: self._answers[node.instance_id] for node in self._nodes}
+
+    def _look_elsewhere(self, parallelism: int) -> None:
+        """Nodes without an event in the stream of their name: by instance id, then by how streams are
+        called."""
+        left = self._nowhere()
+        for _ in range(_REQUESTS_BY_INSTANCE_ID):
+            asked = self._group.few_enough(left)
+            if not asked:
+                break
+            found = self._group.by_instance_id(asked)
+            self._keep(found)
+            left = [node for node in left if node not in asked]
+            if not found:
+                break  # as good as none of the others has events elsewhere, or the budget is spent
+            if self._group.learn_streams(asked):
+                self._waiting.extend(left)
+                self._work_all(parallelism)
+                left = [node for node in self._nowhere() if node in left]
+        for node in self._nodes:
+            self._answers.setdefault(node.instance_id, self._group.nowhere(node))
+
+    def _nowhere(self) -> list[Node]:
+        """The nodes of which nothing was found, in the order they were given."""
+        return [
+            node
+            for node in self._nodes
+            if _is_nothing(self._answers.get(node.instance_id)) and not self._group.has_events_of(node)
+        ]
+
+    def _keep(self, answers: Answers) -> None:
+        """Add what was found; it does not replace events by none."""
+        for key, answer in answers.items():
+            if key not in self._answers or not _is_nothing(answer):
+                self._answers[key] = answer
+
+    def _work_all(self, parallelism: int) -> None:
         with ThreadPoolExecutor(parallelism) as pool:
             for worker in [pool.submit(self._work) for _ in range(parallelism)]:
                 worker.result()
-        self._answers |= self._group.by_instance_id(self._missing)
-        return self._answers
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -266,13 +323,16 @@ class _Reading:
             calls_left -= 1
             with self._lock:
                 if answers is not None:
-                    self._answers |= answers
-                elif calls_left < 0 or len(part) == 1:
-                    self._missing += part
-                else:
+                    self._keep(answers)
+                elif calls_left >= 0 and len(part) > 1:
                     parts += (part[: len(part) // 2], part[len(part) // 2 :])
                 if pages > _LONG_SCAN_PAGES:
                     self._size = max(1, len(batch) // 2)
+
+
+def _is_nothing(answer: Answer | None) -> bool:
+    """Whether it says nothing about the node's devices, and events elsewhere would."""
+    return answer is None or (isinstance(answer, DeviceEvents) and not answer.samples)
 
 
 class _StreamMissingError(Exception):
@@ -295,59 +355,131 @@ class _LogGroup:
         self._name = log_group(cluster)
         self._calls, self._spending = calls, spending
         self._closed: MissingEvidence | None = None
+        self._streams: dict[str, str] = {}
+        self._form = _NODE_NAME
+        self._is_searched = False
+
+    def stream_of(self, node: Node) -> str | None:
+        """The name of a node's log stream: where its events were found, or what it should be."""
+        found = self._streams.get(node.instance_id) or self._form.replace(_INSTANCE_ID, node.instance_id)
+        if _NODE_NAME in found:
+            if node.node_name is None:
+                return None
+            found = found.replace(_NODE_NAME, node.node_name)
+        return found if _STREAM_NAME.fullmatch(found) else None
+
+    def has_events_of(self, node: Node) -> bool:
+        """Whether events of the node were found, be it of devices that were not asked for."""
+        return node.instance_id in self._streams
+
+    def learn_streams(self, nodes: Sequence[Node]) -> bool:
+        """Take the form of the streams that nodes' events were found in for that of all; whether it is
+        another."""
+        forms = {
+            self._streams[node.instance_id]
+            .replace(node.instance_id, _INSTANCE_ID)
+            .replace(node.node_name or node.instance_id, _NODE_NAME)
+            for node in nodes
+            if node.instance_id in self._streams
+        }
+        told = sorted(form for form in forms if _NODE_NAME in form or _INSTANCE_ID in form)
+        if not told or told[0] == self._form:
+            return False
+        self._form = told[0]
+        return True
 
     def by_stream(self, nodes: Sequence[Node]) -> tuple[Answers | None, int]:
         """What the nodes' streams hold, None if one of them is missing; and how many pages it took."""
-        streams: dict[str, list[Node]] = {}
-        for node in nodes:
-            streams.setdefault(str(node.node_name), []).append(node)
         found = {node.instance_id: _Found(node, self.question) for node in nodes}
-        # AWS names each event's stream; of a single one it goes without saying.
-        unnamed = nodes if len(streams) == 1 else ()
         pages = 0
         try:
-            request = {"logStreamNames": list(streams), "filterPattern": self.question.pattern}
-            for page in self._pages(request, self._calls.budget.pages_per_batch):
+            pattern, most = self.question.pattern, self._calls.budget.pages_per_batch
+            for events in self._of_streams(nodes, pattern, (self.question.start, self.question.end), most):
                 pages += 1
-                for event in page:
-                    for node in streams.get(event.get("logStreamName", ""), unnamed):
-                        found[node.instance_id].add(event["message"])
+                for node, message in events:
+                    if found[node.instance_id].add(message):
+                        self._streams[node.instance_id] = str(self.stream_of(node))
         except _StreamMissingError:
             return None, pages
         except _EndedError as ended:
             return {node.instance_id: ended.missing for node in nodes}, pages
         return {key: one.events() for key, one in found.items()}, pages
 
-    def by_instance_id(self, nodes: Sequence[Node]) -> Answers:
-        """What one request over all streams finds of nodes that have no stream of their name."""
-        answers: Answers = {node.instance_id: self._stream_missing(node) for node in nodes}
+    def _of_streams(
+        self, nodes: Sequence[Node], pattern: str, between: tuple[datetime, datetime], most: int
+    ) -> Iterator[Iterator[tuple[Node, str]]]:
+        """Page by page the messages in the nodes' streams, each with the node whose stream it is in."""
+        streams: dict[str, list[Node]] = {}
+        for node in nodes:
+            if stream := self.stream_of(node):
+                streams.setdefault(stream, []).append(node)
+        # AWS names each event's stream; of a single one it goes without saying.
+        unnamed = nodes if len(streams) == 1 else ()
+        request = {"logStreamNames": list(streams), "filterPattern": pattern}
+        for page in self._pages(request, most, between):
+            yield (
+                (node, event["message"])
+                for event in page
+                for node in streams.get(event.get("logStreamName", ""), unnamed)
+            )
+
+    def few_enough(self, nodes: Sequence[Node]) -> list[Node]:
+        """The first of the nodes, as many as one request by instance id can be about."""
         asked = list(nodes[:_NODES_BY_INSTANCE_ID])
-        while len(pattern := _one_of("InstanceId", [n.instance_id for n in asked])) > PATTERN_CHARACTERS:
+        while asked and len(_by_ids(asked)) > PATTERN_CHARACTERS:
             asked.pop()
-        if not asked:
-            return answers
-        found = [_Found(node, self.question) for node in asked]
+        return asked
+
+    def by_instance_id(self, nodes: Sequence[Node]) -> Answers:
+        """What one request over all streams finds of nodes; only those that it finds."""
+        found = [_Found(node, self.question) for node in nodes]
         try:
-            for page in self._pages({"filterPattern": pattern}, _PAGES_BY_INSTANCE_ID):
+            request = {"filterPattern": _by_ids(nodes)}
+            between = (self.question.start, self.question.end)
+            for page in self._pages(request, _PAGES_BY_INSTANCE_ID, between):
                 for event in page:
                     for one in found:
-                        if one.node.instance_id in event["message"]:
-                            one.add(event["message"])
+                        if one.node.instance_id in event["message"] and one.add(event["message"]):
+                            self._streams[one.node.instance_id] = event.get("logStreamName", "")
+            self._is_searched = True
         except (_EndedError, _StreamMissingError):
-            return answers
-        return answers | {one.node.instance_id: one.events() for one in found if one.samples}
+            return {}
+        return {one.node.instance_id: one.events() for one in found if one.samples}
 
-    def _stream_missing(self, node: Node) -> MissingEvidence:
-        return MissingEvidence(NoEvidence.STREAM_MISSING, f"{self._name} has no log stream {node.node_name}")
+    def pods(self, nodes: Sequence[Node], kind: str, length: timedelta) -> dict[str, list[PodSample]]:
+        """What events of this type say about the nodes' pods, by instance id, as far as they could be
+        read."""
+        found: dict[str, list[PodSample]] = {node.instance_id: [] for node in nodes}
+        between = (self.question.end - length, self.question.end)
+        try:
+            for events in self._of_streams(nodes, f'{{ $.Type = "{kind}" }}', between, _POD_PAGES):
+                for node, message in events:
+                    if pod := read_pod(message, node):
+                        found[node.instance_id].append(pod)
+        except (_EndedError, _StreamMissingError):
+            pass
+        return found
 
-    def _pages(self, request: Mapping[str, Any], most: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+    def nowhere(self, node: Node) -> MissingEvidence:
+        """Why there is nothing about a node that has no log stream."""
+        if self._closed:
+            return self._closed
+        stream = self.stream_of(node)
+        what = f"no log stream {stream}" if stream else "no log stream that could be this node's"
+        if self._is_searched:
+            what += " and no device events with its instance id"
+        return MissingEvidence(NoEvidence.STREAM_MISSING, f"{self._name} has {what}")
+
+    def _pages(
+        self, request: Mapping[str, Any], most: int, between: tuple[datetime, datetime]
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
         """The events page by page, to the last. Raises _StreamMissingError or _EndedError if it is not
         reached.
         """
         request = {
             "logGroupName": self._name,
-            "startTime": _milliseconds(self.question.start),
-            "endTime": _milliseconds(self.question.end),
+            "startTime": _milliseconds(between[0]),
+            "endTime": _milliseconds(between[1]),
             "limit": _EVENTS_PER_PAGE,
             **request,
         }
@@ -388,16 +520,56 @@ class _Found:
         self.samples: list[DeviceSample] = []
         self._odd: Counter[Odd] = Counter()
 
-    def add(self, message: str) -> None:
+    def add(self, message: str) -> bool:
+        """Whether the event is of this node, be it of a device that was not asked for."""
         event = read_event(message, self.node)
         if isinstance(event, Odd):
             self._odd[event] += 1
-        elif self._question.is_about(event):
+            return False
+        if self._question.is_about(event):
             self.samples.append(event)
+        return True
 
     def events(self) -> DeviceEvents:
         odd, scope = self._odd, self._question.scope
-        return DeviceEvents(tuple(self.samples), odd[Odd.FOREIGN], odd[Odd.MALFORMED], scope)
+        return DeviceEvents(
+            tuple(self.samples), odd[Odd.FOREIGN], odd[Odd.MALFORMED], scope, odd[Odd.ANONYMOUS]
+        )
+
+
+# --- pods ---
+
+
+_POD_NET_LENGTH: Final = GRID + 2 * MARGIN
+_POD_LENGTH: Final = PERIOD + MARGIN
+"""Shorter, for these events are three times as large and there is one for each pod a minute."""
+
+
+def _with_pods(group: _LogGroup, nodes: Sequence[Node], answers: Answers) -> Answers:
+    """The answers of those nodes whose pods' events could be read, with them.
+
+    The agents of a cluster are configured alike: where the first few nodes have no events of a type, the
+    others are not asked for them.
+    """
+    named: Answers = {}
+    left = [node for node in nodes if _has_pods_devices(answers[node.instance_id])]
+    per_node = _POD_NET_BYTES * _PODS_PER_NODE * (_POD_NET_LENGTH / MINUTE)
+    size = max(1, int(_PAGE_BYTES / per_node))
+    for kind, length in (("PodNet", _POD_NET_LENGTH), ("Pod", _POD_LENGTH)):
+        for first in range(0, len(left), size):
+            found = group.pods(left[first : first + size], kind, length)
+            for key, pods in found.items():
+                events = answers[key]
+                if pods and isinstance(events, DeviceEvents):
+                    named[key] = replace(events, pods=tuple(pods))
+            if not named:
+                break
+        left = [] if named else left
+    return named
+
+
+def _has_pods_devices(answer: Answer) -> bool:
+    return isinstance(answer, DeviceEvents) and any(digits_in(sample.device) for sample in answer.samples)
 
 
 # --- calls ---
@@ -479,6 +651,9 @@ class Odd(Enum):
     OTHER = "other"
     """Of another type. AWS leaves these out by the filter pattern; emulators do not."""
     FOREIGN = "foreign"
+    ANONYMOUS = "anonymous"
+    """Without an instance id, and else as an agent of this cluster writes it: the agent asks the instance
+    metadata for the id, and does without where these are out of its reach."""
     MALFORMED = "malformed"
 
 
@@ -499,8 +674,15 @@ def _sample(event: object, node: Node) -> DeviceSample | Odd:
         raise TypeError("an event is a JSON object")
     if event.get("Type") != "NodeNet":
         return Odd.OTHER
-    if _text(event, "InstanceId") != node.instance_id or _text(event, "ClusterName") != node.cluster:
+    is_anonymous = event.get("InstanceId", "") == ""
+    instance_id = node.instance_id if is_anonymous else _text(event, "InstanceId")
+    if instance_id != node.instance_id or _text(event, "ClusterName") != node.cluster:
         return Odd.FOREIGN
+    sample = _device_sample(event)
+    return Odd.ANONYMOUS if is_anonymous else sample
+
+
+def _device_sample(event: Mapping[str, Any]) -> DeviceSample:
     return DeviceSample(
         _instant(event),
         # Empty when the agent could not read the devices; a device without a name is for `weigh` to pass
@@ -512,6 +694,46 @@ def _sample(event: object, node: Node) -> DeviceSample | Odd:
         _packets(event, "node_interface_network_tx_packets"),
         _packets(event, "node_interface_network_rx_dropped", "node_interface_network_tx_dropped"),
     )
+
+
+def read_pod(message: str, node: Node) -> PodSample | None:
+    """One `PodNet` or `Pod` event: what it says about a pod of this node, if it says so. Never raises."""
+    if len(message) > _LONGEST_MESSAGE_CHARACTERS:
+        return None
+    try:
+        event = json.loads(message)
+        return _pod_sample(event, node)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _pod_sample(event: object, node: Node) -> PodSample | None:
+    """Raises ValueError, TypeError or OverflowError for what no agent writes."""
+    if not isinstance(event, dict) or event.get("Type") not in {"PodNet", "Pod"}:
+        return None
+    if (event.get("InstanceId"), event.get("ClusterName")) != (node.instance_id, node.cluster):
+        return None
+    kubernetes = event.get("kubernetes")
+    about: Mapping[str, Any] = kubernetes if isinstance(kubernetes, dict) else {}
+    # PodName is what a pod's owner is called, `web`; of the pod itself it is `web-df44f855f-ts4q2`.
+    name = about.get("pod_name") or event.get("FullPodName") or event.get("PodName")
+    namespace = about.get("namespace_name") or event.get("Namespace")
+    if not (isinstance(name, str) and isinstance(namespace, str)):
+        return None
+    if not (_POD_NAME.fullmatch(name) and _NAMESPACE.fullmatch(namespace)):
+        return None
+    return PodSample(
+        namespace,
+        name,
+        _text(event, "interface") if "interface" in event else "",
+        _rate(event, "pod_interface_network_rx_bytes"),
+        _rate(event, "pod_interface_network_tx_bytes"),
+    )
+
+
+# As Kubernetes has them: a DNS subdomain and a DNS label.
+_POD_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def _text(event: Mapping[str, Any], field: str) -> str:

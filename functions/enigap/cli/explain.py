@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -40,12 +41,13 @@ from enigap.cli.look import exit_status
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
 from enigap.core.counting.devices import DeviceKind
-from enigap.core.counting.evidence import DeviceRates, Unusable
+from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
+from enigap.core.messages.talkers import conversations_in_words
 from enigap.core.messages.words import CAUSE_WORDS
 from enigap.core.text import printable
 from enigap.settings import Settings
@@ -163,18 +165,39 @@ def _devices(judgement: Judgement) -> RenderableType:
         return Text(f"No device events to show{because}.", "dim")
     table = Table(box=None, pad_edge=False)
     table.add_column("device")
+    names_pods = any(device.pod for device in evidence.devices)
+    if names_pods:
+        table.add_column("pod")
     table.add_column("kind", no_wrap=True)
     table.add_column("received", justify="right", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
+    blank = [""] if names_pods else []
     for device in evidence.devices:
-        table.add_row(one_line(device.device), _kind(device), rate(device.rx.middle), rate(device.tx.middle))
+        pod = [one_line(device.pod or "")] if names_pods else []
+        figures = (rate(device.rx.middle), rate(device.tx.middle))
+        table.add_row(one_line(device.device), *pod, _kind(device), *figures)
     if isinstance(evidence, Unusable):
         why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
-        return Group(table, why) if evidence.devices else why
+        return Group(table, *_pods(evidence), why) if evidence.devices else why
     table.add_section()
-    table.add_row("physical", "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle))
-    table.add_row("ENIs (EC2)", "", rate(judgement.eni_in), rate(judgement.eni_out))
-    return table
+    table.add_row(
+        "physical", *blank, "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle)
+    )
+    table.add_row("ENIs (EC2)", *blank, "", rate(judgement.eni_in), rate(judgement.eni_out))
+    return Group(table, *_pods(evidence))
+
+
+def _pods(evidence: Evidence | Unusable) -> Iterator[Text]:
+    """Who exchanged with whom, and whose figures are the node's."""
+    if told := conversations_in_words(evidence.devices):
+        yield Text(f"\n{'; '.join(told)}.")
+    if pods := evidence.host_network_pods:
+        shown = ", ".join(map(printable, pods[:_MOST_PODS]))
+        more = f" and {len(pods) - _MOST_PODS} more" if len(pods) > _MOST_PODS else ""
+        yield Text(f"\nOn the node's own network, in no figure of their own: {shown}{more}.", "dim")
+
+
+_MOST_PODS = 10
 
 
 KINDS = {

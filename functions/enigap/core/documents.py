@@ -86,6 +86,7 @@ def _evidence_document(evidence: Evidence | Unusable | None) -> Document | None:
         "physical_tx_bytes_per_second": _sum(device.tx for device in physical),
         "virtual_bytes_per_second": _sum(device.total for device in virtual),
         "devices": [_device_document(device) for device in evidence.devices],
+        "host_network_pods": list(evidence.host_network_pods),
     }
 
 
@@ -96,6 +97,8 @@ def _device_document(device: DeviceRates) -> Document:
         "class": device.kind.value,
         "rx_bytes_per_second": device.rx.middle.bytes_per_second,
         "tx_bytes_per_second": device.tx.middle.bytes_per_second,
+        "pod": device.pod,
+        "conversation_with": device.conversation_with,
     }
 
 

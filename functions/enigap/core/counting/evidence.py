@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 from enigap.core.counting.devices import Classifier, DeviceKind
+from enigap.core.counting.pods import PodSample
 from enigap.core.counting.reading import Run, runs_of, usable_number
 from enigap.core.counting.units import NOTHING, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, Window, floor_to
@@ -63,6 +64,10 @@ class DeviceEvents:
     malformed: int = 0
     """Events that could not be read."""
     scope: DeviceScope = DeviceScope.ALL
+    anonymous: int = 0
+    """Events without an instance id: the agent could not ask the instance metadata for it."""
+    pods: tuple[PodSample, ...] = ()
+    """What the pods' own events of the last window say, where all devices were asked for."""
 
     def within(self, start: datetime, end: datetime) -> tuple[DeviceSample, ...]:
         """The samples taken in [start, end)."""
@@ -96,6 +101,10 @@ class DeviceRates:
     kind: DeviceKind
     rx: RateSpan
     tx: RateSpan
+    pod: str | None = None
+    """`NAMESPACE/NAME`, where it is known; a name from the log."""
+    conversation_with: str | None = None
+    """The device that it exchanged its bytes with (`conversations`)."""
 
     @property
     def total(self) -> RateSpan:
@@ -109,6 +118,8 @@ class Evidence:
     periods: tuple[datetime, ...]
     devices: tuple[DeviceRates, ...]
     """Largest first."""
+    host_network_pods: tuple[str, ...] = ()
+    """Pods that count the node's own devices, `NAMESPACE/NAME`: their figures are the node's."""
 
     def of_kind(self, *kinds: DeviceKind) -> tuple[DeviceRates, ...]:
         return tuple(device for device in self.devices if device.kind in kinds)
@@ -146,6 +157,7 @@ class Unusable:
     why: str
     devices: tuple[DeviceRates, ...] = ()
     """What was seen all the same, for showing. Never for judging."""
+    host_network_pods: tuple[str, ...] = ()
 
 
 def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classifier) -> Evidence | Unusable:
@@ -362,6 +374,11 @@ def _names(devices: Iterable[str], most: int = 4) -> str:
 def _nothing_usable(events: DeviceEvents) -> str:
     if events.foreign:
         return f"all {events.foreign} events in its log stream belong to another node"
+    if events.anonymous:
+        return (
+            f"none of its {events.anonymous} events carries an instance id: the agent cannot reach the "
+            "instance metadata"
+        )
     if events.malformed:
         return f"none of its {events.malformed} events could be read"
     if events.samples:

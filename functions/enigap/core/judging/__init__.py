@@ -1,6 +1,6 @@
 """From one node's readings to a verdict with its reason, and from nodes to a cluster's report.
 
 Read `verdict` first: it has the words. Then `judge` (the verdict table, from top to bottom), `causes` (what
-is most likely behind an unexplained gap), `cluster` (the report on all nodes together) and `turns` (whose
-devices are looked at in which window).
+is most likely behind an unexplained gap), `who` (the pods behind the devices), `cluster` (the report on all
+nodes together) and `turns` (whose devices are looked at in which window).
 """

@@ -52,6 +52,7 @@ from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import Side, Signs, likely_cause
 from enigap.core.judging.verdict import Judgement, Reason, Verdict
+from enigap.core.judging.who import told_apart, with_pods_devices
 from enigap.core.text import percent
 
 ENOUGH_PERIODS: Final = 2
@@ -75,6 +76,8 @@ def judge(  # noqa: PLR0917 - in the order in which they become known
     if isinstance(readings, Unreadable):
         reason = Reason(readings.why, ", so this window could not be judged")
         return Judgement(node, window, Verdict.UNREADABLE, reason)
+    if isinstance(events, DeviceEvents):
+        rules = replace(rules, classifier=with_pods_devices(rules.classifier, events))
     case = _Case(node, readings, events, window, rules, history or History(history_of(readings)))
     judgement = next(judgement for row in _ROWS if (judgement := row(case)) is not None)
     if judgement.explained is not False:
@@ -394,9 +397,11 @@ class _Case:
         """What the devices did, for people to see, whether or not anything was compared."""
         if self.only_enis:
             return None  # what the others carried would read as nothing
-        if self.has_enough_periods or not isinstance(self.events, DeviceEvents):
-            return self.devices
-        return glance(self.events, self.window, self.rules.classifier)
+        if not isinstance(self.events, DeviceEvents):
+            return None
+        shown = self.devices if self.has_enough_periods else None
+        shown = shown or glance(self.events, self.window, self.rules.classifier)
+        return told_apart(shown, self.events, self.window, self.rules)
 
 
 _OUTCOMES: Final = {True: Outcome.EXPLAINED, False: Outcome.UNEXPLAINED, None: Outcome.OPEN}

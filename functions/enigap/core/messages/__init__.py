@@ -9,8 +9,9 @@ The JSON object is the contract (docs/schemas/notification-1.schema.json), and e
 of it alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them,
 and each rendering adds what its channel needs on top.
 
-Read `notification` first, then `words` (an incident in one paragraph), `letter` (what a message says, in
-which order) and `fitting`; last the renderings, `for_email`, `for_slack`, `for_amazon_q` and `for_sns`.
+Read `notification` first, then `words` (an incident in one paragraph), `talkers` (the pods that its traffic
+is of), `letter` (what a message says, in which order) and `fitting`; last the renderings, `for_email`,
+`for_slack`, `for_amazon_q` and `for_sns`.
 """
 
 from enigap.core.messages.for_amazon_q import amazon_q

@@ -14,6 +14,7 @@ from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, NodeFigures, Reason, Verdict
 from enigap.core.messages.fitting import beginning_and_end, lasting, name
+from enigap.core.messages.talkers import talkers
 from enigap.core.text import count, duration
 
 
@@ -146,7 +147,18 @@ def summary(news: News) -> str:
     words = None if incident.reason else words_for(incident.verdict, incident.cause)
     likely = f" Likely: {words.likely}." if words else ""
     muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
-    return f"{_who(incident)}: {_what(incident, span)}.{likely}{muted}{_unseen(news)}"
+    return f"{_who(incident)}: {_what(incident, span)}.{likely}{_talkers(incident)}{muted}{_unseen(news)}"
+
+
+_MOST_TALKERS: Final = 3
+
+
+def _talkers(incident: Incident) -> str:
+    """Of a single node whose devices were looked at: the pods that its traffic is mostly of."""
+    if incident.is_cluster_wide or not incident.nodes:
+        return ""
+    told = "; ".join(talkers(incident.nodes[0].evidence, _MOST_TALKERS))
+    return f" Largest talkers: {told}." if told else ""
 
 
 def _unseen(news: News) -> str:
