@@ -73,6 +73,20 @@ CLUSTERS: Final[Mapping[str, Cluster]] = {
 }
 
 
+class _LogsOfTheOthers:
+    """CloudWatch Logs that some agents do not write to, for they are down."""
+
+    def __init__(self, real: Any, silent: Sequence[str]) -> None:
+        self._real, self._silent = real, silent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def put_log_events(self, **request: Any) -> None:
+        if request["logStreamName"] not in self._silent:
+            self._real.put_log_events(**request)
+
+
 class Account:
     """What was played: instance ids by cluster and node name."""
 
@@ -114,6 +128,8 @@ class Account:
             if service == "logs" and cluster.series_name:
                 return Logs()
             real = self._client(service)
+            if service == "logs":
+                return _LogsOfTheOthers(real, cluster.os_silent)
             return CloudWatch(real) if service == "cloudwatch" else real
 
         return client

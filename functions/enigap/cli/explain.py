@@ -136,6 +136,10 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     console.print()
     console.print(_sides(judgement))
     console.print()
+    if judgement.evidence is not None:
+        for line in _pods(judgement.evidence):
+            console.print(line)
+            console.print()
     console.print(_devices(judgement))
     if words:
         console.print()
@@ -178,23 +182,23 @@ def _devices(judgement: Judgement) -> RenderableType:
         table.add_row(one_line(device.device), *pod, _kind(device), *figures)
     if isinstance(evidence, Unusable):
         why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
-        return Group(table, *_pods(evidence), why) if evidence.devices else why
+        return Group(table, why) if evidence.devices else why
     table.add_section()
     table.add_row(
         "physical", *blank, "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle)
     )
     table.add_row("ENIs (EC2)", *blank, "", rate(judgement.eni_in), rate(judgement.eni_out))
-    return Group(table, *_pods(evidence))
+    return table
 
 
 def _pods(evidence: Evidence | Unusable) -> Iterator[Text]:
     """Who exchanged with whom, and whose figures are the node's."""
     if told := conversations_in_words(evidence.devices):
-        yield Text(f"\n{'; '.join(told)}.")
+        yield Text(f"{'; '.join(told)}.")
     if pods := evidence.host_network_pods:
         shown = ", ".join(map(printable, pods[:_MOST_PODS]))
         more = f" and {len(pods) - _MOST_PODS} more" if len(pods) > _MOST_PODS else ""
-        yield Text(f"\nOn the node's own network, in no figure of their own: {shown}{more}.", "dim")
+        yield Text(f"On the node's own network, in no figure of their own: {shown}{more}.", "dim")
 
 
 _MOST_PODS = 10
