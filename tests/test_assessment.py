@@ -18,6 +18,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import MINUTE, FetchSpan
 from enigap.core.judging.cluster import ClusterReport, FindingKind
 from enigap.core.judging.verdict import Verdict
+from enigap.core.published import Metric, cluster_values
 from tests.fakes.readings import SPAN, WINDOW, events, steady, without_os
 
 RULES = Rules()
@@ -65,7 +66,7 @@ class FakeDevices:
         self.answers = {DeviceScope.ALL: answer, DeviceScope.ENI: answer}
         if isinstance(answer, DeviceEvents):
             enis = tuple(sample for sample in answer.samples if sample.device == "eth0")
-            self.answers[DeviceScope.ENI] = DeviceEvents(enis, scope=DeviceScope.ENI)
+            self.answers[DeviceScope.ENI] = replace(answer, samples=enis, scope=DeviceScope.ENI)
         self.asked: list[str] = []
         """By their ENI devices."""
         self.asked_for_all: list[str] = []
@@ -460,3 +461,67 @@ def test_followed_nodes_come_first_and_are_looked_at_for_long() -> None:
     assert devices.asked == ["i-c", "i-b"]
     hours = {name: (span.end - span.start) / timedelta(hours=1) for name, span in totals.histories_asked}
     assert hours == {"i-b": 1.0, "i-c": 6.0}
+
+
+# --- what nobody could look at ---
+
+
+@pytest.mark.parametrize("why", [NoEvidence.STREAM_MISSING, NoEvidence.DENIED, NoEvidence.BUDGET_SPENT])
+def test_an_explained_node_whose_devices_could_not_be_looked_at_says_so_and_counts_as_unverified(
+    why: NoEvidence,
+) -> None:
+    readings = {"i-a": AGREES, "i-b": POD_EDGE, "i-c": NOTHING}
+    devices = FakeDevices(MissingEvidence(why, "nobody may read them"))
+    report = assessed(readings, devices, evidence=EvidencePolicy.ALWAYS)
+    told = {r.newest.node.instance_id: r.newest.evidence_missing for r in report.nodes}
+    assert (told["i-a"], told["i-b"]) == ("nobody may read them",) * 2
+    assert report.not_looked_at == 2
+    assert dict(cluster_values(report))[Metric.NODES_UNVERIFIED] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (DeviceEvents(()), "it wrote no device events in this window"),
+        (
+            DeviceEvents((), anonymous=40),
+            "none of its 40 events carries an instance id: the agent cannot reach the instance metadata",
+        ),
+    ],
+)
+def test_devices_that_were_read_and_prove_nothing_count_as_well(answer: DeviceEvents, why: str) -> None:
+    report = assessed({"i-a": POD_EDGE}, FakeDevices(answer), evidence=EvidencePolicy.ALWAYS)
+    assert report.not_looked_at == 1
+    assert report.nodes[0].newest.evidence_missing == why
+
+
+@pytest.mark.parametrize(
+    "evidence", [policy for policy in EvidencePolicy if policy is not EvidencePolicy.ALWAYS]
+)
+def test_only_where_every_node_is_to_be_looked_at_is_one_missed(evidence: EvidencePolicy) -> None:
+    report = assessed({"i-a": AGREES}, evidence=evidence)
+    assert report.not_looked_at == 0
+
+
+def test_what_a_cluster_publishes_is_asked_before_its_add_on() -> None:
+    asked = []
+
+    def add_on(cluster: str) -> str:
+        asked.append(cluster)
+        return "the add-on is off"
+
+    for told, reason in (
+        ("it publishes without ids", "it publishes without ids"),
+        (None, "the add-on is off"),
+    ):
+        sources = Sources(
+            FakeTotals({"i-a": OS_SILENT}),
+            FakeDevices(),
+            why_not_collected=add_on,
+            why_not_read=lambda *_, told=told: told,
+        )
+        looking = Looking(EvidencePolicy.OFF, timedelta(hours=6), 1)
+        finding = assess("prod", [a_node("i-a")], WINDOW, RULES, sources, looking).finding
+        assert finding is not None
+        assert finding.reason.endswith(f"windows: {reason}.")
+    assert asked == ["prod"]

@@ -24,7 +24,7 @@ from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchS
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.judge import History, eni_tracks, judge
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
-from enigap.core.judging.verdict import Judgement, Verdict, wants_evidence
+from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
 
 
 class Totals(Protocol):
@@ -57,6 +57,8 @@ class Sources:
     devices: Devices
     why_not_collected: Callable[[str], str | None] = lambda _: None
     """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
+    why_not_read: Callable[[str, FetchSpan], str | None] = lambda _, __: None
+    """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
     run = _Run(window, rules, span, looking, stretch_of(len(nodes)))
     for node, readings in sources.totals.totals(nodes, span):
         run.add(node, readings)
-    finding = run.finding(cluster, sources.why_not_collected)
+    finding = run.finding(cluster, sources)
     if finding is None:
         run.look_at_devices(sources)
     listed = () if finding and finding.kind is FindingKind.NOT_COLLECTED else tuple(run.reports.values())
@@ -110,6 +112,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         listed,
         finding,
         node_count=len(nodes),
+        not_looked_at=run.not_looked_at,
         billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at,
     )
 
@@ -173,7 +176,7 @@ class _Run:
             return "only suspects' devices are looked at"
         return f"not its turn; looked at every {SHORT_CYCLE_WINDOWS * self.stretch * GRID // MINUTE} min"
 
-    def finding(self, cluster: str, why_not_collected: Callable[[str], str | None]) -> Finding | None:
+    def finding(self, cluster: str, sources: Sources) -> Finding | None:
         """What is wrong with the cluster as a whole, if anything is."""
         unreadable = [r.newest for r in self.reports.values() if r.newest.verdict is Verdict.UNREADABLE]
         if unreadable and len(unreadable) == len(self.reports):
@@ -183,12 +186,19 @@ class _Run:
         # One unreadable node could be the one that reports; one that has only just started proves nothing.
         if self.collecting or unreadable or not any(map(_is_settled, self.reports.values())):
             return None
-        why = why_not_collected(cluster) or _NOBODY_KNOWS
+        why = sources.why_not_read(cluster, self.span) or sources.why_not_collected(cluster) or _NOBODY_KNOWS
         windows = len(self.windows)
         return Finding(
             FindingKind.NOT_COLLECTED,
             f"No node of {cluster} has published node_network_total_bytes for {windows} windows: {why}.",
         )
+
+    @property
+    def not_looked_at(self) -> int:
+        """How many explained nodes nobody could look at, where every node was to be looked at."""
+        if self.looking.policy is not EvidencePolicy.ALWAYS:
+            return 0
+        return sum(is_taken_on_trust(report.newest) for report in self.reports.values())
 
     def look_at_devices(self, sources: Sources) -> None:
         """Judge nodes again with their devices; where there are none to see, the reason says why."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
-from enigap.aws import addon, device_events, discovery, metrics
+from enigap.aws import addon, cluster_series, device_events, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
 from enigap.aws.discovery import discover
@@ -62,6 +62,9 @@ def sources(
             sleep=aws.sleep,
             out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
             name_pods=True,
+        ),
+        why_not_read=lambda cluster, span: cluster_series.why_not_read(
+            aws.client("cloudwatch"), aws.client("logs"), cluster, span
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
     )

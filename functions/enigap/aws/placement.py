@@ -28,7 +28,7 @@ _OWNERSHIP: Final = ("owned", "shared")
 
 INSTANCE_ID: Final = re.compile(r"i-[0-9a-z]+")
 
-_FARGATE: Final = "fargate-"
+FARGATE: Final = "fargate-"
 
 # EC2 takes 200 values in all the filters of a call ("FilterLimitExceeded: The maximum number of filter values
 # specified on a single call is 200"), one of which says that instances must be running.
@@ -78,7 +78,7 @@ class Series(NamedTuple):
 
     @property
     def is_fargate(self) -> bool:
-        return self.node_name.startswith(_FARGATE)
+        return self.node_name.startswith(FARGATE)
 
     @property
     def is_on_ec2(self) -> bool:

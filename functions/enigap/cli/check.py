@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -41,7 +42,7 @@ from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport, surplus
-from enigap.core.judging.verdict import Judgement, meaning
+from enigap.core.judging.verdict import Judgement, is_taken_on_trust, meaning
 from enigap.core.text import count, printable
 
 
@@ -166,6 +167,7 @@ def _cluster(
     if any(judgement.explained for judgement in judgements):
         yield ""
         yield _legend(report, rules)
+    yield from _taken_on_trust(judgements)
 
 
 def _block(judgement: Judgement) -> RenderableType:
@@ -207,6 +209,21 @@ def _table(judgements: Sequence[Judgement]) -> Table:
     return table
 
 
+_MOST_REASONS = 3
+
+
+def _taken_on_trust(judgements: Sequence[Judgement]) -> Iterator[Text]:
+    """Why devices of explained nodes were not seen, the commonest reasons first."""
+    reasons = Counter(judgement.evidence_missing for judgement in judgements if is_taken_on_trust(judgement))
+    for number, (why, nodes) in enumerate(reasons.most_common()):
+        if number == _MOST_REASONS:
+            more = sum(reasons.values()) - sum(n for _, n in reasons.most_common(_MOST_REASONS))
+            yield Text(f"... and for other reasons of {count(more, 'explained node')}", "dim")
+            return
+        of = f"The devices of {count(nodes, 'explained node')} were not looked at or prove nothing"
+        yield Text(f"{of}: {printable(why or '', most=500)}", "dim")
+
+
 def _legend(report: ClusterReport, rules: Rules) -> Text:
     """The meanings of the explained verdicts of this cluster; the other nodes have a reason each."""
     rows = (f"{v.value}: {meaning(v, rules)}" for v in report.verdicts if v.explained)
@@ -225,5 +242,5 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
     judgements = [node.newest for report in reports for node in report.nodes]
     unseen = sum(judgement.evidence_missing is not None for judgement in judgements)
     if unseen:
-        text.append(f". The devices of {unseen:,} were not looked at")
+        text.append(f". The devices of {unseen:,} were not looked at or prove nothing")
     return text.append(f". CloudWatch bills {billed:,} metrics for this look.")

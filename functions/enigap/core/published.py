@@ -89,7 +89,12 @@ class Metric(Enum):
         "NodesUnexplained", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes whose gap counting does not explain."
     )
     NODES_UNVERIFIED = Published(
-        "NodesUnverified", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes whose gap no evidence could settle."
+        "NodesUnverified",
+        Scope.CLUSTER,
+        Unit.COUNT,
+        "Maximum",
+        "Nodes whose gap no evidence could settle; "
+        "where the devices of every node are to be looked at, those without usable evidence, too.",
     )
     NODES_SILENT = Published(
         "NodesSilent", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes of which one side reports nothing."
@@ -189,7 +194,7 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     compared = [judgement for judgement in judged if judgement.os is not None and judgement.eni is not None]
     yield Metric.NODES_JUDGED, report.nodes_judged
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
-    yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED)
+    yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED) + report.not_looked_at
     yield Metric.NODES_SILENT, report.count(Verdict.OS_SILENT, Verdict.ENI_SILENT)
     yield Metric.NODES_UNREADABLE, _nodes_unreadable(report)
     yield Metric.BILLED_METRICS, report.billed_metrics

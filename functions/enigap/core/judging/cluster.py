@@ -86,6 +86,9 @@ class ClusterReport:
     finding: Finding | None = None
     node_count: int = 0
     """How many nodes the cluster has, whether or not `nodes` lists them."""
+    not_looked_at: int = 0
+    """How many nodes their totals explain whose devices were to be looked at and could not be, or prove
+    nothing; with `evidence` other than `always` none is counted."""
     billed_metrics: int = 0
     """What reading them is billed for: three metrics for each node with a series, two for one without."""
 

@@ -324,7 +324,7 @@ class _Case:
             os=os_alone(self.readings, self.window) if alone else None,
             eni=eni_alone(self.readings, self.window) if alone else None,
             evidence=self._shown,
-            evidence_missing=self.events.detail if isinstance(self.events, MissingEvidence) else None,
+            evidence_missing=self._evidence_missing,
         )
 
     def compared_totals(
@@ -350,7 +350,7 @@ class _Case:
             split=split,
             evidence=self._shown,
             accumulated=self.compared if self.evidence is not None else None,
-            evidence_missing=self.events.detail if isinstance(self.events, MissingEvidence) else None,
+            evidence_missing=self._evidence_missing,
         )
 
     def split(self, verdict: Verdict) -> Split:
@@ -391,6 +391,13 @@ class _Case:
             )
             for both in self.compared.sides
         )
+
+    @property
+    def _evidence_missing(self) -> str | None:
+        """Why the devices were not looked at, or prove nothing."""
+        if isinstance(self.events, MissingEvidence):
+            return self.events.detail
+        return self.devices.why if self.has_enough_periods and isinstance(self.devices, Unusable) else None
 
     @property
     def _shown(self) -> Evidence | Unusable | None:

@@ -171,7 +171,7 @@ class Figures:
     cause: str | None = None
     evidence: Evidence | Unusable | None = None
     evidence_missing: str | None = None
-    """Why its devices were not looked at: completes "its devices were not looked at: ..."."""
+    """Why its devices were not looked at, or prove nothing: completes "its devices prove nothing: ..."."""
     comparison: Violation | None = None
     """Of a verdict found by the accumulated comparison: the run that the verdict is about."""
     since: datetime | None = None
@@ -232,3 +232,9 @@ def wants_evidence(judgement: Judgement) -> bool:
     """Whether the devices could change or explain this verdict: it is unexplained, or it could not be
     told."""
     return judgement.explained is False or judgement.verdict is Verdict.UNVERIFIED
+
+
+def is_taken_on_trust(judgement: Judgement) -> bool:
+    """Whether its totals alone explain it and its devices, which could contradict them, were not seen."""
+    is_busy = judgement.explained is True and judgement.verdict is not Verdict.IDLE
+    return is_busy and judgement.evidence_missing is not None
