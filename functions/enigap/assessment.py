@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from enigap.core.counting.accumulated import EniHistory, packets_are_frames
+from enigap.core.counting.accumulated import EniHistory, Sign, packets_are_frames
+from enigap.core.counting.bypass import Bypass, Bypasses
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
+from enigap.core.judging.conventions import shared_convention
 from enigap.core.judging.judge import History, eni_tracks, judge
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
@@ -59,6 +61,8 @@ class Sources:
     """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
     why_not_read: Callable[[str, FetchSpan], str | None] = lambda _, __: None
     """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
+    bypasses: Callable[[Sequence[Node], FetchSpan], Bypasses] = lambda _, __: Bypasses()
+    """Asked at most once a run, of the nodes whose devices counted less than their ENIs carried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,9 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         finding,
         node_count=len(nodes),
         not_looked_at=run.not_looked_at,
-        billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at,
+        findings=run.findings(),
+        notes=run.notes,
+        billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_for_bypasses,
     )
 
 
@@ -128,8 +134,13 @@ def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_bac
     if isinstance(events, DeviceEvents) and isinstance(eni, EniHistory):
         tracks = eni_tracks(events, rules.classifier)
         history = History(eni, tracks, packets_are_frames=packets_are_frames(eni, tracks))
-    windows = (window.previous(number) for number in range(rules.windows_fetched))
-    return _report([judge(node, readings, events, each, rules, history) for each in windows]).newest
+    windows = [window.previous(number) for number in range(rules.windows_fetched)]
+    judgements = [judge(node, readings, events, each, rules, history) for each in windows]
+    if history is not None and any(map(_has_deficit, judgements)):
+        bypass = sources.bypasses([node], looked).of.get(node.instance_id)
+        history = replace(history, bypass=bypass)
+        judgements = [judge(node, readings, events, each, rules, history) for each in windows]
+    return _report(judgements).newest
 
 
 METRICS_PER_NODE: Final = 3
@@ -154,6 +165,8 @@ class _Run:
         self.candidates: list[_Candidate] = []
         self.collecting = False
         self.looked_at = 0
+        self.billed_for_bypasses = 0
+        self.notes: tuple[str, ...] = ()
 
     def add(self, node: Node, readings: Readings | Unreadable) -> None:
         judgements = self._judge(node, readings, None)
@@ -200,6 +213,12 @@ class _Run:
             return 0
         return sum(is_taken_on_trust(report.newest) for report in self.reports.values())
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What EC2 counts otherwise by design, if the nodes that were looked at show it."""
+        looked = [r.newest.accumulated for r in self.reports.values() if r.newest.accumulated is not None]
+        convention = shared_convention([each.differences for each in looked])
+        return (Finding(FindingKind.COUNTS_DIFFER, f"{convention.reason}."),) if convention else ()
+
     def look_at_devices(self, sources: Sources) -> None:
         """Judge nodes again with their devices; where there are none to see, the reason says why."""
         self.candidates.sort(key=_Candidate.order)
@@ -223,17 +242,37 @@ class _Run:
         frames = any(
             packets_are_frames(each.history.eni, each.history.tracks or ()) for each in looked if each.history
         )
-        still_open, cleared = [], []
+        still_open, cleared, short = [], [], []
         for each in looked:
             each.frames = frames
             judgements = self._judge_looked(each, each.events)
-            if any(map(wants_evidence, judgements)):
+            if any(map(_has_deficit, judgements)):
+                short.append(each)
+            elif any(map(wants_evidence, judgements)):
                 still_open.append(each)
             else:
                 cleared.append(each)
             self.reports[each.candidate.node.instance_id] = _report(judgements)
+        self._look_up_bypasses(sources, short)
+        for each in short:
+            judgements = self._judge_looked(each, each.events)
+            is_cleared = each.bypass is not None and not any(map(wants_evidence, judgements))
+            (cleared if is_cleared else still_open).append(each)
+            self.reports[each.candidate.node.instance_id] = _report(judgements)
         still_open.sort(key=lambda each: each.candidate.order())
         return still_open, cleared
+
+    def _look_up_bypasses(self, sources: Sources, short: Sequence[_Looked]) -> None:
+        """Ask what of the ENIs' traffic may cross no device, of nodes whose devices counted too little."""
+        if not short:
+            return
+        spans = [each.span for each in short]
+        span = FetchSpan(min(each.start for each in spans), max(each.end for each in spans))
+        found = sources.bypasses([each.candidate.node for each in short], span)
+        self.notes += found.notes
+        self.billed_for_bypasses = found.billed_metrics
+        for each in short:
+            each.bypass = found.of.get(each.candidate.node.instance_id)
 
     def _read(self, sources: Sources, group: Sequence[_Candidate]) -> list[_Looked]:
         """The ENI devices' events and EC2's history of nodes that are looked at in the same way."""
@@ -294,7 +333,9 @@ class _Run:
             self._judge_again(candidate, MissingEvidence(why, detail))
 
     def _judge_looked(self, looked: _Looked, events: DeviceEvents | MissingEvidence) -> list[Judgement]:
-        history = looked.history and replace(looked.history, packets_are_frames=looked.frames)
+        history = looked.history and replace(
+            looked.history, packets_are_frames=looked.frames, bypass=looked.bypass
+        )
         return self._judge(looked.candidate.node, looked.candidate.readings, events, history)
 
     def _judge(
@@ -349,6 +390,7 @@ class _Looked:
     events: DeviceEvents | MissingEvidence
     history: History | None = None
     frames: bool = False
+    bypass: Bypass | None = None
 
 
 def _groups(candidates: Iterable[_Candidate]) -> list[list[_Candidate]]:
@@ -364,6 +406,12 @@ def _report(judgements: Sequence[Judgement], missing: str | None = None) -> Node
     if missing is not None:
         newest = replace(newest, evidence_missing=missing)
     return NodeReport.of(newest, tuple(judgement.verdict for judgement in earlier))
+
+
+def _has_deficit(judgement: Judgement) -> bool:
+    """Whether the devices counted less than the ENIs carried, or the OS in total, whatever the verdict."""
+    violations = judgement.accumulated.violations if judgement.accumulated else ()
+    return judgement.verdict is Verdict.OS_DEFICIT or any(each.sign is Sign.DEFICIT for each in violations)
 
 
 def _is_settled(report: NodeReport) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
-from enigap.aws import addon, cluster_series, device_events, discovery, metrics
+from enigap.aws import addon, bypass, cluster_series, device_events, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
 from enigap.aws.discovery import discover
@@ -26,6 +26,7 @@ READ_ACTIONS: Final = (
     *metrics.ACTIONS,
     *device_events.ACTIONS,
     *addon.ACTIONS,
+    *bypass.ACTIONS,
 )
 """The permissions to read: of `check`, `explain`, `report` and `backtest`, and part of the reconciler's."""
 
@@ -48,12 +49,13 @@ def sources(
     `readers` is how many processes share the account's quotas of datapoints and of calls.
     """
     calls = CALLS_PER_SECOND / readers if seconds_for_devices is None else CALLS_PER_SECOND_AT_A_DESK
+    totals = CloudWatchTotals(
+        aws.client("cloudwatch"),
+        pace=Pace(DATAPOINTS_PER_SECOND / readers, sleep=aws.sleep),
+        out_of_time=out_of_time,
+    )
     return Sources(
-        totals=CloudWatchTotals(
-            aws.client("cloudwatch"),
-            pace=Pace(DATAPOINTS_PER_SECOND / readers, sleep=aws.sleep),
-            out_of_time=out_of_time,
-        ),
+        totals=totals,
         devices=ContainerInsightsDevices(
             aws.client("logs"),
             settings.rules().classifier,
@@ -67,6 +69,7 @@ def sources(
             aws.client("cloudwatch"), aws.client("logs"), cluster, span
         ),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
+        bypasses=lambda nodes, span: bypass.bypasses(aws.client("ec2"), totals.efa, nodes, span),
     )
 
 

@@ -19,6 +19,8 @@ class Machine:
     launched_at: datetime = LAUNCHED
     private_dns_name: str = ""
     state: str = "running"
+    enis: Mapping[str, str] = field(default_factory=dict)
+    """Their types by their ids."""
 
 
 def error(code: str, message: str, operation: str) -> ClientError:
@@ -38,9 +40,12 @@ class FakeEc2:
         *,
         page_size: int = 1000,
         filters: bool = True,
+        mirrored: Sequence[str] = (),
     ) -> None:
         self.machines = list(machines)
         self.peaks = {"m5.large": [10.0]} if peaks is None else peaks
+        self.mirrored = mirrored
+        """The ENI of each mirror session."""
         self.denied: set[str] = set()
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.described = 0
@@ -84,6 +89,14 @@ class FakeEc2:
         described = [_described_type(name, self.peaks[name]) for name in names[first : first + 100]]
         return {"InstanceTypes": described} | more
 
+    def describe_traffic_mirror_sessions(self, **request: Any) -> dict[str, Any]:
+        self._check("DescribeTrafficMirrorSessions", request)
+        first = int(request.get("NextToken", 0))
+        beyond = first + min(request["MaxResults"], self._page_size)
+        more = {"NextToken": str(beyond)} if beyond < len(self.mirrored) else {}
+        sessions = [{"NetworkInterfaceId": eni} for eni in self.mirrored[first:beyond]]
+        return {"TrafficMirrorSessions": sessions} | more
+
     def calls(self, operation: str) -> int:
         return sum(name == operation for name, _ in self.requests)
 
@@ -122,6 +135,9 @@ def _described(machine: Machine) -> dict[str, Any]:
         "PrivateDnsName": machine.private_dns_name,
         "State": {"Code": 16, "Name": machine.state},
         "Tags": [{"Key": key, "Value": value} for key, value in machine.tags.items()],
+        "NetworkInterfaces": [
+            {"NetworkInterfaceId": eni, "InterfaceType": kind} for eni, kind in machine.enis.items()
+        ],
     }
 
 

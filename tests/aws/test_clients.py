@@ -278,6 +278,21 @@ def test_an_instance_keeps_the_fields_that_discovery_reads_and_loses_the_rest() 
     ]
 
 
+def test_of_an_instances_network_interfaces_their_ids_and_types_are_kept() -> None:
+    ec2 = Aws().client("ec2")
+    item = b"<item><networkInterfaceId>eni-%s</networkInterfaceId><privateIpAddressesSet><item/>%s"
+    both = item % (b"1", b"<interfaceType>interface</interfaceType>") + item % (b"2", b"<interfaceType>efa")
+    answer_with(
+        ec2, "ec2", INSTANCES.replace(b"<networkInterfaceSet><item>", b"<networkInterfaceSet>" + both)
+    )
+    described = ec2.describe_instances()["Reservations"][0]["Instances"]
+    assert described[0]["NetworkInterfaces"] == [
+        {"NetworkInterfaceId": "eni-1", "InterfaceType": "interface"},
+        {"NetworkInterfaceId": "eni-2", "InterfaceType": "efa"},
+    ]
+    assert "NetworkInterfaces" not in described[1]
+
+
 def test_half_an_answer_is_no_answer() -> None:
     ec2 = Aws(attempts=1).client("ec2")
     answer_with(ec2, "ec2", INSTANCES[: INSTANCES.index(b"</networkInterfaceSet>")])

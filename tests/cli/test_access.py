@@ -63,6 +63,7 @@ def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
         *WITHOUT_IT_NOTHING,
         WITHOUT_IT_NO_CLUSTER_BY_NAME,
         "ec2:DescribeInstanceTypes",
+        "ec2:DescribeTrafficMirrorSessions",
         "eks:DescribeAddon",
         "logs:FilterLogEvents",
     }

@@ -61,6 +61,7 @@ def test_only_what_knows_no_resources_is_allowed_on_all_of_them(stack: Stack, mo
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceTypes",
         "ec2:DescribeTags",
+        "ec2:DescribeTrafficMirrorSessions",
         "logs:GetQueryResults",
         "logs:StopQuery",
     }

@@ -6,7 +6,7 @@ Three optimisations save CPU time for large clusters. The adapters work with unm
   by member (77 to 51 µs per node, including reading the answer);
 * GetMetricData responses keep the timestamps as numbers. botocore would convert each to a datetime, which
   takes 70 % of the time of reading metrics (814 to 120 µs per node with 56 datapoints);
-* DescribeInstances responses are parsed only for the fields that discovery needs, not for all 8 KB of an
+* DescribeInstances responses are parsed only for the fields that the adapters need, not for all 8 KB of an
   instance (1.0 to 0.15 ms per instance).
 """
 
@@ -16,6 +16,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -183,10 +184,10 @@ def _read_only_what_discovery_reads(
         return
     # The addresses of all pods are two thirds of the XML; cut them out before parsing.
     before, *parts = response_dict["body"].split(b"<networkInterfaceSet>")
-    after = (part.partition(b"</networkInterfaceSet>")[2] for part in parts)
+    after = b"".join(map(_without_addresses, parts))
     try:
         # As safe as botocore, which parses the same text with the same parser.
-        answer = ET.fromstring(_NAMESPACE.sub(b"", before + b"".join(after), count=1))  # noqa: S314
+        answer = ET.fromstring(_NAMESPACE.sub(b"", before + after, count=1))  # noqa: S314
         reservations = [
             {"Instances": [_instance(item) for item in reservation.iterfind("instancesSet/item")]}
             for reservation in answer.iterfind("reservationSet/item")
@@ -200,6 +201,21 @@ def _read_only_what_discovery_reads(
 
 
 _NAMESPACE: Final = re.compile(rb' xmlns="[^"]*"')
+_ENI: Final = re.compile(
+    rb"<networkInterfaceId>([^<]+)(?:(?!<networkInterfaceId>).)*?<interfaceType>([^<]+)", re.DOTALL
+)
+
+
+def _without_addresses(part: bytes) -> bytes:
+    """The XML from a set of network interfaces on, with nothing of the set but their ids and types."""
+    enis, _, after = part.partition(b"</networkInterfaceSet>")
+    return b"<enis>" + b" ".join(map(b" ".join, _ENI.findall(enis))) + b"</enis>" + after
+
+
+def _network_interfaces(words: Sequence[str]) -> list[dict[str, str]]:
+    """Network interfaces in botocore's form, from their ids, each followed by its type."""
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return [{"NetworkInterfaceId": eni, "InterfaceType": kind} for eni, kind in pairs]
 
 
 def _instance(item: ET.Element) -> dict[str, Any]:
@@ -217,6 +233,8 @@ def _instance(item: ET.Element) -> dict[str, Any]:
                 instance["State"] = {"Name": child.findtext("name")}
             case "launchTime":
                 instance["LaunchTime"] = datetime.fromisoformat(child.text or "")
+            case "enis" if child.text:
+                instance["NetworkInterfaces"] = _network_interfaces(child.text.split())
             case "tagSet":
                 instance["Tags"] = [
                     {"Key": tag.findtext("key") or "", "Value": tag.findtext("value") or ""} for tag in child

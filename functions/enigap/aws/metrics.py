@@ -23,10 +23,11 @@ from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
 from enigap.core.counting.accumulated import Carried, EniHistory
+from enigap.core.counting.bypass import EfaTraffic
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
-from enigap.core.counting.window import FetchSpan
+from enigap.core.counting.window import PERIOD, FetchSpan
 
 ACTIONS: Final = (Statement(("cloudwatch:GetMetricData",)),)
 
@@ -86,6 +87,20 @@ class CloudWatchTotals:
         Bills four metrics a node. What cannot be read is Unreadable, and no error: the totals have been read.
         """
         yield from self._each(nodes, span, _HISTORY, something_was_read=True)
+
+    def efa(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, EfaTraffic]:
+        """What EFA devices carried, by instance id, of nodes that report any of it.
+
+        Bills five metrics a node. From a period before the span to one after it. What cannot be read is left
+        out, and no error.
+        """
+        wider = FetchSpan(span.start - PERIOD, span.end + PERIOD)
+        answers = self._each((n for n in nodes if n.has_series), wider, _EFA, something_was_read=True)
+        return {
+            node.instance_id: traffic
+            for node, traffic in answers
+            if isinstance(traffic, EfaTraffic) and traffic.is_known
+        }
 
     def read(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, Readings | Unreadable]:
         """`totals` by instance id, all at once."""
@@ -196,6 +211,13 @@ class CloudWatchTotals:
 _BY_SERIES: Final = (Quantity.OS, Quantity.ENI_IN, Quantity.ENI_IN_SAMPLES, Quantity.ENI_OUT)
 _BY_INSTANCE: Final = _BY_SERIES[1:]
 _OF_HOURS: Final = (*_BY_INSTANCE, Quantity.ENI_PACKETS_IN, Quantity.ENI_PACKETS_OUT)
+_OF_EFA: Final = (
+    Quantity.EFA_RECEIVED,
+    Quantity.EFA_SENT,
+    Quantity.EFA_READ,
+    Quantity.EFA_WRITTEN,
+    Quantity.EFA_WRITTEN_HERE,
+)
 
 
 class _Query(NamedTuple):
@@ -365,6 +387,27 @@ def _history(series: _Series, span: FetchSpan) -> EniHistory:
     )
 
 
+def _efa_traffic(series: _Series, span: FetchSpan) -> EfaTraffic:
+    of = [series[quantity] for quantity in _OF_EFA]
+    return EfaTraffic(span.start, *(tuple(rates) for rates in zip(*map(_efa_rates, *of), strict=True)))
+
+
+def _efa_rates(*rates: float | None) -> tuple[float | None, float | None]:
+    """Received and sent bytes per second of one period; None where it is not known how much.
+
+    An agent reports all five or, before it knew of RDMA writes, some of them.
+    """
+    received, sent, read, written, written_here = rates
+    if received is None or sent is None:
+        return None, None
+    # What others read of this node's memory leaves it, too, and is in no metric.
+    is_read = bool(read)
+    return (
+        received + (read or 0.0) + (written_here or 0.0),
+        None if is_read else sent + (written or 0.0),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Question(Generic[T]):
     """What is asked about a node, and what the answers come to."""
@@ -388,3 +431,4 @@ class _Question(Generic[T]):
 
 _TOTALS: Final = _Question(_readings_of, _readings)
 _HISTORY: Final = _Question(lambda _: _OF_HOURS, _history)
+_EFA: Final = _Question(lambda _: _OF_EFA, _efa_traffic)

@@ -123,7 +123,7 @@ def show(
         for part in _cluster(report, rules, everything=everything, width=console.width):
             console.print(part)
     console.print()
-    for note in notes:
+    for note in dict.fromkeys((*notes, *(note for report in reports for note in report.notes))):
         console.print(Text(f"Note: {printable(note, most=500)}", "dim"))
     console.print(_summary(reports))
     if (worst := _worst(reports)) is not None:
@@ -151,6 +151,8 @@ def _cluster(
     if not report.nodes:
         yield "No running nodes."
         return
+    for remark in report.findings:
+        yield Text(f"{remark.kind.value} (no fault): {printable(remark.reason, most=1000)}", "dim")
     judgements = [node.newest for node in report.worst_first()]
     for explained, most in LISTED.items():
         found = [judgement for judgement in judgements if judgement.explained is explained]

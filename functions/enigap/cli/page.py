@@ -58,7 +58,10 @@ def page(
             for verdict in VERDICT_TABLE
             if verdict in verdicts
         ],
-        notes=[printable(note, most=500) for note in notes],
+        notes=[
+            printable(note, most=500)
+            for note in dict.fromkeys((*notes, *(note for report in reports for note in report.notes)))
+        ],
     )
 
 
@@ -70,6 +73,9 @@ def _cluster(report: ClusterReport) -> dict[str, Any]:
         "name": printable(report.cluster),
         "finding": report.finding
         and {"kind": report.finding.kind.value, "reason": printable(report.finding.reason, most=1000)},
+        "findings": [
+            {"kind": each.kind.value, "reason": printable(each.reason, most=1000)} for each in report.findings
+        ],
         "os": _sum(sums.get(Metric.OS_BYTES)),
         "eni": _sum(sums.get(Metric.ENI_BYTES)),
         "node_local": _sum(sums.get(Metric.NODE_LOCAL_BYTES)),

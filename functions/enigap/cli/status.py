@@ -44,7 +44,7 @@ class Status:
     @property
     def exit_status(self) -> int:
         """1 if an incident is open; else 2 if the pipeline itself has a problem; else 0."""
-        if any(state.incidents for state in self.states):
+        if any(faults(state) for state in self.states):
             return 1
         is_amiss = any(state.outbox or is_blind(state) for state in self.states)
         return 2 if self.overdue or self.unconfirmed or is_amiss or not self.told else 0
@@ -85,6 +85,15 @@ def is_blind(state: ClusterState) -> bool:
     return state.done is not None and state.nodes > 0 and state.nodes_judged == 0
 
 
+def faults(state: ClusterState) -> list[Incident]:
+    return [incident for incident in state.incidents if incident.is_fault]
+
+
+def _remarks(state: ClusterState) -> list[Incident]:
+    """What was told once and is no fault."""
+    return [incident for incident in state.incidents if not incident.is_fault]
+
+
 def show(screen: Screen, status: Status) -> None:
     if not status.states:
         screen.print(
@@ -92,8 +101,11 @@ def show(screen: Screen, status: Status) -> None:
         )
     for state in status.states:
         screen.print(_cluster(state, status))
-        for incident in state.incidents:
+        for incident in faults(state):
             screen.print(_incident(incident, status))
+        for remark in _remarks(state):
+            what = printable(remark.reason or "", most=1000)
+            screen.print(f"  {remark.verdict} (no fault): {what}")
     for silence in status.silences:
         target, why = printable(silence.target), printable(silence.why)
         screen.print(f"muted: {target} until {_minute(silence.until)} ({why})")
@@ -109,7 +121,7 @@ def _cluster(state: ClusterState, status: Status) -> Text:
     judged = f"judged up to {_minute(state.done.end)}" if state.done else "never judged yet"
     nodes = count(state.nodes, "node")
     text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {nodes}, ")
-    is_open = len(state.incidents)
+    is_open = len(faults(state))
     text.append(
         f"{count(is_open, 'open incident') if is_open else 'no open incidents'}",
         "bold red" if is_open else "",
@@ -162,7 +174,15 @@ def document(status: Status) -> Document:
                         "node_count": incident.node_count,
                         "muted_until": _second(until) if (until := status.muted_until(incident)) else None,
                     }
-                    for incident in state.incidents
+                    for incident in faults(state)
+                ],
+                "findings": [
+                    {
+                        "finding": remark.verdict,
+                        "reason": remark.reason,
+                        "since": timestamp(remark.since),
+                    }
+                    for remark in _remarks(state)
                 ],
             }
             for state in status.states

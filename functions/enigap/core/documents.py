@@ -167,6 +167,7 @@ def _cluster_document(report: ClusterReport) -> Document:
         "cluster": report.cluster,
         "finding": report.finding.kind.value if report.finding else None,
         "finding_reason": report.finding.reason if report.finding else None,
+        "findings": [{"finding": each.kind.value, "reason": each.reason} for each in report.findings],
         "nodes": [node_document(node.newest.figures) for node in report.worst_first()],
     }
 

@@ -131,6 +131,8 @@ class _Run:
                 "nodes": report.node_count if report else None,
                 "verdicts": report.verdicts if report else None,
                 "finding": report.finding.reason if report and report.finding else None,
+                "findings": [each.reason for each in report.findings] if report else None,
+                "notes": report.notes if report else None,
                 "billed_metrics": report.billed_metrics if report else None,
             },
         )

@@ -4,6 +4,7 @@ Read `traffic` first: it is the theory. Then `units` and `window` (what a minute
 of an hour), `node`, `meters` (what is asked) and `reading` (what was answered), and last `devices` (which
 device is what), `rules` (the figures that judging depends on) and `evidence` (what the per-device events
 say about a window). `track` makes counters of the events, `split` says of each part of the traffic how much
-it was, and `accumulated` compares the ENI devices with EC2 over hours. `pods` finds the pods that devices
-are named after, and `conversations` which two devices exchanged their bytes.
+it was, `accumulated` compares the ENI devices with EC2 over hours, and `bypass` has the bytes that EC2 may
+count and that cross no device. `pods` finds the pods that devices are named after, and `conversations` which
+two devices exchanged their bytes.
 """

@@ -33,13 +33,15 @@ Sources: recordings k1 and k2 (66.0 B a packet between wire and device), k5 (14.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate, pairwise
+from math import inf
 from typing import Final
 
+from enigap.core.counting.bypass import MIRROR_HEADER_BYTES, Bypass
 from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
 from enigap.core.counting.reading import usable_number
 from enigap.core.counting.rules import Rules
@@ -74,6 +76,9 @@ RESOLVER_PACKETS_PER_SECOND: Final = 1024.0
 """For each ENI, what the VPC's resolver and instance metadata take (VPC user guide, link-local limits). EC2
 may leave these out."""
 RESOLVER_PACKET_BYTES: Final = 512.0
+RESOLVER_PACKETS_THE_OTHER_WAY: Final = 1.25
+"""For each packet one way, how many may go the other: each question has one answer, and not every run of
+periods has both."""
 
 
 class Sign(StrEnum):
@@ -187,6 +192,31 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """How much more EC2 counted than the devices in one direction over a run, whatever EC2 counts of a frame.
+
+    Below zero the devices counted more. Headers that segmentation offload hides from the devices are out.
+    """
+
+    direction: Direction
+    duration: timedelta
+    low_bytes: float
+    high_bytes: float
+    carried_bytes: float
+    """By the ENIs, in both directions together."""
+    frames_low: float
+    frames_high: float
+    left_out_at_most_bytes: float
+    """What EC2 may leave out on purpose: the traffic of the VPC's resolver and of instance metadata."""
+    may_bypass: bool
+    """Whether the node has traffic that EC2 may count and no device does (`bypass`)."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low_bytes > 0 or self.high_bytes < 0
+
+
+@dataclass(frozen=True, slots=True)
 class Accumulated:
     """What the comparison came to."""
 
@@ -200,6 +230,8 @@ class Accumulated:
     """Of the longest run that could be compared in both directions."""
     seen_until: datetime
     """The end of the newest."""
+    differences: tuple[Difference, ...] = ()
+    """Of both directions, over the longest run of each."""
 
     @property
     def worst(self) -> Violation | None:
@@ -236,45 +268,151 @@ def compare(
     rules: Rules,
     *,
     frames: bool,
-    resolver_enis: int = 1,
+    bypass: Bypass | None = None,
 ) -> Accumulated | None:
     """The ENI devices against EC2 over all runs that end within the last hour of the history.
 
     `readings` are the ways in which the events of the ENI devices can be read (`track.Tracks.physical`): a
-    violation has to hold in each. `frames` says that EC2's packets count frames. None where no run is long
-    enough to compare, or the events name no ENI device.
+    violation has to hold in each. `frames` says that EC2's packets count frames, `bypass` what the node has
+    of traffic that EC2 may count and no device does. None where no run is long enough to compare, or the
+    events name no ENI device.
     """
     if not readings or not all(readings):
         return None
+    ways = [_Way(eni, readings, direction, rules, frames=frames) for direction in Direction]
+    if not all(way.runs for way in ways):
+        return None
     found: list[Violation] = []
     excluded: list[Excluded] = []
-    shown_sides: list[_Side] = []
-    for direction in Direction:
-        sides = [_Side(eni, tracks, direction) for tracks in readings]
-        runs = _runs(sides)
-        if not runs:
-            return None
-        shown_sides.append(sides[0])
-        use_packets = frames and all(side.packets_known and side.packets_are_small for side in sides)
+    for way, back in zip(ways, reversed(ways), strict=True):
         for sign in Sign:
-            bounds = [_bound(side, sign, rules, use_packets=use_packets) for side in sides]
+            bounds = way.bounds(sign)
             excluded += _excluded(bounds)
-            worst = _worst(bounds, rules, resolver_enis)
+            allowed = _Allowed(way, back, sign, bypass)
+            worst = _worst(bounds, rules, allowed)
             if worst is not None and not _is_over(bounds, worst):
                 found.append(worst)
     found.sort(key=lambda violation: -violation.rate.bytes_per_second)
-    first, last = max(runs, key=lambda run: run[1] - run[0])
+    runs = ways[-1].runs
+    first, last = ways[-1].longest
     shown = (first, last)
     if found:
         shown = ((found[0].start - eni.start) // PERIOD, (found[0].end - eni.start) // PERIOD)
     return Accumulated(
         tuple(found),
-        tuple(side.compared(*shown) for side in shown_sides),
+        tuple(way.sides[0].compared(*shown) for way in ways),
         tuple(excluded),
         eni.start + first * PERIOD,
         eni.start + last * PERIOD,
         eni.start + max(end for _, end in runs) * PERIOD,
+        tuple(way.difference(back, bypass) for way, back in zip(ways, reversed(ways), strict=True)),
     )
+
+
+class _Way:
+    """One direction, in each way in which the events can be read."""
+
+    def __init__(
+        self,
+        eni: EniHistory,
+        readings: Sequence[Sequence[CounterTrack]],
+        direction: Direction,
+        rules: Rules,
+        *,
+        frames: bool,
+    ) -> None:
+        self.direction, self.rules = direction, rules
+        self.sides = [_Side(eni, tracks, direction) for tracks in readings]
+        self.runs = _runs(self.sides)
+        self.enis = max(len(tracks) for tracks in readings)
+        self.use_packets = frames and all(
+            side.packets_known and side.packets_are_small for side in self.sides
+        )
+
+    @property
+    def longest(self) -> tuple[int, int]:
+        return max(self.runs, key=lambda run: run[1] - run[0])
+
+    def bounds(self, sign: Sign) -> list[_Bound]:
+        return [_bound(side, sign, self.rules, use_packets=self.use_packets) for side in self.sides]
+
+    def carried(self, first: int, last: int) -> float:
+        return self.sides[0].carried[last] - self.sides[0].carried[first]
+
+    def frames_between(self, first: int, last: int) -> tuple[float, float]:
+        """How many frames EC2 counted at least and at most."""
+        if self.use_packets:
+            frames = self.sides[0].frames[last] - self.sides[0].frames[first]
+            return frames, frames
+        bounds = self.bounds(Sign.DEFICIT)
+        least = min(bound.side.packets_least(first, last) for bound in bounds)
+        return max(0.0, least), max(bound.frames_at_most(first, last) for bound in bounds)
+
+    def surplus_packets(self, first: int, last: int) -> float | None:
+        """How many more packets the devices counted than EC2, at most; None where it is not known.
+
+        In periods that an event is missing of, EC2's may be those that the devices counted unseen.
+        """
+        if not self.use_packets:
+            return None
+        frames = self.frames_between(first, last)[0]
+        unseen = (side.frames_unseen[last] - side.frames_unseen[first] for side in self.sides)
+        surplus = (
+            side.packets_most(first, last) - (frames - more)
+            for side, more in zip(self.sides, unseen, strict=True)
+        )
+        return max(0.0, *surplus)
+
+    def difference(self, back: _Way, bypass: Bypass | None) -> Difference:
+        """Over the longest run; `back` is the other direction."""
+        first, last = self.longest
+        lows, highs = zip(
+            *(bound.difference(first, last) for bound in self.bounds(Sign.DEFICIT)), strict=True
+        )
+        return Difference(
+            self.direction,
+            (last - first) * PERIOD,
+            min(lows),
+            max(highs),
+            self.carried(first, last) + back.carried(first, last),
+            *self.frames_between(first, last),
+            _left_out_at_most(self, back, first, last),
+            bool(bypass),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What is not told of one direction and sign: EC2 may count it otherwise by design."""
+
+    way: _Way
+    back: _Way
+    sign: Sign
+    bypass: Bypass | None
+
+    def off(self, amount: float, first: int, last: int) -> float:
+        """What is left of a deficit's bytes without those that the node's bypass may be."""
+        if amount <= 0 or not self.bypass or self.sign is Sign.EXCESS:
+            return amount
+        return amount - self._bypassed(self.bypass, first, last)
+
+    def _bypassed(self, bypass: Bypass, first: int, last: int) -> float:
+        way, start = self.way, self.way.sides[0].start
+        amount = 0.0
+        if bypass.has_efa:
+            span = start + first * PERIOD, start + last * PERIOD
+            amount += inf if bypass.efa is None else bypass.efa.at_most(way.direction, *span)
+        if bypass.mirror_sessions and way.direction is Direction.SENT:
+            # Of n sessions each may copy all frames, and what EC2 counted is these and the copies.
+            both = [one.carried(first, last) for one in (way, self.back)]
+            frames = [one.frames_between(first, last)[1] for one in (way, self.back)]
+            share = bypass.mirror_sessions / (1 + bypass.mirror_sessions)
+            amount += share * (sum(both) + MIRROR_HEADER_BYTES * sum(frames))
+        return amount
+
+    def left_out(self, first: int, last: int) -> float:
+        """What an excess has to be beyond, in bytes."""
+        return 0.0 if self.sign is Sign.DEFICIT else _left_out_at_most(self.way, self.back, first, last)
 
 
 def _runs(sides: Sequence[_Side]) -> list[tuple[int, int]]:
@@ -318,7 +456,12 @@ class _Side:
                 if counter.packets is not None:
                     self.packets_low[number] += counter.packets[lowest]
                     self.packets_high[number] += counter.packets[highest]
+        self._zones = [zone for track in tracks for zone in _unknown_zones(track)]
+        self._zones += _without_agent(tracks)
         self.whole_since = self._whole_since()
+        self.frames_unseen = _sums(
+            packets if self._is_touched(number) else 0.0 for number, packets in enumerate(carried.packets)
+        )
         whole = [(b, p) for b, p in zip(carried.bytes, carried.packets, strict=True) if b is not None]
         self.packets_known = self.has_packets and bool(whole) and all(p is not None for _, p in whole)
         self.packets_are_small = all(p is None or b <= LARGEST_FRAME_BYTES * p for b, p in whole)
@@ -329,12 +472,10 @@ class _Side:
 
     def _whole_since(self) -> list[int]:
         """For each boundary, from which one on nothing that the devices counted is missing up to it."""
-        zones = [zone for track in self.tracks for zone in _unknown_zones(track)]
-        zones += _without_agent(self.tracks)
         bounds = []
         for number, instant in enumerate(self.instants):
             not_before = max(
-                (end for start, end in zones if start < instant + MARGIN_SECONDS), default=float("-inf")
+                (end for start, end in self._zones if start < instant + MARGIN_SECONDS), default=float("-inf")
             )
             first = next(
                 (i for i in range(number + 1) if self.instants[i] - MARGIN_SECONDS >= not_before), number
@@ -342,8 +483,16 @@ class _Side:
             bounds.append(first)
         return bounds
 
+    def _is_touched(self, period: int) -> bool:
+        """Whether the devices may have counted something in a period that no event has."""
+        begin, end = self.instants[period] - MARGIN_SECONDS, self.instants[period + 1] + MARGIN_SECONDS
+        return any(zone_begin < end and begin < zone_end for zone_begin, zone_end in self._zones)
+
     def packets_most(self, first: int, last: int) -> float:
         return self.packets_high[last] - self.packets_low[first]
+
+    def packets_least(self, first: int, last: int) -> float:
+        return self.packets_low[last] - self.packets_high[first]
 
     def compared(self, first: int, last: int) -> Compared:
         seconds = timedelta(seconds=_seconds(first, last))
@@ -383,7 +532,7 @@ def _without_agent(tracks: Sequence[CounterTrack]) -> Iterator[tuple[float, floa
     yield ticks[-1], float("inf")
 
 
-def _sums(values: Sequence[float | None]) -> list[float]:
+def _sums(values: Iterable[float | None]) -> list[float]:
     return list(accumulate((value or 0.0 for value in values), initial=0.0))
 
 
@@ -451,7 +600,7 @@ class _Bound:
             ]
         return [
             (e_last - side.carried[i]) * (1 - tolerance if most else 1 + tolerance)
-            - (MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES) * self._frames_at_most(i, last)
+            - (MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES) * self.frames_at_most(i, last)
             - (ends - begins[i])
             for i in firsts
             for tolerance in (self._tolerance(i, last),)
@@ -481,7 +630,7 @@ class _Bound:
             - (
                 e_last
                 - side.carried[i]
-                - (LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES) * self._frames_at_most(i, last)
+                - (LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES) * self.frames_at_most(i, last)
             )
             * (1 + self.tolerance if least else 1 - self.tolerance)
             for i in firsts
@@ -490,7 +639,20 @@ class _Bound:
     def _tolerance(self, first: int, last: int) -> float:
         return self.tolerance if (last - first) * PERIOD <= HOUR else self.long_tolerance
 
-    def _frames_at_most(self, first: int, last: int) -> float:
+    def difference(self, first: int, last: int) -> tuple[float, float]:
+        """EC2's bytes less the devices', at least and at most, whatever EC2 counts of a frame."""
+        side = self.side
+        carried = side.carried[last] - side.carried[first]
+        most, least = side.high[last] - side.low[first], side.low[last] - side.high[first]
+        if self.with_packets:
+            frames = side.frames[last] - side.frames[first]
+            hidden_most = MOST_HEADER_BYTES * max(0.0, frames - side.packets_least(first, last))
+            hidden_least = LEAST_HEADER_BYTES * max(0.0, frames - side.packets_most(first, last))
+            return (1 - SLACK) * carried - most - hidden_most, (1 + SLACK) * carried - least - hidden_least
+        tolerance = self._tolerance(first, last)
+        return (1 - tolerance) * carried - most, (1 + tolerance) * carried - least
+
+    def frames_at_most(self, first: int, last: int) -> float:
         """How many frames EC2 may have counted, where it does not say."""
         side = self.side
         counted = max(0.0, side.high[last] - side.low[first])
@@ -502,7 +664,7 @@ def _bound(side: _Side, sign: Sign, rules: Rules, *, use_packets: bool) -> _Boun
     return _Bound(side, sign, use_packets, rules.tolerance, rules.tolerance + LONG_RUN_TOLERANCE)
 
 
-def _worst(bounds: Sequence[_Bound], rules: Rules, enis: int) -> Violation | None:
+def _worst(bounds: Sequence[_Bound], rules: Rules, allowed: _Allowed) -> Violation | None:
     """The run with the most bytes a second unexplained that hold in each reading of the events."""
     worst: Violation | None = None
     side = bounds[0].side
@@ -513,10 +675,11 @@ def _worst(bounds: Sequence[_Bound], rules: Rules, enis: int) -> Violation | Non
         least = _smallest([bound.least(last, firsts) for bound in bounds])
         if max(least) <= 0:
             continue
-        for first, amount in zip(firsts, least, strict=True):
+        for first, unlike in zip(firsts, least, strict=True):
+            amount = allowed.off(unlike, first, last)
             if amount <= 0 or (worst and amount <= worst.rate.bytes_per_second * _seconds(first, last)):
                 continue
-            left_out = max(_left_out_at_most(bound, enis, first, last) for bound in bounds)
+            left_out = allowed.left_out(first, last)
             violation = _violation(bounds[0], first, last, amount)
             if _is_told(violation, rules, left_out):
                 worst = violation
@@ -550,13 +713,16 @@ def _is_told(violation: Violation, rules: Rules, left_out_bytes: float) -> bool:
     return is_beyond and likely >= rules.floor.bytes_per_second
 
 
-def _left_out_at_most(bound: _Bound, enis: int, first: int, last: int) -> float:
-    """What EC2 may leave out on purpose: traffic with the VPC's resolver and with instance metadata."""
-    side = bound.side
-    packets = RESOLVER_PACKETS_PER_SECOND * enis * _seconds(first, last)
-    if side.has_packets and bound.with_packets:
-        surplus = side.packets_most(first, last) - (side.frames[last] - side.frames[first])
-        packets = min(packets, max(0.0, surplus))
+def _left_out_at_most(way: _Way, back: _Way, first: int, last: int) -> float:
+    """What EC2 may leave out on purpose: traffic with the VPC's resolver and with instance metadata.
+
+    Segmentation hides frames of other traffic from the devices, and with them as many of these packets: so
+    the direction in which more of them can be told counts for both.
+    """
+    packets = RESOLVER_PACKETS_PER_SECOND * way.enis * _seconds(first, last)
+    surplus, the_other_way = (each.surplus_packets(first, last) for each in (way, back))
+    if surplus is not None and the_other_way is not None:
+        packets = min(packets, max(surplus, RESOLVER_PACKETS_THE_OTHER_WAY * the_other_way))
     return packets * RESOLVER_PACKET_BYTES
 
 

@@ -6,6 +6,7 @@
 | ENI in | AWS/EC2 `NetworkIn` | Sum over 300 s | Bytes per period |
 | ENI out | AWS/EC2 `NetworkOut` | Sum over 300 s | Bytes per period |
 | ENI packets in, out | AWS/EC2 `NetworkPacketsIn`, `NetworkPacketsOut` | Sum over 300 s | Count per period |
+| EFA in, out | ContainerInsights `node_efa_*` | Average over 300 s | Bytes/Second |
 | ENI samples | AWS/EC2 `NetworkIn` | SampleCount over 300 s | Count: 5 once a period is complete |
 
 Average, never Sum, for the OS: an agent that reports every 30 seconds, or two agents on one node, double the
@@ -46,6 +47,11 @@ class Meter:
     dimensions: tuple[str, ...]
 
 
+def _efa(metric: str) -> Meter:
+    dimensions = (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION)
+    return Meter(OS_NAMESPACE, metric, "Average", timedelta(minutes=5), dimensions)
+
+
 @unique
 class Quantity(Enum):
     """The quantities read for each node; the value is the metric and statistic."""
@@ -69,3 +75,9 @@ class Quantity(Enum):
     ENI_PACKETS_OUT = Meter(
         ENI_NAMESPACE, "NetworkPacketsOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,)
     )
+    EFA_RECEIVED = _efa("node_efa_rx_bytes")
+    EFA_SENT = _efa("node_efa_tx_bytes")
+    EFA_READ = _efa("node_efa_rdma_read_bytes")
+    EFA_WRITTEN = _efa("node_efa_rdma_write_bytes")
+    EFA_WRITTEN_HERE = _efa("node_efa_rdma_write_recv_bytes")
+    """By others, into this node's memory. What others read of it is in no metric."""

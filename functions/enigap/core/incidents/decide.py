@@ -29,7 +29,7 @@ from enigap.core.incidents.incident import (
     SeenByDevices,
     Silence,
 )
-from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
 
 WORST_NODES: Final = 10
@@ -313,6 +313,9 @@ class _Desk:
             if not incident.is_about_cluster:
                 if self.report.finding is not None:
                     self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
+            elif not incident.is_fault:
+                if not self._is_gone:
+                    self._keep(replace(self._with_reason(incident), nodes=()))
             elif self._persists(FindingKind(incident.verdict)):
                 self._keep(self._with_reason(incident))
             elif self._is_gone:
@@ -340,12 +343,19 @@ class _Desk:
         return self.report.node_count == 0
 
     def _with_reason(self, incident: Incident) -> Incident:
-        finding = self.report.finding
-        if finding is None or finding.kind != incident.verdict:
+        findings = (self.report.finding, *self.report.findings)
+        finding = next((each for each in findings if each and each.kind == incident.verdict), None)
+        if finding is None:
             return incident
         return replace(incident, reason=finding.reason, node_count=self.state.nodes)
 
     def open_findings(self) -> None:
+        for finding in self.report.findings:
+            if not any(incident.verdict == finding.kind for incident in self.incidents):
+                self._open(self._incident_of_cluster(finding, self.report.window.start))
+        self._open_what_is_wrong()
+
+    def _open_what_is_wrong(self) -> None:
         finding = self.report.finding
         if finding is None or any(incident.verdict == finding.kind for incident in self.incidents):
             return
@@ -354,18 +364,20 @@ class _Desk:
         else:
             wanted = self.state.seen_collecting or self.report.cluster in self.policy.named_clusters
         if wanted:
-            self._open(
-                Incident(
-                    id=f"{self.report.cluster}/*/{finding.kind.value}",
-                    verdict=finding.kind.value,
-                    cause=None,
-                    since=self.report.window.end - self.policy.confirm_windows * GRID,
-                    node_count=self.state.nodes,
-                    nodes=(),
-                    members=None,
-                    reason=finding.reason,
-                )
-            )
+            since = self.report.window.end - self.policy.confirm_windows * GRID
+            self._open(self._incident_of_cluster(finding, since))
+
+    def _incident_of_cluster(self, finding: Finding, since: datetime) -> Incident:
+        return Incident(
+            id=f"{self.report.cluster}/*/{finding.kind.value}",
+            verdict=finding.kind.value,
+            cause=None,
+            since=since,
+            node_count=self.state.nodes,
+            nodes=(),
+            members=None,
+            reason=finding.reason,
+        )
 
     # --- saying it
 
@@ -380,7 +392,7 @@ class _Desk:
             self.incidents.append(incident)
         elif incident.told_at is None:
             self._say(NewsKind.OPENED, NewsReason.SILENCE_EXPIRED, incident)
-        elif self.report.window.end - incident.told_at >= self.policy.remind_after:
+        elif incident.is_fault and self.report.window.end - incident.told_at >= self.policy.remind_after:
             self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
         else:
             self.incidents.append(incident)

@@ -13,7 +13,7 @@ from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
-from enigap.core.judging.cluster import is_finding
+from enigap.core.judging.cluster import FindingKind, is_finding
 from enigap.core.judging.verdict import FoundBy, NodeFigures
 
 
@@ -107,6 +107,11 @@ class Incident:
     @property
     def is_cluster_wide(self) -> bool:
         return self.id.split("/")[-2] == "*"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether anything is wrong. What is no fault is told once: it is not reminded of and never ends."""
+        return self.verdict != FindingKind.COUNTS_DIFFER
 
     @property
     def is_about_cluster(self) -> bool:

@@ -60,7 +60,7 @@ def replay(cluster: str, reports: Iterable[ClusterReport], policy: Policy, settl
     for report in reports:
         state = decide(state, report, policy, (), report.window.end + settle)
         news, state = state.outbox, replace(state, outbox=())
-        still_open = {incident.id: incident for incident in state.incidents}
+        still_open = {incident.id: incident for incident in state.incidents if incident.is_fault}
         for incident_id in raised.keys() - still_open.keys():
             why = _why_ended(raised[incident_id].incident, news)
             over.append(replace(raised.pop(incident_id), ended=report.window, why_ended=why))

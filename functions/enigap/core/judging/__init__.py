@@ -2,5 +2,6 @@
 
 Read `verdict` first: it has the words. Then `judge` (the verdict table, from top to bottom), `causes` (what
 is most likely behind an unexplained gap), `who` (the pods behind the devices), `cluster` (the report on all
-nodes together) and `turns` (whose devices are looked at in which window).
+nodes together), `conventions` (what EC2 counts otherwise on most of them) and `turns` (whose devices are
+looked at in which window).
 """

@@ -54,12 +54,15 @@ class NodeReport:
 
 
 class FindingKind(StrEnum):
-    """What is wrong with a cluster as a whole."""
+    """What is said of a cluster as a whole."""
 
     NOT_COLLECTED = "not_collected"
     """No node of it has a datapoint of node_network_total_bytes in the whole fetch."""
     UNREADABLE = "unreadable"
     """CloudWatch answered for none of its nodes."""
+    COUNTS_DIFFER = "counts_differ"
+    """EC2 counts other bytes than the devices by design (`conventions`). Nothing is wrong, and its nodes have
+    verdicts as ever: it is one of `ClusterReport.findings`, told once, and changes no exit status."""
 
 
 def is_finding(verdict: str) -> bool:
@@ -89,6 +92,10 @@ class ClusterReport:
     not_looked_at: int = 0
     """How many nodes their totals explain whose devices were to be looked at and could not be, or prove
     nothing; with `evidence` other than `always` none is counted."""
+    findings: tuple[Finding, ...] = ()
+    """What else is said of the cluster, beside its nodes' verdicts: nothing that is wrong."""
+    notes: tuple[str, ...] = ()
+    """What could not be looked up, and what goes unnoticed or unexplained by that: sentences."""
     billed_metrics: int = 0
     """What reading them is billed for: three metrics for each node with a series, two for one without."""
 

@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import Final
 
 from enigap.core.counting.accumulated import Accumulated, Carried, EniHistory, Sign, Violation, compare
+from enigap.core.counting.bypass import Bypass
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import (
     DeviceEvents,
@@ -46,7 +47,7 @@ from enigap.core.counting.reading import (
 )
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
 from enigap.core.counting.split import Crossed, Outcome, Split, Totals, split_of
-from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, NoTracks, tracks_of
+from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
@@ -94,6 +95,8 @@ class History:
     """Of the ENI devices (`eni_tracks`); None: worked out from the events."""
     packets_are_frames: bool = False
     """Whether EC2's packets are known to count frames: the cluster has shown it (`packets_are_frames`)."""
+    bypass: Bypass | None = None
+    """What the node has of traffic that EC2 may count and no device does; None before it was looked up."""
 
 
 def eni_tracks(
@@ -168,6 +171,7 @@ class _Case:
             eni_tracks(self.events, self.rules.classifier, also) if also else self._eni_tracks,
             self.rules,
             frames=self.history.packets_are_frames,
+            bypass=self.history.bypass,
         )
 
     @cached_property
@@ -548,10 +552,28 @@ def _os_deficit(case: _Case) -> Judgement | None:
     return _found_by_devices(case, Verdict.OS_DEFICIT, reason, violation)
 
 
+def _crossing(case: _Case) -> ByteRate:
+    """What of the ENIs' bytes crossed the node's devices, at least."""
+    bypass, both = case.history.bypass, case.both
+    if not bypass:
+        return both.eni
+    crossing = both.eni_in if bypass.mirror_sessions else both.eni
+    if not bypass.has_efa:
+        return crossing
+    if bypass.efa is None:
+        return ZERO
+    efa = max(
+        sum(bypass.efa.at_most(direction, run.start, run.end) for direction in Direction)
+        / (run.end - run.start).total_seconds()
+        for run in both.runs
+    )
+    return ByteRate(max(0.0, crossing.bytes_per_second - efa))
+
+
 def _total_deficit(case: _Case) -> Judgement | None:
     """The OS's total is below what the ENIs carried, wherever within a minute EC2 begins its minutes."""
     both = case.both
-    lowest = (1 - case.rules.tolerance) * both.eni
+    lowest = (1 - case.rules.tolerance) * _crossing(case)
     if both.os_at_most is None or both.os_at_most >= lowest:
         return None
     missing = _unless_idle(both.os.below(lowest), both.os, both.eni, case.rules)
@@ -593,6 +615,24 @@ def _counter_was_reset(case: _Case) -> Judgement | None:
         f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}, and the "
         f"counter of {', '.join(devices)} was reset",
         ", so what it carried is in no figure of the OS",
+    )
+    return case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
+
+
+def _bypassed(case: _Case) -> Judgement | None:
+    """The devices counted less than the ENIs carried, and the rest may cross no device by design."""
+    bypass = case.history.bypass
+    if not bypass or case.both.os.middle >= (1 - case.rules.tolerance) * case.both.eni:
+        return None
+    os, eni = case.both.os.middle, case.both.eni
+    seen = f"the OS counted {os} and the network interfaces carried {eni}"
+    if bypass.is_bounded:
+        reason = Reason(seen, f": the rest may be {bypass.words}, which EC2 counts and no device of the node")
+        return case.compared_totals(Verdict.AGREE, reason)
+    reason = Reason(
+        seen,
+        f": the rest may be {bypass.words}, which crosses no device of the node, and how much that was is "
+        "unknown without the metrics node_efa_* of Container Insights",
     )
     return case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
 
@@ -705,6 +745,7 @@ _ROWS: Final[tuple[Callable[[_Case], Judgement | None], ...]] = (
     _os_deficit,
     _os_excess,
     _counter_was_reset,
+    _bypassed,
     _agree,
     _pod_edge,
     _node_local,

@@ -145,6 +145,8 @@ def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
         yield f"{count(sum(t.nodes for t in about_nodes), 'node')} unexplained ({_verdicts(about_nodes)})"
     if FindingKind.UNREADABLE in verdicts:
         yield "CloudWatch unreadable"
+    if FindingKind.COUNTS_DIFFER in verdicts:
+        yield "EC2 counts otherwise"
 
 
 def _resolved(everything: Sequence[Tally]) -> str:
@@ -196,6 +198,8 @@ def _steps(notification: Notification) -> Iterable[Step]:
         )
     else:
         yield Step("To look again:", f"enigap check --cluster {cluster} {where} {at}")
+    if worst.verdict == FindingKind.COUNTS_DIFFER:
+        return  # It is told once; there is nothing to mute.
     incidents = sum(each.incidents for each in tally)
     yield Step(
         f"To mute {f'the first of the {incidents:,} open incidents' if incidents > 1 else 'it'}:",

@@ -86,8 +86,9 @@ _WORST_FIRST: Final = (
     Verdict.IMPLAUSIBLE,
     Verdict.OS_SILENT,
     FindingKind.UNREADABLE,
+    FindingKind.COUNTS_DIFFER,
 )
-"""Order of urgency: blind, wrong by a known amount, transient."""
+"""Order of urgency: blind, wrong by a known amount, transient, no fault."""
 
 
 def verdict_rank(verdict: str) -> int:

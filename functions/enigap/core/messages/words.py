@@ -102,6 +102,10 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
         "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name {cluster} "
         "--region {region}",
     ),
+    FindingKind.COUNTS_DIFFER: CauseWords(
+        "a convention of EC2's, which counts other bytes of a frame or other traffic than the devices do",
+        "Nothing is to be done on the nodes, and enigap leaves it out by itself.",
+    ),
     FindingKind.UNREADABLE: CauseWords(
         "CloudWatch throttles or denies the requests, or has an outage",
         "Read the reconcile function's log, which quotes CloudWatch's answer, and AWS's health dashboard.",
@@ -209,6 +213,11 @@ def _what(incident: Incident, span: str) -> str:
 
 
 def _of_cluster(incident: Incident, span: str) -> str:
+    if not incident.is_fault:
+        seen = (
+            f"EC2 counts otherwise than the devices on {_any_node(incident)} for {span}, and that is no fault"
+        )
+        return name(incident.reason, _LONGEST_REASON).rstrip(".") if incident.reason else seen
     if incident.reason:
         return f"{name(incident.reason, _LONGEST_REASON).rstrip('.')}. Nothing could be judged for {span}"
     if incident.verdict == FindingKind.NOT_COLLECTED:

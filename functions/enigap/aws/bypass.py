@@ -1,0 +1,119 @@
+"""What nodes have of traffic that EC2 may count and no device does: mirror sessions and EFA.
+
+Looked up only where there is something to explain by it, at most once a run: DescribeTrafficMirrorSessions
+for the mirrored ENIs, DescribeInstances for the ENIs of these nodes, and of those that have an EFA the
+metrics `node_efa_*` of Container Insights. A call that is denied or fails becomes a note and no error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.iam import Statement
+from enigap.aws.placement import FILTER_VALUES
+from enigap.core.counting.bypass import Bypass, Bypasses, EfaTraffic
+from enigap.core.counting.node import Node
+from enigap.core.counting.window import FetchSpan
+
+ACTIONS: Final = (Statement(("ec2:DescribeTrafficMirrorSessions",)),)
+"""Optional. DescribeInstances is among discovery's permissions."""
+
+EFA_METRICS: Final = 5
+"""How many metrics `CloudWatchTotals.efa` reads, and is billed for, for each node."""
+
+_SESSIONS_PER_PAGE: Final = 1000
+_INSTANCES_PER_PAGE: Final = 500
+
+
+class Ec2(Protocol):
+    """The part of boto3's EC2 client that is used here."""
+
+    def describe_traffic_mirror_sessions(self, **request: Any) -> dict[str, Any]: ...
+    def describe_instances(self, **request: Any) -> dict[str, Any]: ...
+
+
+ReadEfa = Callable[[Sequence[Node], FetchSpan], Mapping[str, EfaTraffic]]
+"""What the EFA devices of nodes carried, by instance id; a node without a datapoint may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Enis:
+    """The ENIs of one instance."""
+
+    ids: tuple[str, ...]
+    has_efa: bool
+
+
+def bypasses(ec2: Ec2, read_efa: ReadEfa, nodes: Sequence[Node], span: FetchSpan) -> Bypasses:
+    """What each of the nodes has; what could not be looked up is in the notes. Raises no AwsProblem."""
+    notes = []
+    sessions: Counter[str] = Counter()
+    enis: dict[str, _Enis] = {}
+    try:
+        sessions = _sessions(ec2)
+    except AwsProblem as problem:
+        notes.append(f"{problem.what}, so mirrored traffic explains nothing and may be told of as a deficit.")
+    try:
+        enis = _enis(ec2, [node.instance_id for node in nodes])
+    except AwsProblem as problem:
+        notes.append(f"{problem.what}, so neither mirrored traffic nor EFA explains anything.")
+    with_efa = [node for node in nodes if node.instance_id in enis and enis[node.instance_id].has_efa]
+    efa = read_efa(with_efa, span) if with_efa else {}
+    found = {
+        instance_id: Bypass(sum(sessions[eni] for eni in own.ids), own.has_efa, efa.get(instance_id))
+        for instance_id, own in enis.items()
+    }
+    return Bypasses(
+        {key: bypass for key, bypass in found.items() if bypass},
+        tuple(notes),
+        billed_metrics=EFA_METRICS * len(with_efa),
+    )
+
+
+def _sessions(ec2: Ec2) -> Counter[str]:
+    """How many sessions mirror each ENI. Raises AwsProblem."""
+    found: Counter[str] = Counter()
+    request: dict[str, Any] = {"MaxResults": _SESSIONS_PER_PAGE}
+    while True:
+        with calling("ec2:DescribeTrafficMirrorSessions", ec2):
+            page = ec2.describe_traffic_mirror_sessions(**request)
+        found.update(
+            session.get("NetworkInterfaceId", "") for session in page.get("TrafficMirrorSessions", ())
+        )
+        if not page.get("NextToken"):
+            return found
+        request["NextToken"] = page["NextToken"]
+
+
+def _enis(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, _Enis]:
+    """The ENIs of instances. Raises AwsProblem."""
+    wanted = sorted(asked := set(instance_ids))
+    found: dict[str, _Enis] = {}
+    for start in range(0, len(wanted), FILTER_VALUES):
+        request: dict[str, Any] = {
+            "Filters": [{"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}],
+            "MaxResults": _INSTANCES_PER_PAGE,
+        }
+        while True:
+            with calling("ec2:DescribeInstances", ec2):
+                page = ec2.describe_instances(**request)
+            for reservation in page.get("Reservations", ()):
+                for instance in reservation.get("Instances", ()):
+                    if instance["InstanceId"] in asked:
+                        found[instance["InstanceId"]] = _enis_of(instance.get("NetworkInterfaces", ()))
+            if not page.get("NextToken"):
+                break
+            request["NextToken"] = page["NextToken"]
+    return found
+
+
+def _enis_of(descriptions: Iterable[Mapping[str, Any]]) -> _Enis:
+    described = list(descriptions)
+    return _Enis(
+        tuple(each.get("NetworkInterfaceId", "") for each in described),
+        any(str(each.get("InterfaceType", "")).startswith("efa") for each in described),
+    )
