@@ -104,6 +104,10 @@ def _still_writes(signs: Signs) -> bool:
     return bool(signs.samples)
 
 
+def _writes_without_its_id(signs: Signs) -> bool:
+    return signs.events is not None and signs.events.anonymous > 0
+
+
 def _writes_as_another(signs: Signs) -> bool:
     return signs.events is not None and signs.events.foreign > 0
 
@@ -175,6 +179,7 @@ _CAUSES_OF: Final[dict[Verdict, tuple[tuple[Cause, _Sign], ...]]] = {
     ),
     Verdict.OS_SILENT: (
         (Cause.COUNTER_RESET, _still_writes),
+        (Cause.NO_INSTANCE_ID, _writes_without_its_id),
         (Cause.REUSED_NAME, _writes_as_another),
         (Cause.AGENT_DOWN, _always),
     ),

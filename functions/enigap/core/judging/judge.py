@@ -496,6 +496,12 @@ def _os_silent(case: _Case) -> Judgement | None:
             ": the agent is alive, and a counter was reset or the metric's path is broken",
         )
         return case.judged(Verdict.OS_SILENT, reason)
+    if isinstance(case.events, DeviceEvents) and case.events.anonymous:
+        reason = Reason(
+            f"{seen} with this node's instance id, and events in its log stream have none",
+            ": the agent runs and cannot reach the instance metadata (IMDS)",
+        )
+        return case.judged(Verdict.OS_SILENT, reason)
     reason = Reason(seen, ": the agent is down or blind on this node, or its metrics are lost")
     return case.judged(Verdict.OS_SILENT, reason)
 

@@ -118,6 +118,7 @@ class Cause(StrEnum):
     """What an unexplained gap most likely is. A hint for people, never part of the judgement (`causes`)."""
 
     AGENT_DOWN = "agent_down"
+    NO_INSTANCE_ID = "no_instance_id"
     REUSED_NAME = "reused_name"
     COUNTER_RESET = "counter_reset"
     WRAPPED_COUNTER = "wrapped_counter"

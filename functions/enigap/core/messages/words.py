@@ -42,6 +42,12 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
         "Find the agent's pod on the node, see whether it is running, and read its log:",
         _PODS,
     ),
+    Cause.NO_INSTANCE_ID: CauseWords(
+        "the agent cannot reach the instance metadata (IMDS): its hop limit is 1, or it is blocked for pods",
+        "Let the launch template and the running node allow two hops (`aws ec2 "
+        "modify-instance-metadata-options --http-put-response-hop-limit 2`), then restart the agent's pod:",
+        _PODS,
+    ),
     Cause.REUSED_NAME: CauseWords(
         "the events in its log stream carry another instance's id: its node name was another node's before, "
         "or the agent there holds on to an old id",
