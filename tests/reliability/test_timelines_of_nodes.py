@@ -331,6 +331,16 @@ def test_an_agent_that_gives_another_instances_id_is_recognised_by_its_log_strea
     }
 
 
+def test_an_agent_that_can_no_longer_ask_for_its_instance_id_is_not_called_down() -> None:
+    world = World(worker("i-1"), worker("i-2"))
+    [blocked] = world.fleet.called("i-2")
+    blocked.life = Misreported(blocked.life, tuple(map(window, range(3, 7))), {"InstanceId": ""})
+    assert world.tells(windows=9) == {
+        4: ["opened i-2/os_silent (no_instance_id)"],
+        8: ["resolved i-2/os_silent (explained_again)"],
+    }
+
+
 # --- what counting does not explain is told, with its likely cause
 
 LAST = 5
@@ -533,5 +543,6 @@ def test_every_cause_there_is_has_a_timeline() -> None:
     told_of = {
         *("agent_down", "blind_agent", "moved_device", "receive_drops", "transmit_drops", "ec2_side"),
         *("unit_error", "wrong_namespace", "counter_reset", "wrapped_counter", "reused_name"),
+        "no_instance_id",
     }
     assert told_of == {cause.value for cause in Cause} == set(CAUSE_WORDS)
