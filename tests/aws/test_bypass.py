@@ -1,13 +1,15 @@
 """Mirror sessions and EFA, from EC2 and Container Insights; what is denied explains nothing and is said."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from enigap.aws.bypass import bypasses
+from enigap.aws.bypass import EFA_METRICS, bypasses
+from enigap.aws.metrics import CloudWatchTotals
 from enigap.core.counting.bypass import Bypass, EfaTraffic
 from enigap.core.counting.node import Node
-from enigap.core.counting.window import FetchSpan
+from enigap.core.counting.window import PERIOD, FetchSpan
 from tests.aws.fake_ec2 import FakeEc2, Machine
 from tests.fakes.readings import SPAN
 
@@ -70,3 +72,43 @@ def test_what_ec2_does_not_answer_is_no_failure(nodes: list[Node]) -> None:
     ec2 = account(a=1)
     ec2.denied |= {"DescribeInstances", "DescribeTrafficMirrorSessions"}
     assert bypasses(ec2, Efa({}), nodes, SPAN).of == {}
+
+
+class EfaMetrics:
+    """Has the same rate in every period, by metric."""
+
+    def __init__(self, **rates: float) -> None:
+        self.rates = rates
+        self.asked: set[tuple[str, str]] = set()
+
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
+        results = []
+        for query in request["MetricDataQueries"]:
+            metric = query["MetricStat"]["Metric"]
+            node = {each["Name"]: each["Value"] for each in metric["Dimensions"]}["InstanceId"]
+            self.asked.add((node, metric["MetricName"]))
+            rate = self.rates.get(metric["MetricName"].removeprefix("node_efa_"))
+            start, end = request["StartTime"], request["EndTime"]
+            at = [start + n * PERIOD for n in range((end - start) // PERIOD)] if rate is not None else []
+            values = [rate] * len(at)
+            results.append({"Id": query["Id"], "StatusCode": "Complete", "Timestamps": at, "Values": values})
+        return {"MetricDataResults": results}
+
+
+def test_what_efa_carried_is_added_up_by_direction_one_period_further_on_both_sides() -> None:
+    cloudwatch = EfaMetrics(rx_bytes=1.0, tx_bytes=2.0, rdma_write_bytes=4.0, rdma_write_recv_bytes=8.0)
+    found = CloudWatchTotals(cloudwatch).efa(NODES[:1], SPAN)
+    periods = SPAN.periods + 2
+    assert found == {"i-0": EfaTraffic(SPAN.start - PERIOD, (9.0,) * periods, (6.0,) * periods)}
+    assert len(cloudwatch.asked) == EFA_METRICS
+
+
+def test_what_others_read_of_a_nodes_memory_bounds_nothing_that_it_sent() -> None:
+    cloudwatch = EfaMetrics(rx_bytes=1.0, tx_bytes=2.0, rdma_read_bytes=16.0)
+    found = CloudWatchTotals(cloudwatch).efa(NODES[:1], SPAN)["i-0"]
+    assert set(found.received) == {17.0}
+    assert set(found.sent) == {None}
+
+
+def test_a_node_without_efa_metrics_is_left_out() -> None:
+    assert CloudWatchTotals(EfaMetrics()).efa([*NODES, Node("prod", "i-9")], SPAN) == {}

@@ -202,6 +202,32 @@ def test_who_has_not_confirmed_is_named(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_a_convention_is_shown_and_is_no_open_incident(capsys: pytest.CaptureFixture[str]) -> None:
+    remark = Incident(
+        "prod/*/counts_differ",
+        "counts_differ",
+        None,
+        datetime(2026, 1, 1, tzinfo=UTC),
+        12,
+        (),
+        None,
+        reason="EC2 counts 14 bytes a frame less.",
+    )
+    told = [Subscription("email", "ann@example.com", is_confirmed=True)]
+    states = [ClusterState("prod", nodes=12, nodes_judged=12, incidents=(remark,))]
+    found = status.Status(datetime.now(UTC), states, [], [], told, "https://console.example")
+    status.show(Screen(), found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "no open incidents" in text
+    assert "counts_differ (no fault): EC2 counts 14 bytes a frame less." in text
+    assert found.exit_status == 0
+    [cluster] = status.document(found)["clusters"]
+    assert cluster["incidents"] == []
+    assert cluster["findings"] == [
+        {"finding": "counts_differ", "reason": remark.reason, "since": "2026-01-01T00:00:00Z"}
+    ]
+
+
 def test_no_name_gets_at_the_terminal(deployed: FreshDeployment) -> None:
     deployed.remember(EVIL, deployed.incident(f"{EVIL}/*/not_collected", EVIL))
     deployed.run("silence", EVIL, "--for", "2h", "--why", EVIL)

@@ -441,3 +441,52 @@ def test_how_many_nodes_could_be_judged_is_remembered_with_how_many_there_are() 
     assert (state.nodes, state.nodes_judged) == (4, 3)
     state = told(state, report_of(window(1), {}, finding=UNREADABLE))
     assert (state.nodes, state.nodes_judged) == (4, 0)
+
+
+# --- what is no fault ---
+
+COUNTS_DIFFER = Finding(FindingKind.COUNTS_DIFFER, "EC2 counts 14 bytes a frame less.")
+REMARK = f"{CLUSTER}/*/counts_differ"
+
+
+def with_remark(report: ClusterReport, remark: Finding = COUNTS_DIFFER) -> ClusterReport:
+    return replace(report, findings=(remark,))
+
+
+def test_a_convention_is_told_once_and_neither_reminded_of_nor_resolved() -> None:
+    state = told(NEW, with_remark(report_of(window(0), nodes(12, AGREE, AGREE))))
+    assert said(state) == [("opened", REMARK, "confirmed")]
+    state = replace(state, outbox=())
+    for number in range(1, 4 * 48):
+        report = report_of(window(number), nodes(12, AGREE, AGREE))
+        state = told(state, with_remark(report) if number % 3 else report)
+        assert not said(state)
+    assert ids(state) == [REMARK]
+
+
+def test_the_nodes_of_such_a_cluster_are_told_of_as_ever() -> None:
+    state = told(NEW, with_remark(report_of(window(0), nodes(3, DEFICIT, DEFICIT))))
+    assert {incident.verdict for incident in state.incidents} == {"os_deficit", "counts_differ"}
+    assert from_json(to_json(state)) == state
+
+
+def test_its_newest_reason_is_kept() -> None:
+    state = after(NEW, with_remark(report_of(window(0), nodes(12, AGREE, AGREE))))
+    newer = Finding(FindingKind.COUNTS_DIFFER, "EC2 counts 13 to 14 bytes a frame less.")
+    state = after(state, with_remark(report_of(window(1), nodes(12, AGREE, AGREE)), newer))
+    assert state.incidents[0].reason == newer.reason
+
+
+def test_it_goes_with_the_cluster_and_without_a_word() -> None:
+    state = after(NEW, with_remark(report_of(window(0), nodes(12, AGREE, AGREE))))
+    state = told(state, report_of(window(1), {}))
+    assert not said(state)
+    assert not ids(state)
+
+
+def test_a_muted_one_is_told_when_it_no_longer_is() -> None:
+    muted = Silence(REMARK, window(3).end, "known")
+    state = told(NEW, with_remark(report_of(window(0), nodes(12, AGREE, AGREE))), silences=[muted])
+    assert not said(state)
+    state = told(state, report_of(window(4), nodes(12, AGREE, AGREE)), silences=[muted])
+    assert said(state) == [("opened", REMARK, "silence_expired")]
