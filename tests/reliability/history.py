@@ -1,9 +1,11 @@
 """A world with an oracle beside it, that knows what really happened and nothing of how it is judged.
 
-Three rules say which incidents must be open:
+Four rules say which incidents must be open, and which may be:
 
-* a node opens one when it was in trouble in a window and the one before, by what can be seen;
-* it ends when the node was fine in both, or is gone;
+* a node opens one when it was in the same trouble in a window and the one before, by what can be seen;
+* one that the totals found ends when the node was fine in both, or is gone;
+* one that the devices found ends later, when a clean hour has been seen: until then it may be open, and so it
+  may be after a single window of trouble, whose bytes the following hours still hold;
 * otherwise nothing changes: neither silence nor failure is news.
 """
 
@@ -58,6 +60,8 @@ class Play:
     name: str
     rates: Rates
     truth: Truth
+    verdict: str = ""
+    """Of trouble."""
     interrupts: bool = False
     """Whether there are no usable totals, so that neighbouring windows lose a period each."""
     is_absurd: bool = False
@@ -79,12 +83,29 @@ PLAYS: Final = (
     Play(
         "pods talk to each other", Rates(45e6, 5e6, 5e6, _devices(5e6, 5e6, 35e6)), Truth.FINE_BY_ITS_DEVICES
     ),
-    Play("a moved interface", Rates(2e6, 6e6, 4e6, _devices(1e6, 1e6)), Truth.TROUBLE),
-    Play("an agent that reads nothing", Rates(0.0, 6e6, 4e6, {"": (0.0, 0.0)}), Truth.TROUBLE),
-    Play("an agent that is down", Rates(None, 6e6, 4e6), Truth.TROUBLE, interrupts=True),
-    Play("a counter that wraps", Rates(3e17, 6e6, 4e6, _devices(3e17, 4e6)), Truth.TROUBLE, interrupts=True),
-    Play("EC2 out of its mind", Rates(18e6, 9e12, 9e12, HEALTHY.devices), Truth.TROUBLE, is_absurd=True),
-    Play("drops on transmit", Rates(45e6, 5e6, 5e6, _devices(5e6, 40e6)), Truth.TROUBLE_BY_ITS_DEVICES),
+    Play("a moved interface", Rates(2e6, 6e6, 4e6, _devices(1e6, 1e6)), Truth.TROUBLE, "os_deficit"),
+    Play("an agent that reads nothing", Rates(0.0, 6e6, 4e6, {"": (0.0, 0.0)}), Truth.TROUBLE, "os_deficit"),
+    Play("an agent that is down", Rates(None, 6e6, 4e6), Truth.TROUBLE, "os_silent", interrupts=True),
+    Play(
+        "a counter that wraps",
+        Rates(3e17, 6e6, 4e6, _devices(3e17, 4e6)),
+        Truth.TROUBLE,
+        "implausible",
+        interrupts=True,
+    ),
+    Play(
+        "EC2 out of its mind",
+        Rates(18e6, 9e12, 9e12, HEALTHY.devices),
+        Truth.TROUBLE,
+        "implausible",
+        is_absurd=True,
+    ),
+    Play(
+        "drops on transmit",
+        Rates(45e6, 5e6, 5e6, _devices(5e6, 40e6)),
+        Truth.TROUBLE_BY_ITS_DEVICES,
+        "os_excess",
+    ),
     Play("EC2 is silent", Rates(18e6, None, 0.0, HEALTHY.devices), Truth.UNKNOWABLE),
     Play("nobody reports", Rates(None, None, 0.0), Truth.UNKNOWABLE, interrupts=True),
 )
@@ -117,6 +138,11 @@ class Script:
             return Truth.UNKNOWABLE
         return play.truth.seen(with_devices=with_devices)
 
+    def seen(self, at: Window, *, with_devices: bool) -> str:
+        """The verdict of the trouble a window is in; else what is true of it."""
+        truth = self.truth(at, with_devices=with_devices)
+        return self.plays[at].verdict if truth is Truth.TROUBLE else truth.value
+
     def _lacks_totals(self, at: Window) -> bool:
         was_not_there = self.launched_at is not None and at.end - MINUTE < self.launched_at
         return was_not_there or self.plays.get(at, QUIET).interrupts
@@ -128,12 +154,29 @@ class Script:
 # --- the oracle
 
 
+VERDICTS: Final = {play.verdict for play in PLAYS if play.verdict}
+FOUND_BY_DEVICES: Final = {"os_deficit", "os_excess"}
+"""Verdicts that devices find, and whose bytes the comparison of the following hours still holds."""
+
+CLEAN_WINDOWS: Final = 6
+"""After so many that are fine, and that devices showed, no incident is open: a clean hour, and its edges."""
+
+
+LOOK_BACK_WINDOWS: Final = 20
+"""Fewer than `look_back_hours` has: a window is lost where nothing was planned."""
+
+
 @dataclass
 class Oracle:
     """Which nodes must be in an open incident, and whether CloudWatch must be known as unreadable."""
 
     scripts: dict[str, Script]
     troubled: set[str] = field(default_factory=set)
+    """Nodes that must be in an open incident."""
+    lately: set[str] = field(default_factory=set)
+    """Nodes that may be."""
+    by_devices: set[str] = field(default_factory=set)
+    """Those of them whose devices may have been in the incident."""
     unread_in_a_row: int = 0
 
     def decide(self, at: Window, present: set[str], unreadable: set[str], *, with_devices: bool) -> None:
@@ -143,12 +186,32 @@ class Oracle:
             return
         self.unread_in_a_row = 0
         self.troubled &= present
+        self.lately &= present
+        self.by_devices &= present
         for node in present - unreadable:
-            seen = {self.scripts[node].truth(each, with_devices=with_devices) for each in (at, at.previous())}
-            if seen == {Truth.TROUBLE}:
+            windows = [at.previous(number) for number in range(LOOK_BACK_WINDOWS)]
+            back = [self.scripts[node].seen(each, with_devices=with_devices) for each in windows]
+            seen = back[:CLEAN_WINDOWS]
+            if FOUND_BY_DEVICES & set(back):
+                self.by_devices.add(node)
+            elif node in self.by_devices:
+                self.by_devices.discard(node)
+                self.troubled.discard(node)  # its devices have not shown it for six hours
+            trouble = [each for each in seen if each in VERDICTS]
+            if trouble:
+                self.lately.add(node)
+            if len(set(seen[:2])) == 1 and seen[0] in trouble and self._is_plain(seen[0], trouble):
                 self.troubled.add(node)
-            elif seen == {Truth.FINE}:
+            elif len(set(trouble)) > 1:
+                self.troubled.discard(node)  # which of them is told hangs on which is worse
+            elif seen[:2] == [Truth.FINE.value] * 2:
                 self.troubled.discard(node)
+                if with_devices and seen == [Truth.FINE.value] * CLEAN_WINDOWS:
+                    self.lately.discard(node)
+
+    def _is_plain(self, verdict: str, lately: list[str]) -> bool:
+        """Whether nothing else that devices find could be taken for the worse of the last hour."""
+        return verdict not in FOUND_BY_DEVICES or not FOUND_BY_DEVICES & set(lately) - {verdict}
 
     @property
     def is_blind(self) -> bool:
@@ -265,10 +328,11 @@ class History:
         self.oracle.decide(at, present, unreadable, with_devices="the logs are denied" not in faults)
 
     def check(self) -> None:
-        """Exactly those in trouble have an open incident, and once nothing is left to say people know it."""
+        """Those in trouble have an open incident, and once nothing is left to say people know it."""
         world = self.world
         findings = {about for about in world.open if about.startswith("*")}
-        assert {about.split("/")[0] for about in world.open.keys() - findings} == self.oracle.troubled
+        nodes = {about.split("/")[0] for about in world.open.keys() - findings}
+        assert self.oracle.troubled <= nodes <= self.oracle.troubled | self.oracle.lately
         assert findings == ({"*/unreadable"} if self.oracle.is_blind else set())
         if self.nothing_is_left:
             assert world.audience.believes_open == set(world.open)

@@ -102,7 +102,7 @@ def test_a_cloudwatch_that_does_not_answer_is_one_notice_and_ends_nothing(
     world = in_trouble(last=5)
     world.at(5, lambda: what(world))
     world.at(9, world.works_again)
-    assert world.tells(windows=11) == {3: [OPENED], 6: [CANNOT_SEE], 9: sorted([RESOLVED, CAN_SEE])}
+    assert world.tells(windows=11) == {3: [OPENED], 6: [CANNOT_SEE], 9: [CAN_SEE], 10: [RESOLVED]}
     assert sentence in world.topic.published[1].by_protocol["email"]
 
 
@@ -140,7 +140,7 @@ def judged_and_unreadable(world: World, number: int) -> tuple[float | None, floa
 def test_a_part_of_the_cluster_that_was_throttled_is_unreadable_and_the_rest_is_judged() -> None:
     """130 nodes are two calls, made side by side; one of them is refused."""
     world = World(*(plain_worker(f"i-{number:03}") for number in range(130)))
-    world.at(1, lambda: world.cloudwatch.faults.throttle("GetMetricData", on_call=4))
+    world.at(1, lambda: world.cloudwatch.faults.throttle("GetMetricData"))
     assert world.tells(windows=3) == {}
     assert judged_and_unreadable(world, 0) == judged_and_unreadable(world, 2) == (130, 0)
     assert judged_and_unreadable(world, 1) in [(125, 5), (5, 125)]
@@ -171,7 +171,7 @@ def test_an_answer_that_says_it_is_not_whole_makes_its_node_unreadable_and_no_ot
     world = in_trouble(last=5)
     world.at(5, lambda: what(world))
     world.at(9, world.works_again)
-    assert world.tells(windows=11) == {3: [OPENED], 9: [RESOLVED]}
+    assert world.tells(windows=11) == {3: [OPENED], 10: [RESOLVED]}
     assert world.verdicts("i-1")[5:10] == ["unreadable"] * 4 + ["pod_edge"]
     assert set(world.verdicts("i-2")) == {"pod_edge"}
     assert world.published("NodesUnreadable", 7) == 1
@@ -180,7 +180,7 @@ def test_an_answer_that_says_it_is_not_whole_makes_its_node_unreadable_and_no_ot
 def test_an_internal_error_that_is_gone_when_asked_again_is_none() -> None:
     world = in_trouble(last=5)
     world.at(7, lambda: world.cloudwatch.faults.internal_error(times=1))
-    assert world.tells(windows=9) == {3: [OPENED], 7: [RESOLVED]}
+    assert world.tells(windows=11) == {3: [OPENED], 10: [RESOLVED]}
 
 
 def test_no_datapoint_with_a_remark_is_no_silence() -> None:
@@ -198,8 +198,8 @@ def test_an_outage_of_all_of_cloudwatch_ends_nothing_and_is_made_up_for() -> Non
     world = in_trouble(last=9)
     world.at(4, lambda: world.cloudwatch.faults.connection_reset(times=ALWAYS))
     world.at(7, world.works_again)
-    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
-    assert world.state.done == window(12)
+    assert world.tells(windows=15) == {3: [OPENED], 14: [RESOLVED]}
+    assert world.state.done == window(14)
 
 
 def test_without_the_logs_nothing_that_hangs_on_evidence_is_over() -> None:
@@ -235,9 +235,9 @@ def test_what_could_not_be_said_is_said_once_it_can_be(why: Exception) -> None:
     world = in_trouble(last=7)
     world.at(3, world.fail("sns.publish", why))
     world.at(6, world.works_again)
-    assert world.tells(windows=11) == {6: [OPENED], 9: [RESOLVED]}
+    assert world.tells(windows=13) == {6: [OPENED], 12: [RESOLVED]}
     assert [WorkItem.from_json(each.body) for each in world.queue.dead_letters] == [item(3), item(4)]
-    assert len(world.done) == 11 - 2
+    assert len(world.done) == 13 - 2
 
 
 def test_what_came_and_went_unheard_is_told_as_over() -> None:
@@ -372,7 +372,7 @@ def test_a_run_that_the_next_window_overtakes_gives_way_and_takes_nothing_back()
 
     world.at(3, lambda: world.queue.put(json.dumps(item(2).document()), CLUSTER), overtakes)
     world.at(3, lambda: setattr(world, "is_scheduled", True))
-    assert world.tells(windows=10) == {3: [OPENED], 8: [RESOLVED]}
+    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
     assert [type(problem) for problem in world.problems] == [ConflictError]
     assert [done.outcome for done in world.done[2:5]] == [
         Outcome.JUDGED,  # window 3, by whoever overtook
@@ -400,7 +400,7 @@ def test_a_clock_that_is_behind_tells_later_and_once(behind: int, told_at: int) 
     world = in_trouble(last=9)
     world.at(3, lambda: setattr(world, "clock_is_ahead", -timedelta(minutes=behind)))
     world.at(6, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
-    assert world.tells(windows=13) == {told_at: [OPENED], 11: [RESOLVED]}
+    assert world.tells(windows=16) == {told_at: [OPENED], 14: [RESOLVED]}
 
 
 @pytest.mark.parametrize("ahead", [5, 14])
@@ -410,7 +410,7 @@ def test_a_clock_that_is_ahead_takes_what_has_not_settled_for_incomplete_and_not
     world = in_trouble(last=9)
     world.at(5, lambda: setattr(world, "clock_is_ahead", timedelta(minutes=ahead)))
     world.at(7, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
-    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
+    assert world.tells(windows=16) == {3: [OPENED], 14: [RESOLVED]}
     assert set(world.verdicts("i-2")) <= {"pod_edge", "partial"}
 
 
@@ -420,8 +420,8 @@ def test_a_clock_that_is_off_by_more_judges_nothing_until_it_is_right_again() ->
     world.at(5, lambda: setattr(world, "clock_is_ahead", timedelta(hours=1)))
     world.at(5, world.fail("dynamodb.scan", refused), world.fail("dynamodb.get_item", refused))
     world.at(8, world.works_again, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
-    assert world.tells(windows=13) == {3: [OPENED], 11: [RESOLVED]}
-    assert len(world.done) == 13 - 3
+    assert world.tells(windows=16) == {3: [OPENED], 14: [RESOLVED]}
+    assert len(world.done) == 16 - 3
     assert {"clock" in str(problem) for problem in world.problems} == {True}
 
 
@@ -530,7 +530,7 @@ def test_hours_that_nobody_planned_are_not_told_of_as_over() -> None:
     for number in range(18):
         world.is_scheduled = not 5 <= number < 11
         world.quarter(number)
-    assert world.told == {3: [OPENED], 14: [RESOLVED]}
+    assert world.told == {3: [OPENED], 17: [RESOLVED]}
 
 
 # --- how often people hear of it
@@ -658,7 +658,7 @@ def test_a_message_slack_did_not_take_comes_back_and_the_one_beside_it_does_not(
     answer: Answer | None,
 ) -> None:
     world = in_trouble(last=4)
-    world.tells(windows=7)
+    world.tells(windows=10)
     slack = Slack(world, answer, Answer(200, "ok"))
     assert slack.deliver() == 1
     assert slack.deliver() == 0

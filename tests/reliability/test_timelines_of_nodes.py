@@ -195,7 +195,7 @@ def test_virtual_devices_called_like_interfaces_are_an_excess_until_the_settings
         world.during(3, 5, "i-1", traffic_inside_on_devices_called_like_interfaces)
     assert taken_for_physical.tells(windows=14) == {
         4: ["opened i-1/os_excess (no likely cause)"],
-        8: ["resolved i-1/os_excess (explained_again)"],
+        9: ["resolved i-1/os_excess (explained_again)"],
     }
     assert named.tells(windows=14) == known.tells(windows=14) == {}
     assert "eth7, eth8" in named.reason(4, "i-1")
@@ -353,8 +353,8 @@ LAST = 5
         (agent_reads_no_devices, "os_deficit", "blind_agent", 7),
         (nic_moved_into_a_pod, "os_deficit", "moved_device", 10),
         (kernel_bypass, "os_deficit", "moved_device", 9),
-        (drops_on_receive, "os_deficit", "receive_drops", 8),
-        (drops_on_transmit, "os_excess", "transmit_drops", 8),
+        (drops_on_receive, "os_deficit", "receive_drops", 9),
+        (drops_on_transmit, "os_excess", "transmit_drops", 9),
         (ec2_counts_times(1000), "implausible", "ec2_side", 7),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -44,7 +44,7 @@ from typing import Final
 from enigap.core.counting.bypass import MIRROR_HEADER_BYTES, Bypass
 from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
 from enigap.core.counting.reading import usable_number
-from enigap.core.counting.rules import Rules
+from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
 from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import PERIOD
@@ -98,12 +98,19 @@ class Carried:
     def only(self, wanted: Sequence[bool]) -> Carried:
         """With None for the periods that are not wanted, and for what no counter can be."""
         return Carried(
-            tuple(usable_number(v) if ok else None for v, ok in zip(self.bytes, wanted, strict=True)),
+            tuple(_possible(v) if ok else None for v, ok in zip(self.bytes, wanted, strict=True)),
             tuple(usable_number(v) if ok else None for v, ok in zip(self.packets, wanted, strict=True)),
         )
 
     def first(self, count: int) -> Carried:
         return Carried(self.bytes[:count], self.packets[:count])
+
+
+def _possible(period_bytes: float | None) -> float | None:
+    """None for what no interface can carry in a period."""
+    carried = usable_number(period_bytes)
+    most = IMPLAUSIBLE_RATE.bytes_per_second * PERIOD.total_seconds()
+    return carried if carried is not None and carried <= most else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +296,7 @@ def compare(
             bounds = way.bounds(sign)
             excluded += _excluded(bounds)
             allowed = _Allowed(way, back, sign, bypass)
-            worst = _worst(bounds, rules, allowed)
-            if worst is not None and not _is_over(bounds, worst):
+            if (worst := _worst_that_lasts(bounds, rules, allowed)) is not None:
                 found.append(worst)
     found.sort(key=lambda violation: -violation.rate.bytes_per_second)
     runs = ways[-1].runs
@@ -419,7 +425,7 @@ def _runs(sides: Sequence[_Side]) -> list[tuple[int, int]]:
     """First and last boundary of the longest unbroken run to each of the newest boundaries."""
     runs = [
         (max(max(side.unbroken_since[end], side.whole_since[end]) for side in sides), end)
-        for end in sides[0].ends()
+        for end in sides[0].newest_ends()
     ]
     return [(first, last) for first, last in runs if last - first >= SHORTEST_RUN // PERIOD]
 
@@ -466,7 +472,7 @@ class _Side:
         self.packets_known = self.has_packets and bool(whole) and all(p is not None for _, p in whole)
         self.packets_are_small = all(p is None or b <= LARGEST_FRAME_BYTES * p for b, p in whole)
 
-    def ends(self) -> range:
+    def newest_ends(self) -> range:
         count = len(self.instants)
         return range(max(1, count - NEWEST_ENDS), count)
 
@@ -664,12 +670,36 @@ def _bound(side: _Side, sign: Sign, rules: Rules, *, use_packets: bool) -> _Boun
     return _Bound(side, sign, use_packets, rules.tolerance, rules.tolerance + LONG_RUN_TOLERANCE)
 
 
-def _worst(bounds: Sequence[_Bound], rules: Rules, allowed: _Allowed) -> Violation | None:
-    """The run with the most bytes a second unexplained that hold in each reading of the events."""
-    worst: Violation | None = None
+def _worst_that_lasts(bounds: Sequence[_Bound], rules: Rules, allowed: _Allowed) -> Violation | None:
+    """The worst run that ends now; once the trouble is over, the worst that began in the newest hour.
+
+    It is over when the worst run of the whole history began before the newest hour, and that hour excludes
+    half of it: a run that goes on after the trouble holds its bytes for hours, at an ever smaller rate.
+    """
     side = bounds[0].side
-    for last in side.ends():
-        firsts = range(max(bound.first(last) for bound in bounds), last - SHORTEST_RUN // PERIOD + 1)
+    worst = _worst(bounds, rules, allowed, side.newest_ends())
+    if worst is None:
+        return None
+    start, most = _newest_hour(bounds)
+    if (worst.start - side.start) // PERIOD >= start:
+        return worst
+    peak = _worst(bounds, rules, allowed, range(1, len(side.instants))) or worst
+    if (peak.start - side.start) // PERIOD < start and most < peak.rate.bytes_per_second / 2:
+        return _worst(bounds, rules, allowed, side.newest_ends(), since=start)
+    return worst
+
+
+def _worst(
+    bounds: Sequence[_Bound], rules: Rules, allowed: _Allowed, ends: range, since: int = 0
+) -> Violation | None:
+    """The run with the most bytes a second unexplained that hold in each reading of the events.
+
+    Only runs from the boundary `since` on to one of `ends`.
+    """
+    worst: Violation | None = None
+    for last in ends:
+        begin = max(since, *(bound.first(last) for bound in bounds))
+        firsts = range(begin, last - SHORTEST_RUN // PERIOD + 1)
         if not firsts:
             continue
         least = _smallest([bound.least(last, firsts) for bound in bounds])
@@ -730,20 +760,21 @@ def _excluded(bounds: Sequence[_Bound]) -> Iterator[Excluded]:
     """For each start of a run of one to two hours the least that may be unexplained over it at most."""
     side = bounds[0].side
     least: dict[int, float] = {}
-    for last in side.ends():
+    for last in side.newest_ends():
         for first, rate in _at_most(bounds, last, longest=2 * HOUR // PERIOD):
             least[first] = min(rate, least.get(first, rate))
     for first, rate in sorted(least.items()):
         yield Excluded(side.direction, bounds[0].sign, side.start + first * PERIOD, ByteRate(rate))
 
 
-def _is_over(bounds: Sequence[_Bound], violation: Violation) -> bool:
-    """Whether over the newest hour less than half of what a violation tells of is unexplained."""
-    for last in reversed(bounds[0].side.ends()):
-        newest = [rate for _, rate in _at_most(bounds, last, longest=HOUR // PERIOD)]
-        if newest:
-            return newest[0] < violation.rate.bytes_per_second / 2
-    return False
+def _newest_hour(bounds: Sequence[_Bound]) -> tuple[int, float]:
+    """The first boundary of the newest unbroken hour, and what is unexplained over it at most, in bytes a
+    second; where there is none, the first boundary of all, before which no run begins.
+    """
+    for last in reversed(bounds[0].side.newest_ends()):
+        for first, rate in _at_most(bounds, last, longest=HOUR // PERIOD):
+            return first, rate
+    return 0, 0.0
 
 
 def _at_most(bounds: Sequence[_Bound], last: int, longest: int) -> Iterator[tuple[int, float]]:

@@ -29,6 +29,7 @@ from typing import Final
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import LONGEST_INTERVAL, DeviceEvents, DeviceSample
 from enigap.core.counting.reading import usable_number
+from enigap.core.counting.rules import IMPLAUSIBLE_RATE
 
 LONGEST_INTERVAL_SECONDS: Final = LONGEST_INTERVAL.total_seconds()
 SHORTEST_INTERVAL_SECONDS: Final = 40.0
@@ -142,7 +143,7 @@ def _rated(samples: Iterable[DeviceSample], wanted: Callable[[str], bool]) -> di
     for sample in samples:
         if not is_wanted(sample.device):
             continue
-        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
+        rx, tx = _possible(sample.rx_bytes_per_second), _possible(sample.tx_bytes_per_second)
         if sample.device and rx is not None and tx is not None:
             packets = (
                 usable_number(sample.rx_packets_per_second),
@@ -153,15 +154,19 @@ def _rated(samples: Iterable[DeviceSample], wanted: Callable[[str], bool]) -> di
 
 
 def _unrated(samples: Iterable[DeviceSample]) -> dict[str, tuple[float, ...]]:
-    """When a device had an event without a rate: its first sample, or one after a counter was reset."""
+    """When a device had an event without a rate: its first sample, or one after a counter was reset, or
+    wrapped."""
     found: dict[str, list[float]] = {}
     for sample in samples:
-        if (
-            usable_number(sample.rx_bytes_per_second) is None
-            or usable_number(sample.tx_bytes_per_second) is None
-        ):
+        if _possible(sample.rx_bytes_per_second) is None or _possible(sample.tx_bytes_per_second) is None:
             found.setdefault(sample.device, []).append(sample.at.timestamp())
     return {name: tuple(sorted(times)) for name, times in found.items()}
+
+
+def _possible(bytes_per_second: float | None) -> float | None:
+    """None for what no machine can move, such as the rate of a counter that wrapped."""
+    rate = usable_number(bytes_per_second)
+    return rate if rate is not None and rate <= IMPLAUSIBLE_RATE.bytes_per_second else None
 
 
 # --- one agent or two

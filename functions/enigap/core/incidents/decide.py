@@ -199,6 +199,9 @@ class _Desk:
         elif violations:
             latest = max(violations, key=lambda violation: violation.start)
             self._keep(replace(self._updated(incident, keys), seen=seen.again(latest, window)))
+        elif any(judgement.verdict == incident.verdict for judgement in judgements):
+            by_totals = replace(seen, last=window.end)  # the devices say nothing, and the totals enough
+            self._keep(replace(self._updated(incident, keys), seen=by_totals))
         elif len(looked_at) < len(judgements):
             self._keep(self._updated(incident, keys))
         elif (why := self._why_over(looked_at, seen)) is not None:

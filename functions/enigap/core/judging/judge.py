@@ -254,6 +254,14 @@ class _Case:
         return f"its devices add up to {summed} where the total says {reported}"
 
     @property
+    def differs_from_enis(self) -> bool:
+        """Whether the ENI devices counted more in this window than the ENIs carried, by their events."""
+        if self.evidence is None:
+            return False
+        physical = self.evidence.physical_rx + self.evidence.physical_tx
+        return physical.low > (1 + self.rules.tolerance) * self.both.eni + self.rules.floor
+
+    @property
     def without_events(self) -> ByteRate:
         """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
         if self.only_enis or self._summed_and_reported is None:
@@ -684,6 +692,8 @@ def _node_local(case: _Case) -> Judgement | None:
     evidence = case.evidence
     if evidence is None or case.both.os.low <= case.explained_up_to(case.counted_again + case.unknown):
         return None
+    if case.differs_from_enis:
+        return None  # by less than may be told, yet the surplus is not the virtual devices' alone
     physical = (evidence.physical_rx + evidence.physical_tx).middle
     on_virtual = "the surplus" if case.only_enis else str(evidence.virtual.middle)
     return case.compared_totals(
@@ -699,6 +709,8 @@ def _node_local(case: _Case) -> Judgement | None:
 def _unverified(case: _Case) -> Judgement:
     if case.only_enis and case.evidence is not None:
         why = "its ENI devices differ from what the interfaces carried, and the others were not read"
+    elif case.differs_from_enis:
+        why = "its ENI devices counted more than the interfaces carried, by less than one window proves"
     elif case.evidence is not None:
         unknown = case.evidence.of_kind(DeviceKind.UNKNOWN)
         return _hangs_on_unknown_device(case, tuple(device.device for device in unknown))
