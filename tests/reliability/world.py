@@ -383,13 +383,14 @@ class World:
             self._check_metrics((self.state.done.end - window(0).end) // GRID)
 
     def _check_metrics(self, number: int) -> None:
-        """A window that was judged has all its metrics; those of rates only if a node was judged."""
-        judged = self.published(Metric.NODES_JUDGED.metric_name, number)
-        assert judged is not None
+        """A window that was judged has all its metrics; sums of rates only if a node has both sides."""
+        assert self.published(Metric.NODES_JUDGED.metric_name, number) is not None
+        nodes = [report.newest for report in self.reports[window(number)].nodes]
+        has_both = any(node.os is not None and node.eni is not None for node in nodes)
         for each in of(Scope.CLUSTER):
             is_there = self.published(each.name, number) is not None
-            assert is_there is (judged > 0 or each not in _OF_RATES), each.name
-        unexplained = sum(n.newest.explained is False for n in self.reports[window(number)].nodes)
+            assert is_there is (has_both or each not in _OF_RATES), each.name
+        unexplained = sum(node.explained is False for node in nodes)
         told = self.published(Metric.NODES_UNEXPLAINED.metric_name, number)
         assert told is not None
         assert told >= unexplained
