@@ -24,7 +24,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.conventions import shared_convention
-from enigap.core.judging.judge import History, eni_tracks, judge
+from enigap.core.judging.judge import History, eni_tracks, judge_windows
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
 
@@ -135,11 +135,11 @@ def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_bac
         tracks = eni_tracks(events, rules.classifier)
         history = History(eni, tracks, packets_are_frames=packets_are_frames(eni, tracks))
     windows = [window.previous(number) for number in range(rules.windows_fetched)]
-    judgements = [judge(node, readings, events, each, rules, history) for each in windows]
+    judgements = judge_windows(node, readings, events, windows, rules, history)
     if history is not None and any(map(_has_deficit, judgements)):
         bypass = sources.bypasses([node], looked).of.get(node.instance_id)
         history = replace(history, bypass=bypass)
-        judgements = [judge(node, readings, events, each, rules, history) for each in windows]
+        judgements = judge_windows(node, readings, events, windows, rules, history)
     return _report(judgements).newest
 
 
@@ -345,7 +345,7 @@ class _Run:
         events: DeviceEvents | MissingEvidence | None,
         history: History | None = None,
     ) -> list[Judgement]:
-        return [judge(node, readings, events, window, self.rules, history) for window in self.windows]
+        return judge_windows(node, readings, events, self.windows, self.rules, history)
 
     def _judge_again(self, candidate: _Candidate, events: MissingEvidence) -> None:
         judgements = self._judge(candidate.node, candidate.readings, events)

@@ -22,6 +22,10 @@ class DetectionFigures:
     false_alarms: int = 0
     faulty_nodes: int = 0
     faulty_nodes_found: int = 0
+    causes_told: int = 0
+    causes_right: int = 0
+    """Named, alone or beside one that the figures cannot tell from it."""
+    causes_wrong_alone: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Counts one life."""

@@ -57,8 +57,10 @@ class Lived:
     ) -> Mapping[str, DeviceEvents | MissingEvidence]:
         return {node.instance_id: self._events(node, span, scope) for node in nodes}
 
-    def _events(self, node: Node, span: FetchSpan, scope: DeviceScope) -> DeviceEvents:
+    def _events(self, node: Node, span: FetchSpan, scope: DeviceScope) -> DeviceEvents | MissingEvidence:
         life = self.lives[node.instance_id]
+        if life.why_unread is not None:
+            return life.why_unread
         events = life.events(span.start - 5 * MINUTE, span.end + 5 * MINUTE)
         if scope is DeviceScope.ALL:
             return events
@@ -67,12 +69,18 @@ class Lived:
         return replace(events, samples=enis, scope=scope)
 
 
-def report_on(life: NodeLife, window: Window, look_back: timedelta = DEFAULTS.look_back) -> NodeReport | None:
-    """The node's report of the run that judges this window; None where the cluster has a finding instead."""
+def report_on(
+    life: NodeLife, window: Window, look_back: timedelta = DEFAULTS.look_back, others: Sequence[NodeLife] = ()
+) -> NodeReport | None:
+    """The node's report of the run that judges this window; None where the cluster has a finding instead.
+
+    `others` are nodes of the same cluster.
+    """
     node = life.simulated.node
-    lived = Lived({node.instance_id: life})
+    lived = Lived({each.simulated.node.instance_id: each for each in (life, *others)})
     looking = Looking(DEFAULTS.evidence, look_back, DEFAULTS.evidence_max_nodes)
-    nodes = assess(node.cluster, [node], window, RULES, Sources(lived, lived), looking).nodes
+    every = [each.simulated.node for each in (life, *others)]
+    nodes = assess(node.cluster, every, window, RULES, Sources(lived, lived), looking).nodes
     return nodes[0] if nodes else None
 
 

@@ -21,7 +21,7 @@ from functools import cached_property
 from random import Random
 from typing import Final, NamedTuple
 
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import GRID, FetchSpan, Window
@@ -375,6 +375,8 @@ class NodeLife:
     ways: Ways
     mishap: Mishap | None = None
     alive: tuple[datetime, datetime] = (_EPOCH, _FOREVER)
+    why_unread: MissingEvidence | None = None
+    """Why its events cannot be read; None: they can."""
 
     @classmethod
     def drawn(

@@ -415,7 +415,7 @@ def test_totals_that_do_not_arrive_while_events_do_are_no_dead_agent() -> None:
     [refused] = world.fleet.called("i-2")
     refused.life = Misreported(refused.life, tuple(map(window, range(3, 7))))
     assert world.tells(windows=9) == {
-        4: ["opened i-2/os_silent (counter_reset)"],
+        4: ["opened i-2/os_silent (metric_path)"],
         8: ["resolved i-2/os_silent (explained_again)"],
     }
 
@@ -544,5 +544,7 @@ def test_every_cause_there_is_has_a_timeline() -> None:
         *("agent_down", "blind_agent", "moved_device", "receive_drops", "transmit_drops", "ec2_side"),
         *("unit_error", "wrong_namespace", "counter_reset", "wrapped_counter", "reused_name"),
         "no_instance_id",
+        "metric_path",
     }
-    assert told_of == {cause.value for cause in Cause} == set(CAUSE_WORDS)
+    # Named beside `moved_device`, never alone.
+    assert told_of | {"mirrored_traffic"} == {cause.value for cause in Cause} == set(CAUSE_WORDS)

@@ -38,6 +38,7 @@ from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import GRID, FetchSpan, Window
 from enigap.core.documents import Document, node_document
+from enigap.core.incidents.incident import Incident
 from enigap.core.incidents.replay import Raised, Replayed, replay
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport, FindingKind
@@ -238,7 +239,7 @@ def _table(incidents: Sequence[Raised]) -> Table:
             Text(incident.verdict, "bold red"),
             one_line((name or "").split(".")[0] if target else count(incident.node_count, "node")),
             printable(target or "-"),
-            (incident.cause or "-").replace("_", " "),
+            _causes(incident),
         )
     return table
 
@@ -281,12 +282,18 @@ def document(region: str, past: Past, replayed: Sequence[Replayed], billed: int)
     }
 
 
+def _causes(incident: Incident) -> str:
+    causes = filter(None, (incident.cause, incident.alternative_cause))
+    return " or ".join(causes).replace("_", " ") or "-"
+
+
 def _incident(raised: Raised) -> Document:
     incident = raised.incident
     return {
         "id": incident.id,
         "verdict": incident.verdict,
         "cause": incident.cause,
+        "alternative_cause": incident.alternative_cause,
         "since": timestamp(incident.since),
         "opened": timestamp(raised.opened.end),
         "ended": timestamp(raised.ended.end) if raised.ended else None,

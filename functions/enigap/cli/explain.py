@@ -48,7 +48,7 @@ from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
 from enigap.core.messages.talkers import conversations_in_words
-from enigap.core.messages.words import CAUSE_WORDS
+from enigap.core.messages.words import words_for
 from enigap.core.text import printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found, sources
@@ -121,7 +121,8 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
             f" in {printable(judgement.node.cluster)} ({printable(region)}), {span_of(judgement.window)}",
         )
     )
-    words = CAUSE_WORDS.get(judgement.cause) if judgement.cause and not finding else None
+    causes = (judgement.cause, judgement.alternative_cause)
+    words = None if finding else words_for(judgement.verdict, *causes)
     console.print()
     if finding:
         reason = printable(finding.reason, most=1000)

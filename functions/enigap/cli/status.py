@@ -170,6 +170,7 @@ def document(status: Status) -> Document:
                         "id": incident.id,
                         "verdict": incident.verdict,
                         "cause": incident.cause,
+                        "alternative_cause": incident.alternative_cause,
                         "since": timestamp(incident.since),
                         "node_count": incident.node_count,
                         "muted_until": _second(until) if (until := status.muted_until(incident)) else None,

@@ -19,7 +19,7 @@ from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import MINUTE, PERIOD
-from enigap.core.judging.judge import judge
+from enigap.core.judging.judge import judge, judge_windows
 from enigap.core.judging.verdict import VERDICT_TABLE, Cause, Judgement, Verdict, wants_evidence
 from tests.fakes.readings import NODE, SPAN, WINDOW, Devices, events, steady, without_os
 
@@ -90,8 +90,19 @@ class TestImplausible:
         node = replace(NODE, instance_type="t3.nano", bandwidth=ByteRate(100 * MB))
         readings = steady(400 * MB, 150 * MB, 90 * MB)
         found = judged(readings, node=node)
-        assert (found.verdict, found.cause) == (Verdict.IMPLAUSIBLE, Cause.EC2_SIDE)
+        assert (found.verdict, found.cause) == (Verdict.IMPLAUSIBLE, None)
         assert judged(readings).verdict is Verdict.POD_EDGE
+
+    def test_devices_that_count_as_much_show_that_the_bandwidth_is_known_too_low(self) -> None:
+        node = replace(NODE, instance_type="t3.nano", bandwidth=ByteRate(100 * MB))
+        found = judged(steady(240 * MB, 150 * MB, 90 * MB), {"eth0": (150 * MB, 90 * MB)}, node=node)
+        assert found.verdict is Verdict.AGREE
+
+    def test_devices_that_count_far_less_show_that_ec2_is_wrong(self) -> None:
+        node = replace(NODE, instance_type="t3.nano", bandwidth=ByteRate(100 * MB))
+        devices = {"eth0": (15 * MB, 3 * MB), "eni1a2b3c4d5e6": (1 * MB, 1 * MB)}
+        found = judged(steady(20 * MB, 1500 * MB, 3 * MB), devices, node=node)
+        assert (found.verdict, found.cause) == (Verdict.IMPLAUSIBLE, Cause.EC2_SIDE)
 
     def test_the_total_is_never_held_against_the_link_for_virtual_devices_have_none(self) -> None:
         node = replace(NODE, bandwidth=ByteRate(100 * MB))
@@ -107,7 +118,7 @@ class TestSilence:
 
     def test_device_events_that_still_arrive_show_that_the_agent_is_alive(self) -> None:
         found = judged(steady(None, MB, MB), {"eth0": (MB, MB)})
-        assert (found.verdict, found.cause) == (Verdict.OS_SILENT, Cause.COUNTER_RESET)
+        assert (found.verdict, found.cause) == (Verdict.OS_SILENT, Cause.METRIC_PATH)
         assert "alive" in str(found.reason)
 
     def test_a_node_only_container_insights_reports_is_eni_silent_and_unknown(self) -> None:
@@ -325,6 +336,10 @@ def test_a_reset_device_without_rates_is_no_zero() -> None:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_reasons_are_one_plain_line_that_ends_with_a_full_stop(verdict: Verdict) -> None:
+    crashing = steady(4 * MB, MB, MB)
+    rates = tuple(None if n % 5 > 2 else rate for n, rate in enumerate(crashing.os_bytes_per_second))
+    crashing = replace(crashing, os_bytes_per_second=rates)
+    unsteady, _ = judge_windows(NODE, crashing, None, (WINDOW, WINDOW.previous()), RULES)
     examples = [
         judged(Unreadable("CloudWatch throttled the request")),
         judged(steady(None, None, None), node=TestWarmingUp.new),
@@ -339,6 +354,7 @@ def test_reasons_are_one_plain_line_that_ends_with_a_full_stop(verdict: Verdict)
         judged(steady(4 * MB, MB, MB)),
         judged(steady(1004 * MB, MB, MB), TestNodeLocal.devices),
         judged(TestUnverified.suspicious),
+        unsteady,
     ]
     (found,) = (example for example in examples if example.verdict is verdict)
     assert str(found.reason).endswith(".")

@@ -196,6 +196,12 @@ class Compared:
     """By the devices, at the likeliest."""
     carried: ByteRate
     """By the ENIs."""
+    counted_packets: float | None = None
+    """A second, by the devices; None where events name none."""
+    carried_packets: float | None = None
+    """A second, by the ENIs: frames, as a rule. None where EC2's are not known."""
+    newest_ratio: float | None = None
+    """Counted to carried bytes over the newest period of the run; None where nothing was carried in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +309,7 @@ def compare(
     first, last = ways[-1].longest
     shown = (first, last)
     if found:
-        shown = ((found[0].start - eni.start) // PERIOD, (found[0].end - eni.start) // PERIOD)
+        shown = _plainest([way.sides[0] for way in ways], found[0], rules) or shown
     return Accumulated(
         tuple(found),
         tuple(way.sides[0].compared(*shown) for way in ways),
@@ -421,6 +427,26 @@ class _Allowed:
         return 0.0 if self.sign is Sign.DEFICIT else _left_out_at_most(self.way, self.back, first, last)
 
 
+def _plainest(sides: Sequence[_Side], worst: Violation, rules: Rules) -> tuple[int, int] | None:
+    """The run over which the two sides' bytes differ by the greatest factor at least: what it shows has
+    lasted all through it, where the one with the most bytes a second may begin before that."""
+    side = next(side for side in sides if side.direction is worst.direction)
+    plainest, greatest = None, 0.0
+    for last in side.ends():
+        first_of_all = max(max(s.unbroken_since[last], s.whole_since[last]) for s in sides)
+        for first in range(first_of_all, last - SHORTEST_RUN // PERIOD + 1):
+            carried = side.carried[last] - side.carried[first]
+            if carried < rules.floor.bytes_per_second * _seconds(first, last):
+                continue
+            if worst.sign is Sign.DEFICIT:
+                factor = carried / max(1.0, side.high[last] - side.low[first])
+            else:
+                factor = (side.low[last] - side.high[first]) / carried
+            if factor > greatest:
+                plainest, greatest = (first, last), factor
+    return plainest
+
+
 def _runs(sides: Sequence[_Side]) -> list[tuple[int, int]]:
     """First and last boundary of the longest unbroken run to each of the newest boundaries."""
     runs = [
@@ -507,7 +533,19 @@ class _Side:
             self.direction,
             ByteRate.from_total(self.likely_bytes(first, last), seconds),
             ByteRate.from_total(carried, seconds),
+            self._likely_packets(first, last) / _seconds(first, last) if self.has_packets else None,
+            (self.frames[last] - self.frames[first]) / _seconds(first, last) if self.packets_known else None,
+            self._ratio(last - 1, last),
         )
+
+    def _ratio(self, first: int, last: int) -> float | None:
+        carried = self.carried[last] - self.carried[first]
+        return self.likely_bytes(first, last) / carried if carried > 0 else None
+
+    def _likely_packets(self, first: int, last: int) -> float:
+        """Between the middles of what is known at both ends."""
+        ends = self.packets_low[last] + self.packets_high[last]
+        return (ends - self.packets_low[first] - self.packets_high[first]) / 2
 
     def likely_bytes(self, first: int, last: int) -> float:
         """What the devices counted, at the likeliest."""

@@ -134,6 +134,11 @@ def complete_periods(readings: Readings, window: Window) -> tuple[datetime, ...]
     )
 
 
+def os_complete_periods(readings: Readings, window: Window) -> tuple[datetime, ...]:
+    """The starts of the window's periods in which the OS side is whole, whatever EC2 has."""
+    return tuple(start for start, _ in readings.periods(window) if _os_period_is_complete(readings, start))
+
+
 def _eni_period_is_complete(readings: Readings, index: int) -> bool:
     samples = readings.network_in_samples[index]
     return (
@@ -148,7 +153,7 @@ def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
     # With the label before the first, where the fetch holds it: if that is missing, the first ends a gap.
     rates = readings.os_minutes(max(start - MINUTE, readings.span.start), start + PERIOD)
     known = [rate for rate in rates if rate is not None]
-    return len(known) == len(rates) and max(known) <= _MOST
+    return bool(known) and len(known) == len(rates) and max(known) <= _MOST
 
 
 def eni_reports(readings: Readings, window: Window) -> bool:

@@ -35,7 +35,7 @@ from enigap.core.judging.verdict import Judgement, Verdict
 WORST_NODES: Final = 10
 """How many nodes of an incident are told about one by one; the rest is a count."""
 
-MOST_MEMBERS: Final = 1400
+MOST_MEMBERS: Final = 1200
 """How many nodes of one cluster-wide incident are remembered. With four such incidents the state stays
 well under 100 KB; a larger incident resolves by counting instead (see `_still_in`)."""
 
@@ -284,8 +284,8 @@ class _Desk:
         windows = max(report.unexplained_windows for report in reports)
         starts = [r.newest.since for r in reports if r.newest.comparison and r.newest.since]
         violation = reports[0].newest.violation
-        causes = {report.newest.cause for report in reports}
-        cause = causes.pop() if len(causes) == 1 else None
+        causes = {(report.newest.cause, report.newest.alternative_cause) for report in reports}
+        cause, alternative = causes.pop() if len(causes) == 1 else (_same(cause for cause, _ in causes), None)
         return Incident(
             id=f"{self.report.cluster}/{target}/{verdict.value}",
             verdict=verdict.value,
@@ -295,6 +295,7 @@ class _Desk:
             nodes=tuple(report.newest.figures for report in reports[:WORST_NODES]),
             members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
             seen=SeenByDevices.of(violation, self.report.window) if violation else None,
+            alternative_cause=alternative,
         )
 
     def _updated(self, incident: Incident, keys: list[str]) -> Incident:
@@ -417,6 +418,12 @@ class _Desk:
 
 def _explained(report: NodeReport, windows: int) -> set[bool | None]:
     return {verdict.explained for verdict in report.verdicts[:windows]}
+
+
+def _same(causes: Iterable[str | None]) -> str | None:
+    """The cause of all; None where they differ."""
+    several = set(causes)
+    return several.pop() if len(several) == 1 else None
 
 
 def _is(report: ClusterReport, kind: FindingKind) -> bool:

@@ -99,6 +99,8 @@ class Incident:
     """Of a finding: what is wrong and what to do, as it was last found. Nodes have reasons of their own."""
     seen: SeenByDevices | None = None
     """None where the totals found it."""
+    alternative_cause: str | None = None
+    """One that the figures cannot tell from `cause`."""
 
     @property
     def found_by(self) -> FoundBy:

@@ -138,11 +138,12 @@ _UNKNOWN: Final = node_document(NodeFigures("", None, ""))
 
 
 def _with_figures(node: NodeFigures) -> Document:
-    """Without its devices: they are for the first message and for `explain`.
+    """Without its devices and its alternative cause: they are for the first message and for `explain`.
 
     `reason` is the sentence that earlier versions read, and `seen` the first part of it.
     """
-    document = node_document(replace(node, evidence=None, evidence_missing=None, comparison=None, since=None))
+    left_out = replace(node, evidence=None, evidence_missing=None, comparison=None, since=None)
+    document = node_document(replace(left_out, alternative_cause=None))
     known = {key: value for key, value in document.items() if key in _IDENTITY or value != _UNKNOWN[key]}
     is_whole = node.reason == Reason.of_sentence(document["reason"])
     return known if is_whole else {**known, "seen": node.reason.seen}
@@ -167,17 +168,28 @@ def _about(incident: Incident) -> str:
 
 
 def _incident_document(incident: Incident, of_node: Callable[[NodeFigures], Document]) -> Document:
-    return {
+    optional = {
+        "alternative_cause": incident.alternative_cause,
+        "reason": incident.reason,
+        "seen": _seen_document(incident.seen),
+    }
+    return {key: value for key, value in optional.items() if value is not None} | {
         "about": _about(incident),
         "cause": incident.cause,
         "since": timestamp(incident.since),
         "node_count": incident.node_count,
-        "nodes": [of_node(node) for node in incident.nodes],
+        "nodes": [_node_of(incident, node, of_node) for node in incident.nodes],
         "members": "".join(incident.members) if incident.members is not None else None,
         "told_at": timestamp(incident.told_at) if incident.told_at else None,
-        "reason": incident.reason,
-        "seen": _seen_document(incident.seen),
     }
+
+
+def _node_of(incident: Incident, node: NodeFigures, of_node: Callable[[NodeFigures], Document]) -> Document:
+    """Where there is no room, without the instance id if the incident is about this node alone."""
+    document = of_node(node)
+    if of_node is _without_figures and node.instance_id == incident.id.split("/")[-2]:
+        del document["instance_id"]
+    return document
 
 
 def _seen_document(seen: SeenByDevices | None) -> Document | None:
@@ -215,11 +227,12 @@ def _incident(cluster: str, document: Any) -> Incident:
         cause=strict.optional_text(document["cause"]),
         since=instant(document["since"]),
         node_count=strict.count(document["node_count"]),
-        nodes=tuple(_node(node) for node in document["nodes"]),
+        nodes=tuple(_node({"instance_id": target} | node) for node in document["nodes"]),
         members=None if members is None else tuple(members[i : i + 8] for i in range(0, len(members), 8)),
         told_at=None if document["told_at"] is None else instant(document["told_at"]),
         reason=strict.optional_text(document.get("reason")),
         seen=_seen(document.get("seen")),
+        alternative_cause=strict.optional_text(document.get("alternative_cause")),
     )
 
 

@@ -8,10 +8,10 @@ may say "at least"; it is zero where they touch, and below the floor.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 from enigap.core.counting.accumulated import Accumulated, Carried, EniHistory, Sign, Violation, compare
@@ -51,8 +51,9 @@ from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, D
 from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
-from enigap.core.judging.causes import Side, Signs, likely_cause
-from enigap.core.judging.verdict import Judgement, Reason, Verdict
+from enigap.core.judging.causes import Side, Signs, causes_of_reset, likely_causes
+from enigap.core.judging.steadiness import ENOUGH_RESTARTS, Gap, restarts
+from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.judging.who import told_apart, with_pods_devices
 from enigap.core.text import percent
 
@@ -83,7 +84,60 @@ def judge(  # noqa: PLR0917 - in the order in which they become known
     judgement = next(judgement for row in _ROWS if (judgement := row(case)) is not None)
     if judgement.explained is not False:
         return judgement
-    return replace(judgement, cause=likely_cause(case.signs(judgement.verdict)))
+    return with_causes(judgement, likely_causes(case.signs(judgement.verdict)))
+
+
+def with_causes(judgement: Judgement, causes: Sequence[Cause]) -> Judgement:
+    """With the likeliest cause, and the one that the figures cannot tell from it."""
+    cause, alternative, *_ = (*causes, None, None)
+    return replace(judgement, cause=cause, alternative_cause=alternative)
+
+
+def judge_windows(  # noqa: PLR0917 - as `judge` takes them
+    node: Node,
+    readings: Readings | Unreadable,
+    events: DeviceEvents | MissingEvidence | None,
+    windows: Sequence[Window],
+    rules: Rules,
+    history: History | None = None,
+) -> list[Judgement]:
+    """The judgements on the windows of one fetch, newest first.
+
+    Two windows in a row that are `partial` because the agent keeps restarting are `os_unsteady`: that is seen
+    in no window alone.
+    """
+    judgements = [judge(node, readings, events, window, rules, history) for window in windows]
+    if isinstance(readings, Unreadable):
+        return judgements
+    unsteady: dict[Window, tuple[Gap, ...]] = {}
+    for newer, older in pairwise(judgements):
+        if newer.verdict is Verdict.PARTIAL and older.verdict is Verdict.PARTIAL:
+            gaps = restarts(readings, older.window, newer.window, events)
+            if len(gaps) >= ENOUGH_RESTARTS:
+                unsteady |= {newer.window: gaps, older.window: gaps}
+    return [
+        _unsteady(each, readings, events, unsteady[each.window], rules) if each.window in unsteady else each
+        for each in judgements
+    ]
+
+
+def _unsteady(
+    judgement: Judgement,
+    readings: Readings,
+    events: DeviceEvents | MissingEvidence | None,
+    gaps: Sequence[Gap],
+    rules: Rules,
+) -> Judgement:
+    window = judgement.window
+    eni = eni_alone(readings, window)
+    reason = Reason(
+        f"EC2 reported {eni}, and Container Insights stopped and started again {len(gaps)} times in half an "
+        "hour",
+        ": the agent on this node keeps restarting",
+    )
+    signs = Signs(Verdict.OS_UNSTEADY, window, readings, events, (), (window.start, window.end), rules)
+    told = replace(judgement, verdict=Verdict.OS_UNSTEADY, reason=reason, eni=eni)
+    return with_causes(told, likely_causes(signs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +270,12 @@ class _Case:
         )
 
     @property
+    def is_carried_by_devices(self) -> bool:
+        """Whether the ENI devices counted what EC2 says: then it is no limit that is wrong with it."""
+        is_seen = self.compared is not None and self.compared.seen_until > self.window.start
+        return is_seen and self.violation is None
+
+    @property
     def only_enis(self) -> bool:
         """Whether the other devices were not looked at."""
         return isinstance(self.events, DeviceEvents) and self.events.scope is DeviceScope.ENI
@@ -309,6 +369,11 @@ class _Case:
         )
 
     @property
+    def causes_of_reset(self) -> tuple[Cause, ...]:
+        samples = self.events.samples if isinstance(self.events, DeviceEvents) else ()
+        return causes_of_reset(samples, self.rules.classifier)
+
+    @property
     def counted_again(self) -> ByteRate:
         return self.evidence.counted_again.high if self.evidence else ZERO
 
@@ -378,12 +443,14 @@ class _Case:
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
+        worst = self.violation
         return Signs(
             verdict,
             self.window,
             self.readings,
-            self.events if isinstance(self.events, DeviceEvents) else None,
-            self._sides if self.has_enough_periods and self.evidence else (),
+            self.events,
+            self._sides if self.violation or (self.has_enough_periods and self.evidence) else (),
+            (worst.start, worst.end) if worst else (self.window.start, self.window.end),
             self.rules,
         )
 
@@ -400,6 +467,9 @@ class _Case:
                 both.carried,
                 (both.direction, Sign.DEFICIT) in wrong,
                 (both.direction, Sign.EXCESS) in wrong,
+                both.counted_packets,
+                both.carried_packets,
+                both.newest_ratio,
             )
             for both in self.compared.sides
         )
@@ -476,7 +546,7 @@ def _implausible(case: _Case) -> Judgement | None:
 
 def _above_bandwidth(case: _Case, eni: ByteRate) -> Judgement | None:
     # Never the OS total against the link: virtual devices have none.
-    if case.node.bandwidth is None:
+    if case.node.bandwidth is None or case.is_carried_by_devices:
         return None
     limit = 2 * case.node.bandwidth  # Full duplex: in plus out.
     of_what = (
@@ -630,7 +700,8 @@ def _counter_was_reset(case: _Case) -> Judgement | None:
         f"counter of {', '.join(devices)} was reset",
         ", so what it carried is in no figure of the OS",
     )
-    return case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
+    judgement = case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
+    return with_causes(judgement, case.causes_of_reset)
 
 
 def _bypassed(case: _Case) -> Judgement | None:

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     WARMING_UP = "warming_up"
     IMPLAUSIBLE = "implausible"
     OS_SILENT = "os_silent"
+    OS_UNSTEADY = "os_unsteady"
     ENI_SILENT = "eni_silent"
     PARTIAL = "partial"
     IDLE = "idle"
@@ -69,6 +70,11 @@ VERDICT_TABLE: Final = {
     Verdict.OS_SILENT: VerdictRow(
         explained=False,
         means="EC2 reports and Container Insights does not: the agent is down or blind on this node",
+    ),
+    Verdict.OS_UNSTEADY: VerdictRow(
+        explained=False,
+        means="Container Insights stops and starts: three gaps or more in half an hour, at no regular "
+        "interval: the agent keeps restarting",
     ),
     Verdict.ENI_SILENT: VerdictRow(explained=None, means="Container Insights reports and EC2 does not"),
     Verdict.PARTIAL: VerdictRow(
@@ -121,8 +127,10 @@ class Cause(StrEnum):
     NO_INSTANCE_ID = "no_instance_id"
     REUSED_NAME = "reused_name"
     COUNTER_RESET = "counter_reset"
+    METRIC_PATH = "metric_path"
     WRAPPED_COUNTER = "wrapped_counter"
     MOVED_DEVICE = "moved_device"
+    MIRRORED_TRAFFIC = "mirrored_traffic"
     WRONG_NAMESPACE = "wrong_namespace"
     BLIND_AGENT = "blind_agent"
     RECEIVE_DROPS = "receive_drops"
@@ -170,6 +178,8 @@ class Figures:
     split: Split | None = None
     """None where nothing was compared."""
     cause: str | None = None
+    alternative_cause: str | None = None
+    """One that the figures cannot tell from `cause`."""
     evidence: Evidence | Unusable | None = None
     evidence_missing: str | None = None
     """Why its devices were not looked at, or prove nothing: completes "its devices prove nothing: ..."."""

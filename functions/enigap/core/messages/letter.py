@@ -185,7 +185,7 @@ def _steps(notification: Notification) -> Iterable[Step]:
         return
     worst = is_open[0]
     cluster, region = argument(notification.cluster), argument(notification.region)
-    if words := words_for(worst.verdict, worst.cause):
+    if words := words_for(worst.verdict, worst.cause, worst.alternative_cause):
         yield Step(words.to_do, words.command and words.command.format(cluster=cluster, region=region))
     where = f"--region {region}"
     at = f"--at {timestamp(notification.settled_at)}"

@@ -70,6 +70,7 @@ def _incident_document(news: News) -> Document:
         "why": news.why.value,
         "verdict": incident.verdict,
         "cause": incident.cause,
+        "alternative_cause": incident.alternative_cause,
         "found_by": incident.found_by.value,
         "since": timestamp(incident.since),
         "node_count": incident.node_count,
@@ -85,6 +86,7 @@ _WORST_FIRST: Final = (
     Verdict.OS_EXCESS,
     Verdict.IMPLAUSIBLE,
     Verdict.OS_SILENT,
+    Verdict.OS_UNSTEADY,
     FindingKind.UNREADABLE,
     FindingKind.COUNTS_DIFFER,
 )
@@ -119,6 +121,7 @@ class ToldIncident:
     news: NewsKind
     verdict: str
     cause: str | None
+    alternative_cause: str | None
     node_count: int
     summary: str
     nodes: tuple[NodeFigures, ...]
@@ -220,6 +223,7 @@ def _incident(document: Mapping[str, Any]) -> ToldIncident:
         news=NewsKind(document["news"]),
         verdict=strict.text(document["verdict"]),
         cause=strict.optional_text(document["cause"]),
+        alternative_cause=strict.optional_text(document.get("alternative_cause")),
         node_count=strict.count(document["node_count"]),
         summary=strict.text(document["summary"]),
         nodes=tuple(node_figures(node) for node in document["nodes"]),

@@ -38,7 +38,7 @@ _PODS: Final = "kubectl -n amazon-cloudwatch get pods -o wide"
 
 CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     Cause.AGENT_DOWN: CauseWords(
-        "the CloudWatch agent is down, or is not allowed to write to CloudWatch",
+        "the CloudWatch agent is down, keeps restarting, or is not allowed to write to CloudWatch",
         "Find the agent's pod on the node, see whether it is running, and read its log:",
         _PODS,
     ),
@@ -55,19 +55,28 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
         _PODS,
     ),
     Cause.COUNTER_RESET: CauseWords(
-        "a device's counter was reset, and the agent leaves that device out for up to half an hour, "
-        "or the agent's metrics no longer reach CloudWatch",
-        "Wait half an hour; if it lasts longer, look in the agent's log on the node for metrics that were "
-        "refused.",
+        "a device's counter was reset, and the agent leaves that device out for up to half an hour",
+        "Wait half an hour; if it lasts longer, something keeps making the device anew.",
+    ),
+    Cause.METRIC_PATH: CauseWords(
+        "the agent's events reach CloudWatch and its metrics do not",
+        "Look in the agent's log on the node for metrics that were refused, and in its configuration for "
+        "`disable_metric_extraction`.",
     ),
     Cause.WRAPPED_COUNTER: CauseWords(
-        "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do",
-        "Update the CloudWatch agent (the EKS add-on amazon-cloudwatch-observability).",
+        "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do, or a "
+        "driver counts bytes with 32 bits",
+        "Update the CloudWatch agent (the EKS add-on amazon-cloudwatch-observability) and the network "
+        "driver.",
     ),
     Cause.MOVED_DEVICE: CauseWords(
-        "a device moved into a pod, kernel bypass, or the agent in the wrong network namespace",
+        "a network interface moved into a pod, or traffic that bypasses the kernel",
         "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that the node "
         "does not show was moved into a pod or given to a user-space driver.",
+    ),
+    Cause.MIRRORED_TRAFFIC: CauseWords(
+        "EC2 counts copies that a traffic mirror session sends, and the OS does not see these",
+        "Look for traffic mirror sessions of the instance's network interfaces in the VPC console.",
     ),
     Cause.WRONG_NAMESPACE: CauseWords(
         "the agent counts in a network namespace of its own instead of the node's",
@@ -131,6 +140,9 @@ _OF_MANY: Final[Mapping[str, Reason]] = {
         "EC2 reported traffic and Container Insights nothing",
         ": their agents are down or blind, or their metrics are lost",
     ),
+    Verdict.OS_UNSTEADY: Reason(
+        "Container Insights stopped and started again and again", ": their agents keep restarting"
+    ),
 }
 
 _ENDINGS: Final = {
@@ -154,7 +166,7 @@ def summary(news: News) -> str:
     if news.why is NewsReason.TEST:
         return TEST_WORDS
     span = lasting(incident.since, news.window.end)
-    words = None if incident.reason else words_for(incident.verdict, incident.cause)
+    words = None if incident.reason else _words_of(incident)
     likely = f" Likely: {words.likely}." if words else ""
     muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
     return f"{_who(incident)}: {_what(incident, span)}.{likely}{_talkers(incident)}{muted}{_unseen(news)}"
@@ -179,9 +191,23 @@ def _unseen(news: News) -> str:
     return f" Its devices could last be looked at {duration(news.window.end - seen.looked_at)} before."
 
 
-def words_for(verdict: str, cause: str | None) -> CauseWords | None:
-    """The likely cause in words; None where no cause is more likely than another."""
-    return FINDING_WORDS.get(verdict) or CAUSE_WORDS.get(cause or "")
+def _words_of(incident: Incident) -> CauseWords | None:
+    return words_for(incident.verdict, incident.cause, incident.alternative_cause)
+
+
+def words_for(verdict: str, cause: str | None, alternative: str | None = None) -> CauseWords | None:
+    """The likely cause in words, or both that the figures cannot tell apart; None where there is none."""
+    one = FINDING_WORDS.get(verdict) or CAUSE_WORDS.get(cause or "")
+    other = CAUSE_WORDS.get(alternative or "")
+    if one is None or other is None:
+        return one
+    likely = f"{one.likely}; or, as the figures cannot tell the two apart, {other.likely}"
+    if one.command is None:
+        return CauseWords(likely, f"{one.to_do} {other.to_do}", other.command)
+    # A command ends what is to do; what has none comes before it.
+    return CauseWords(
+        likely, f"{other.to_do} {one.to_do}" if other.command is None else one.to_do, one.command
+    )
 
 
 def node_label(instance_id: str, node_name: str | None) -> str:
