@@ -53,6 +53,11 @@ BLIND = judged(7, 12.1e6, 30e6, 35.2e6)
 SILENT = [judged(number, None, 4e6 * number, 1e6) for number in range(40, 0, -1)]
 DROPPING = judged(9, 81e6, 40e6, 14e6, {"eth0": (40e6, 41e6)})
 WRAPPED = judged(8, 3e17, 1e6, 1e6)
+UNSTEADY = replace(
+    SILENT[0],
+    verdict=Verdict.OS_UNSTEADY,
+    reason=Reason("EC2 reported 161 MB/s, and Container Insights stopped and started again 5 times"),
+)
 
 ONE_NODE = event(opened(incident([BLIND])))
 MANY_NODES = event(
@@ -133,7 +138,7 @@ def test_a_deficit_in_one_direction_only_does_not_claim_that_the_os_counted_less
 @pytest.mark.parametrize("verdict", [v for v in Verdict if v.explained is False])
 @pytest.mark.parametrize("wide", [False, True])
 def test_every_unexplained_verdict_has_words_of_its_own(verdict: Verdict, *, wide: bool) -> None:
-    example = next(j for j in (BLIND, SILENT[0], DROPPING, WRAPPED) if j.verdict is verdict)
+    example = next(j for j in (BLIND, SILENT[0], UNSTEADY, DROPPING, WRAPPED) if j.verdict is verdict)
     said = summary(opened(incident([example], wide=wide)))
     assert "for two windows (14:00-14:30 UTC)" in said
     assert said.count("14:30") == 1

@@ -38,7 +38,7 @@ _PODS: Final = "kubectl -n amazon-cloudwatch get pods -o wide"
 
 CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     Cause.AGENT_DOWN: CauseWords(
-        "the CloudWatch agent is down, keeps restarting, or is not allowed to write to CloudWatch",
+        "the CloudWatch agent is down, or is not allowed to write to CloudWatch",
         "Find the agent's pod on the node, see whether it is running, and read its log:",
         _PODS,
     ),
@@ -64,13 +64,12 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
         "`disable_metric_extraction`.",
     ),
     Cause.WRAPPED_COUNTER: CauseWords(
-        "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do, or a "
-        "driver counts bytes with 32 bits",
+        "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do",
         "Update the CloudWatch agent (the EKS add-on amazon-cloudwatch-observability) and the network "
         "driver.",
     ),
     Cause.MOVED_DEVICE: CauseWords(
-        "a network interface moved into a pod, or traffic that bypasses the kernel",
+        "a device moved into a pod, kernel bypass, or the agent in the wrong network namespace",
         "On the node, compare `ip -br link` with the instance's network interfaces in EC2: one that the node "
         "does not show was moved into a pod or given to a user-space driver.",
     ),
