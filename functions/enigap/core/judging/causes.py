@@ -10,6 +10,7 @@ no hint, for no cause is better than a wrong one.
 | ec2_side | one direction of EC2's is a multiple of the devices', and no packet is missing |
 | counter_reset | device events still arrive, without the rates of a physical one, or of the first |
 | metric_path | device events still arrive, and all of them have rates |
+| no_instance_id | events in its log stream that carry no instance id |
 | reused_name | no event of its own in its log stream, and a window's worth under another instance's id |
 | agent_down | no event either; or, of a total that comes and goes, none while it is away |
 | blind_agent | the OS total is exactly zero, or its events name no device |
