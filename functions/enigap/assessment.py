@@ -199,7 +199,9 @@ class _Run:
         # One unreadable node could be the one that reports; one that has only just started proves nothing.
         if self.collecting or unreadable or not any(map(_is_settled, self.reports.values())):
             return None
-        why = sources.why_not_read(cluster, self.span) or sources.why_not_collected(cluster) or _NOBODY_KNOWS
+        # An agent that stopped left its last datapoints and events at the beginning of the fetch.
+        newest = FetchSpan.of(self.window, 1)
+        why = sources.why_not_read(cluster, newest) or sources.why_not_collected(cluster) or _NOBODY_KNOWS
         windows = len(self.windows)
         return Finding(
             FindingKind.NOT_COLLECTED,
