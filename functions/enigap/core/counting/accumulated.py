@@ -432,7 +432,7 @@ def _plainest(sides: Sequence[_Side], worst: Violation, rules: Rules) -> tuple[i
     lasted all through it, where the one with the most bytes a second may begin before that."""
     side = next(side for side in sides if side.direction is worst.direction)
     plainest, greatest = None, 0.0
-    for last in side.ends():
+    for last in side.newest_ends():
         first_of_all = max(max(s.unbroken_since[last], s.whole_since[last]) for s in sides)
         for first in range(first_of_all, last - SHORTEST_RUN // PERIOD + 1):
             carried = side.carried[last] - side.carried[first]
