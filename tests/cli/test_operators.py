@@ -14,6 +14,7 @@ from enigap.aws.deployment import Subscription
 from enigap.aws.state_table import StateTable
 from enigap.cli import notify, status
 from enigap.cli.screen import Screen
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason
 from enigap.core.incidents.state import Remembered
@@ -190,7 +191,9 @@ def test_who_has_not_confirmed_is_named(capsys: pytest.CaptureFixture[str]) -> N
         Subscription("email", "ann@example.com", is_confirmed=True),
         Subscription("email", EVIL, is_confirmed=False),
     ]
-    found = status.Status(datetime.now(UTC), [], [], [], told, "https://console.example")
+    found = status.Status(
+        datetime.now(UTC), [], [], [], told, "https://console.example", EvidencePolicy.ROTATE
+    )
     status.show(Screen(), found)
     text = " ".join(capsys.readouterr().out.split())
     assert f"not confirmed: email {SHOWN}: the link in AWS's email is still to be followed" in text
@@ -200,6 +203,32 @@ def test_who_has_not_confirmed_is_named(capsys: pytest.CaptureFixture[str]) -> N
         {"protocol": "email", "endpoint": "ann@example.com", "confirmed": True},
         {"protocol": "email", "endpoint": EVIL, "confirmed": False},
     ]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "policy", "said"),
+    [
+        (12, EvidencePolicy.ROTATE, "the devices of each node are looked at every 60 min"),
+        (2240, EvidencePolicy.ROTATE, "looked at every 60 min"),
+        (
+            5000,
+            EvidencePolicy.ROTATE,
+            "every 180 min: 3 times as rarely as in a small cluster, for that many nodes",
+        ),
+        (12, EvidencePolicy.SUSPECTS, None),
+        (0, EvidencePolicy.ROTATE, None),
+    ],
+)
+def test_how_often_each_nodes_devices_are_looked_at_is_said(
+    nodes: int, policy: EvidencePolicy, said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = [ClusterState("prod", nodes=nodes, nodes_judged=nodes)]
+    found = status.Status(datetime.now(UTC), states, [], [], [], "https://console.example", policy)
+    status.show(Screen(), found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert (said in text) if said else ("looked at" not in text)
+    [cluster] = status.document(found)["clusters"]
+    assert (cluster["minutes_between_looks"] is None) is (said is None)
 
 
 def test_a_convention_is_shown_and_is_no_open_incident(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +244,9 @@ def test_a_convention_is_shown_and_is_no_open_incident(capsys: pytest.CaptureFix
     )
     told = [Subscription("email", "ann@example.com", is_confirmed=True)]
     states = [ClusterState("prod", nodes=12, nodes_judged=12, incidents=(remark,))]
-    found = status.Status(datetime.now(UTC), states, [], [], told, "https://console.example")
+    found = status.Status(
+        datetime.now(UTC), states, [], [], told, "https://console.example", EvidencePolicy.ROTATE
+    )
     status.show(Screen(), found)
     text = " ".join(capsys.readouterr().out.split())
     assert "no open incidents" in text
@@ -306,7 +337,7 @@ def test_a_cluster_of_which_nothing_could_be_judged_is_not_called_well(deployed:
 def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: FreshDeployment) -> None:
     deployed.remember("odd", nodes=5, nodes_judged=4)
     said = " ".join(deployed.run("status").stdout.split())
-    assert "5 nodes, no open incidents, 4 of them judged nobody" in said
+    assert "5 nodes, no open incidents, 4 of them judged the devices of each node" in said
     [cluster] = deployed.run("status", "--format", "json").document["clusters"]
     assert (cluster["nodes"], cluster["nodes_judged"]) == (5, 4)
 

@@ -14,9 +14,11 @@ from enigap.cli.arguments import Format, Output, Profile, Region
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import ClusterState, Incident, Silence
 from enigap.core.instants import timestamp
+from enigap.core.judging.turns import minutes_between_looks, stretch_of
 from enigap.core.text import count, printable
 from enigap.pipeline import overdue_clusters
 
@@ -33,6 +35,12 @@ class Status:
     silences: Sequence[Silence]
     told: Sequence[Subscription]
     dashboard_url: str
+    evidence: EvidencePolicy
+
+    def minutes_between_looks(self, state: ClusterState) -> int | None:
+        """How often the devices of each node are looked at; None where nodes do not take turns."""
+        takes_turns = self.evidence is EvidencePolicy.ROTATE and state.nodes > 0
+        return minutes_between_looks(state.nodes) if takes_turns else None
 
     @property
     def unconfirmed(self) -> list[Subscription]:
@@ -70,13 +78,15 @@ def command(region: Region = None, profile: Profile = None, output: Output = For
 def _status(it: Deployed, now: datetime) -> Status:
     known = sorted(it.states.known(), key=lambda each: each.cluster)
     alive = [each for each in known if each.is_alive]
+    settings = it.settings()
     return Status(
         now=now,
         states=[it.states.read(each.cluster)[0].state for each in known],
-        overdue=overdue_clusters(alive, it.settings(), now),
+        overdue=overdue_clusters(alive, settings, now),
         silences=it.states.silences(),
         told=subscriptions(it.aws.client("sns"), it.stack),
         dashboard_url=it.stack.dashboard_url,
+        evidence=settings.evidence,
     )
 
 
@@ -101,6 +111,8 @@ def show(screen: Screen, status: Status) -> None:
         )
     for state in status.states:
         screen.print(_cluster(state, status))
+        if (minutes := status.minutes_between_looks(state)) is not None:
+            screen.print(f"  the devices of each node are looked at every {minutes} min{_stretched(state)}")
         for incident in faults(state):
             screen.print(_incident(incident, status))
         for remark in _remarks(state):
@@ -137,6 +149,11 @@ def _cluster(state: ClusterState, status: Status) -> Text:
     return text
 
 
+def _stretched(state: ClusterState) -> str:
+    stretch = stretch_of(state.nodes)
+    return f": {stretch} times as rarely as in a small cluster, for that many nodes" if stretch > 1 else ""
+
+
 def _incident(incident: Incident, status: Status) -> Text:
     nodes = count(incident.node_count, "node")
     text = Text(f"  {printable(incident.id)}: {nodes} since {_minute(incident.since)}")
@@ -163,6 +180,7 @@ def document(status: Status) -> Document:
                 "judged_until": timestamp(state.done.end) if state.done else None,
                 "nodes": state.nodes,
                 "nodes_judged": state.nodes_judged,
+                "minutes_between_looks": status.minutes_between_looks(state),
                 "overdue": state.cluster in status.overdue,
                 "unsaid": len(state.outbox),
                 "incidents": [

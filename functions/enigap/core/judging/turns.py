@@ -21,7 +21,7 @@ from enum import Enum
 from math import ceil
 from typing import Final
 
-from enigap.core.counting.window import GRID, Window
+from enigap.core.counting.window import GRID, MINUTE, Window
 
 SHORT_LOOK: Final = timedelta(hours=1)
 """An hour of EC2's periods; the events reach five minutes further on both sides."""
@@ -52,6 +52,11 @@ def turn_of(instance_id: str, window: Window, stretch: int = 1) -> Look:
     if number % (LONG_CYCLE_WINDOWS * stretch) == 0:
         return Look.LONG
     return Look.SHORT if number % (SHORT_CYCLE_WINDOWS * stretch) == 0 else Look.NONE
+
+
+def minutes_between_looks(nodes: int) -> int:
+    """How long each node of a cluster of so many waits for its next turn."""
+    return SHORT_CYCLE_WINDOWS * stretch_of(nodes) * GRID // MINUTE
 
 
 def stretch_of(nodes: int) -> int:
