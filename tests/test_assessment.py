@@ -525,3 +525,24 @@ def test_what_a_cluster_publishes_is_asked_before_its_add_on() -> None:
         assert finding is not None
         assert finding.reason.endswith(f"windows: {reason}.")
     assert asked == ["prod"]
+
+
+# --- agents that report too seldom
+
+
+@pytest.mark.parametrize("every", [2, 5])
+def test_agents_that_report_every_few_minutes_are_one_finding_of_the_cluster(every: int) -> None:
+    rates = tuple(
+        rate if number % every == 1 else None for number, rate in enumerate(AGREES.os_bytes_per_second)
+    )
+    slow = replace(AGREES, os_bytes_per_second=rates)
+    report = assessed({f"i-{number}": slow for number in range(5)} | {"i-fast": AGREES})
+    (finding,) = report.findings
+    assert finding.kind is FindingKind.LONG_INTERVAL
+    assert finding.reason.startswith(f"The agents of 5 of 6 nodes report every {every} min, ")
+    assert report.finding is None
+    assert report.verdicts == {Verdict.AGREE: 1, Verdict.PARTIAL: 5}
+
+
+def test_agents_that_report_every_minute_are_none() -> None:
+    assert assessed({"i-a": AGREES, "i-b": OS_SILENT, "i-c": SURPLUS}).findings == ()

@@ -24,6 +24,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.conventions import shared_convention
+from enigap.core.judging.intervals import long_interval, long_interval_of
 from enigap.core.judging.judge import History, eni_tracks, judge_windows
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
@@ -164,6 +165,7 @@ class _Run:
         self.reports: dict[str, NodeReport] = {}
         self.candidates: list[_Candidate] = []
         self.collecting = False
+        self.long_intervals: list[timedelta] = []
         self.looked_at = 0
         self.billed_for_bypasses = 0
         self.notes: tuple[str, ...] = ()
@@ -174,6 +176,8 @@ class _Run:
         if isinstance(readings, Unreadable):
             return
         self.collecting = self.collecting or _has_os_datapoint(readings)
+        if judgements[0].verdict is Verdict.PARTIAL and (interval := long_interval_of(readings)):
+            self.long_intervals.append(interval)
         is_suspect = any(wants_evidence(judgement) for judgement in judgements)
         look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
         if is_suspect or look is not Look.NONE:
@@ -216,10 +220,13 @@ class _Run:
         return sum(is_taken_on_trust(report.newest) for report in self.reports.values())
 
     def findings(self) -> tuple[Finding, ...]:
-        """What EC2 counts otherwise by design, if the nodes that were looked at show it."""
+        """What EC2 counts otherwise by design, if the nodes that were looked at show it, and agents that
+        report too seldom."""
         looked = [r.newest.accumulated for r in self.reports.values() if r.newest.accumulated is not None]
         convention = shared_convention([each.differences for each in looked])
-        return (Finding(FindingKind.COUNTS_DIFFER, f"{convention.reason}."),) if convention else ()
+        told = Finding(FindingKind.COUNTS_DIFFER, f"{convention.reason}.") if convention else None
+        slow = long_interval(self.long_intervals, len(self.reports))
+        return tuple(finding for finding in (told, slow) if finding)
 
     def look_at_devices(self, sources: Sources) -> None:
         """Judge nodes again with their devices; where there are none to see, the reason says why."""

@@ -41,7 +41,7 @@ from enigap.cli.screen import Screen, write
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
-from enigap.core.judging.cluster import ClusterReport, surplus
+from enigap.core.judging.cluster import ClusterReport, FindingKind, surplus
 from enigap.core.judging.verdict import Judgement, is_taken_on_trust, meaning
 from enigap.core.text import count, printable
 
@@ -152,7 +152,8 @@ def _cluster(
         yield "No running nodes."
         return
     for remark in report.findings:
-        yield Text(f"{remark.kind.value} (no fault): {printable(remark.reason, most=1000)}", "dim")
+        no_fault = " (no fault)" if remark.kind is FindingKind.COUNTS_DIFFER else ""
+        yield Text(f"{remark.kind.value}{no_fault}: {printable(remark.reason, most=1000)}", "dim")
     judgements = [node.newest for node in report.worst_first()]
     for explained, most in LISTED.items():
         found = [judgement for judgement in judgements if judgement.explained is explained]

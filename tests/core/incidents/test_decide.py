@@ -490,3 +490,20 @@ def test_a_muted_one_is_told_when_it_no_longer_is() -> None:
     assert not said(state)
     state = told(state, report_of(window(4), nodes(12, AGREE, AGREE)), silences=[muted])
     assert said(state) == [("opened", REMARK, "silence_expired")]
+
+
+# --- agents that report too seldom
+
+
+def test_a_long_interval_is_told_once_and_forgotten_when_it_is_mended() -> None:
+    slow = Finding(FindingKind.LONG_INTERVAL, "The agents report every 5 min: set it to 60.")
+    partial = {"i-1": (Verdict.PARTIAL, Verdict.PARTIAL)}
+    state = told(NEW, replace(report_of(window(0), partial), findings=(slow,)))
+    assert said(state) == [("opened", "prod/*/long_interval", "confirmed")]
+    for number in range(1, 400):
+        state = told(replace(state, outbox=()), replace(report_of(window(number), partial), findings=(slow,)))
+        assert state.outbox == ()
+    unknown = told(state, report_of(window(400), partial))
+    assert (ids(unknown), unknown.outbox) == (["prod/*/long_interval"], ())
+    mended = told(unknown, report_of(window(401), {"i-1": (AGREE, AGREE)}))
+    assert (mended.incidents, mended.outbox) == ((), ())

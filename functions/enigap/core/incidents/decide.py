@@ -318,7 +318,7 @@ class _Desk:
                 if self.report.finding is not None:
                     self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
             elif not incident.is_fault:
-                if not self._is_gone:
+                if not self._is_gone and not self._is_mended(incident):
                     self._keep(replace(self._with_reason(incident), nodes=()))
             elif self._persists(FindingKind(incident.verdict)):
                 self._keep(self._with_reason(incident))
@@ -328,6 +328,12 @@ class _Desk:
                 self._resolve(incident, NewsReason.READABLE_AGAIN)
             else:
                 self._resolve(incident, NewsReason.COLLECTED_AGAIN)
+
+    def _is_mended(self, incident: Incident) -> bool:
+        """Whether agents that reported too seldom do no longer. What EC2 counts does not change."""
+        is_interval = incident.verdict == FindingKind.LONG_INTERVAL
+        still = any(finding.kind == incident.verdict for finding in self.report.findings)
+        return is_interval and not still and self.report.nodes_judged > 0
 
     def _persists(self, kind: FindingKind) -> bool:
         if self.report.finding is not None:

@@ -113,7 +113,7 @@ class Incident:
     @property
     def is_fault(self) -> bool:
         """Whether anything is wrong. What is no fault is told once: it is not reminded of and never ends."""
-        return self.verdict != FindingKind.COUNTS_DIFFER
+        return self.verdict not in {FindingKind.COUNTS_DIFFER, FindingKind.LONG_INTERVAL}
 
     @property
     def is_about_cluster(self) -> bool:

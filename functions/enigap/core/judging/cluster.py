@@ -63,6 +63,9 @@ class FindingKind(StrEnum):
     COUNTS_DIFFER = "counts_differ"
     """EC2 counts other bytes than the devices by design (`conventions`). Nothing is wrong, and its nodes have
     verdicts as ever: it is one of `ClusterReport.findings`, told once, and changes no exit status."""
+    LONG_INTERVAL = "long_interval"
+    """Agents report every two to five minutes, so that their nodes cannot be judged (`intervals`). It is one
+    of `ClusterReport.findings`, told once."""
 
 
 def is_finding(verdict: str) -> bool:

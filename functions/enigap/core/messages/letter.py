@@ -147,6 +147,8 @@ def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
         yield "CloudWatch unreadable"
     if FindingKind.COUNTS_DIFFER in verdicts:
         yield "EC2 counts otherwise"
+    if FindingKind.LONG_INTERVAL in verdicts:
+        yield "agents report too seldom"
 
 
 def _resolved(everything: Sequence[Tally]) -> str:
@@ -198,7 +200,7 @@ def _steps(notification: Notification) -> Iterable[Step]:
         )
     else:
         yield Step("To look again:", f"enigap check --cluster {cluster} {where} {at}")
-    if worst.verdict == FindingKind.COUNTS_DIFFER:
+    if worst.verdict in {FindingKind.COUNTS_DIFFER, FindingKind.LONG_INTERVAL}:
         return  # It is told once; there is nothing to mute.
     incidents = sum(each.incidents for each in tally)
     yield Step(

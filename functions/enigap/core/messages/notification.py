@@ -89,6 +89,7 @@ _WORST_FIRST: Final = (
     Verdict.OS_UNSTEADY,
     FindingKind.UNREADABLE,
     FindingKind.COUNTS_DIFFER,
+    FindingKind.LONG_INTERVAL,
 )
 """Order of urgency: blind, wrong by a known amount, transient, no fault."""
 

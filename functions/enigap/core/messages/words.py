@@ -120,6 +120,10 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
         "a convention of EC2's, which counts other bytes of a frame or other traffic than the devices do",
         "Nothing is to be done on the nodes, and enigap leaves it out by itself.",
     ),
+    FindingKind.LONG_INTERVAL: CauseWords(
+        "`metrics_collection_interval` of the agents is longer than a minute",
+        "Set `metrics_collection_interval` to 60 in the agent's configuration.",
+    ),
     FindingKind.UNREADABLE: CauseWords(
         "CloudWatch throttles or denies the requests, or has an outage",
         "Read the reconcile function's log, which quotes CloudWatch's answer, and AWS's health dashboard.",
