@@ -19,8 +19,8 @@ A_ROW_HAS: Final = 3
 GUIDE: Final = (
     "**unexplained**: the operating system and the network interfaces disagree by more than counting "
     "accounts for. **silent**: only one of the two sides reports. **unverified**: it takes per-device "
-    "evidence to tell, and there is none. **node-local**: traffic between pods of one node, which the "
-    "operating system counts and no interface carries.\n\n"
+    "evidence to tell, and there is none. **node-local**: at least so much is traffic inside a "
+    "node, which the operating system counts and no interface carries.\n\n"
     "`enigap check` shows every node with its reason, `enigap explain INSTANCE_ID` one of them by device."
 )
 

@@ -94,6 +94,19 @@ def test_a_tagged_instance_without_a_series_is_a_node_without_a_name(
     assert not cluster.has_series
 
 
+def test_a_node_that_never_published_goes_by_its_private_dns_name() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED, private_dns_name="ip-10-0-3-7.eu-west-1.compute.internal")])
+    ((node,),) = (cluster.nodes for cluster in found(ec2, seen()).clusters)
+    assert node.name == "ip-10-0-3-7.eu-west-1.compute.internal"
+    assert not node.has_series
+
+
+def test_a_node_that_publishes_goes_by_the_name_it_publishes_under() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED, private_dns_name="ip-10-0-3-7.eu-west-1.compute.internal")])
+    ((node,),) = (cluster.nodes for cluster in found(ec2, seen(Series("prod", "i-1", "worker-7"))).clusters)
+    assert node.name == "worker-7"
+
+
 @pytest.mark.parametrize("patterns", [(), ("prod",), ("pro*",)], ids=["all", "by name", "by pattern"])
 def test_a_worker_nobody_tagged_is_found_by_its_series(patterns: tuple[str, ...]) -> None:
     ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2")])

@@ -1,10 +1,12 @@
 """Which values a run publishes, under which names, and when it publishes none."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from enigap.core.counting.units import ByteRate
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import (
@@ -55,6 +57,24 @@ def test_rates_are_sums_over_the_nodes_that_were_judged() -> None:
     assert values["EniBytesPerSecond"] == 2 * 65.2e6
     assert values["UnexplainedBytesPerSecond"] == 46e6
     assert values["BilledMetrics"] == 9
+
+
+@pytest.mark.parametrize("silent", [Verdict.OS_SILENT, Verdict.ENI_SILENT])
+def test_a_node_of_which_one_side_is_silent_is_in_no_sum_of_rates(silent: Verdict) -> None:
+    """One side of it would show as a gap of the whole cluster."""
+    alone = of_cluster(report_of(AT, {"i-1": (Verdict.AGREE,)}))
+    values = of_cluster(report_of(AT, {"i-1": (Verdict.AGREE,), "i-2": (silent,)}))
+    for name in ("OsBytesPerSecond", "EniBytesPerSecond", "NodeLocalBytesPerSecond"):
+        assert values[name] == alone[name]
+    assert "OsBytesPerSecond" not in of_cluster(report_of(AT, {"i-2": (silent,)}))
+
+
+def test_what_may_be_a_fault_is_not_summed_up_as_traffic_inside_nodes() -> None:
+    report = report_of(AT, {"i-1": (Verdict.NODE_LOCAL,), "i-2": (Verdict.UNVERIFIED,)})
+    inside = tuple(
+        replace(node, newest=replace(node.newest, node_local_at_least=ByteRate(7e6))) for node in report.nodes
+    )
+    assert of_cluster(replace(report, nodes=inside))["NodeLocalBytesPerSecond"] == 7e6
 
 
 def test_a_sum_over_no_judged_node_is_unknown_and_not_zero() -> None:

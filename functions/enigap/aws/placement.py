@@ -240,6 +240,7 @@ def _node(instance: Instance, placed: Placed, bandwidths: Mapping[str, ByteRate]
         instance.launched_at,
         instance.instance_type or None,
         bandwidths.get(instance.instance_type),
+        instance.private_dns_name or None,
     )
 
 

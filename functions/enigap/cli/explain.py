@@ -44,6 +44,8 @@ from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import EvidencePolicy
+from enigap.core.counting.split import Split
+from enigap.core.counting.units import ZERO, RateSpan
 from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -110,7 +112,7 @@ def _node(aws: Aws, settings: Settings, instance_id: str) -> tuple[Node, FoundCl
 
 def _names(node: Node) -> set[str]:
     """The names by which the node can be given; the table of `check` shows the short one."""
-    return {node.instance_id, node.node_name or "", short_name(node)} - {""}
+    return {node.instance_id, node.name or "", short_name(node)} - {""}
 
 
 def show(console: Console, region: str, judgement: Judgement, finding: Finding | None = None) -> None:
@@ -137,6 +139,9 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     console.print()
     console.print(_sides(judgement))
     console.print()
+    if judgement.split:
+        console.print(_split(judgement.split))
+        console.print()
     if judgement.evidence is not None:
         for line in _pods(judgement.evidence):
             console.print(line)
@@ -156,9 +161,30 @@ def _sides(judgement: Judgement) -> Table:
     table.add_row("ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried")
     table.add_row("OS / ENI", ratio(judgement.ratio), "")
     if judgement.unexplained is not None:
-        table.add_row("unexplained", rate(judgement.unexplained), "at least")
-    if judgement.node_local_at_least is not None:
-        table.add_row("node-local", rate(judgement.node_local_at_least), "at least; never left the node")
+        table.add_row("unexplained", judgement.unexplained.rounded_down, "at least")
+    return table
+
+
+PARTS = {
+    "host_off_node": "host traffic off the node",
+    "pod_off_node": "pod traffic off the node",
+    "pod_off_node_again": "  the same counted again",
+    "inside_node": "traffic inside the node",
+    "inside_node_again": "  the same counted again",
+    "unexplained": "unexplained",
+}
+
+
+def _split(split: Split) -> Table:
+    """Where the OS counted its bytes: each part that there may be."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("part of the OS's figure", no_wrap=True)
+    for column in ("likely", "at least", "at most"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for part, name in PARTS.items():
+        span: RateSpan = getattr(split, part)
+        if (span.low, span.high) != (ZERO, ZERO):
+            table.add_row(name, rate(span.middle), span.low.rounded_down, span.high.rounded_up)
     return table
 
 

@@ -32,8 +32,8 @@ def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:
 
 
 def short_name(node: Node) -> str:
-    """The node's name without its domain; empty if Container Insights reports none."""
-    return (node.node_name or "").split(".")[0]
+    """The node's name without its domain; empty if neither Container Insights nor EC2 tells one."""
+    return (node.name or "").split(".")[0]
 
 
 def node_label(judgement: Judgement) -> str:

@@ -202,7 +202,8 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     if compared:
         yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in compared)
         yield Metric.ENI_BYTES, sum(_rate(judgement.eni) for judgement in compared)
-        yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in compared)
+        explained = [judgement for judgement in compared if judgement.explained]
+        yield Metric.NODE_LOCAL_BYTES, sum(_rate(judgement.node_local_at_least) for judgement in explained)
 
 
 def _nodes_unreadable(report: ClusterReport) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Final
@@ -31,6 +31,12 @@ def matches(name: str, patterns: Collection[str]) -> bool:
 def count(number: int, noun: str) -> str:
     """`1 node`, `1,312 nodes`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """`a, b, c, d and 32 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def percent(fraction: float) -> str:

@@ -395,3 +395,30 @@ def test_nothing_is_split_where_nothing_was_compared(direction: Direction) -> No
     judgement = judge(node.node, silent, None, WINDOW, RULES)
     assert judgement.verdict is Verdict.OS_SILENT
     assert judgement.split is None
+
+
+def test_two_pods_whose_minutes_mirror_each_other_are_inside_the_node() -> None:
+    """Their node's own processes send and receive as much, so the sums alone do not show it."""
+    bursts = tuple(
+        stretch
+        for minute in range(-10, 60)
+        for stretch in steady(
+            ByteRate(2e6 * (1 + minute * minute % 7)),
+            SPAN.start + minute * MINUTE,
+            SPAN.start + (minute + 1) * MINUTE,
+        )
+    )
+    busy = steady(ByteRate(40e6), BEGIN, END)
+    node = SimulatedNode(
+        (
+            pod_to_pod(bursts, source=PODS[0], target=PODS[1]),
+            host_off_node(busy, IN),
+            host_off_node(busy, OUT),
+        ),
+        devices=NICS,
+    )
+    judgement = judged(node)
+    assert judgement.split is not None
+    inside = truth(node)["inside_node"] / SECONDS
+    assert judgement.split.inside_node.middle.bytes_per_second == pytest.approx(inside, rel=0.02)
+    assert judgement.split.inside_node.low == ZERO

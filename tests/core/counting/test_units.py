@@ -47,3 +47,20 @@ def test_a_span_is_above_a_bound_by_its_low_end_and_below_it_by_its_high_end(
     assert span.above(bound) == max(ZERO, span.low - bound)
     assert span.below(bound) == max(ZERO, bound - span.high)
     assert ZERO in (span.above(bound), span.below(bound))
+
+
+@pytest.mark.parametrize(
+    ("rate", "down", "up"),
+    [
+        (49_990.0, "49.9 kB/s", "50 kB/s"),
+        (50_000.0, "50 kB/s", "50 kB/s"),
+        (999_999.0, "999 kB/s", "1 MB/s"),
+        (46.6e6, "46.6 MB/s", "46.6 MB/s"),
+        (1.2789e9, "1.27 GB/s", "1.28 GB/s"),
+        (0.0, "0 B/s", "0 B/s"),
+        (837.4, "837 B/s", "838 B/s"),
+        (-46.66e6, "-46.7 MB/s", "-46.6 MB/s"),
+    ],
+)
+def test_a_bound_is_rounded_to_its_own_side(rate: float, down: str, up: str) -> None:
+    assert (ByteRate(rate).rounded_down, ByteRate(rate).rounded_up) == (down, up)

@@ -285,6 +285,16 @@ def test_the_end_of_an_incident_says_how_it_ended_and_how_long_it_was(why: NewsR
     )
 
 
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [("os_silent", "Container Insights reports again"), ("implausible", "the rates are possible again")],
+)
+def test_the_end_of_an_incident_that_was_not_about_a_gap_is_not_about_one(verdict: str, words: str) -> None:
+    before = incident([BLIND], windows=6)
+    over = replace(before, id=before.id.replace("os_deficit", verdict), verdict=verdict)
+    assert f"in prod: {words}. " in summary(resolved(over))
+
+
 def test_the_end_of_a_longer_incident_says_the_days_as_well() -> None:
     said = summary(resolved(incident([BLIND], windows=98)))
     assert "began at 2025-12-31 14:00 and was resolved at 2026-01-01 14:30 UTC (24 h 30 min)." in said

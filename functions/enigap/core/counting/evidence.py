@@ -20,6 +20,7 @@ from enigap.core.counting.pods import PodSample
 from enigap.core.counting.reading import Run, runs_of, usable_number
 from enigap.core.counting.units import NOTHING, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, Window, floor_to
+from enigap.core.text import listed
 
 LONGEST_INTERVAL: Final = timedelta(seconds=90)
 """Events of one device further apart than this have a missing one between them (real intervals are 40..80
@@ -176,7 +177,7 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     }
     if not physical:
         rates = _rates(by_device, periods, classifier)
-        return Unusable(f"none of its devices ({_names(by_device)}) has the name of an ENI's", rates)
+        return Unusable(f"none of its devices ({listed(sorted(by_device))}) has the name of an ENI's", rates)
     ticks = sorted({span.end for spans in by_device.values() for span in spans})
     unrated = _unrated(events.samples, physical)
     whole = {
@@ -187,7 +188,7 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     if len(covered) < 2:
         gappy = sorted(name for name, starts in whole.items() if len(starts) < len(periods))
         rates = _rates(by_device, periods, classifier)
-        return Unusable(f"{', '.join(gappy)} did not report in every minute", rates)
+        return Unusable(f"{listed(gappy)} did not report in every minute", rates)
     return Evidence(covered, _rates(by_device, covered, classifier))
 
 
@@ -363,12 +364,6 @@ def _device_rates(
 def _span_of(sums: Sequence[float], over: timedelta) -> RateSpan:
     low, middle, high = (ByteRate.from_total(total, over) for total in sums)
     return RateSpan(low, middle, high)
-
-
-def _names(devices: Iterable[str], most: int = 4) -> str:
-    names = sorted(devices)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _nothing_usable(events: DeviceEvents) -> str:

@@ -20,6 +20,13 @@ class Node:
     instance_type: str | None = None
     bandwidth: ByteRate | None = None
     """The instance type's network bandwidth in one direction, where known."""
+    private_dns_name: str | None = None
+    """Of the instance: what EKS calls a node unless told otherwise."""
+
+    @property
+    def name(self) -> str | None:
+        """What people know the node by, whether or not it has ever published."""
+        return self.node_name or self.private_dns_name
 
     @property
     def has_series(self) -> bool:

@@ -158,8 +158,17 @@ def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
 
 def eni_reports(readings: Readings, window: Window) -> bool:
     """Whether EC2 has at least two whole periods of this window: enough to say that it reports."""
-    whole = sum(_eni_period_is_complete(readings, index) for _, index in readings.periods(window))
-    return whole >= PERIODS_PER_WINDOW - 1
+    return eni_periods(readings, window) >= PERIODS_PER_WINDOW - 1
+
+
+def eni_periods(readings: Readings, window: Window) -> int:
+    """How many whole periods of this window EC2 has."""
+    return sum(_eni_period_is_complete(readings, index) for _, index in readings.periods(window))
+
+
+def os_minutes_known(readings: Readings, window: Window) -> int:
+    """How many minutes of this window Container Insights has."""
+    return sum(rate is not None for rate in readings.os_minutes(window.start, window.end - MINUTE))
 
 
 def eni_is_silent(readings: Readings, window: Window) -> bool:

@@ -59,7 +59,7 @@ from itertools import pairwise
 from typing import Final
 
 from enigap.core.counting.devices import Classifier, DeviceKind
-from enigap.core.counting.evidence import DeviceEvents, Evidence
+from enigap.core.counting.evidence import DeviceEvents, DeviceRates, Evidence
 from enigap.core.counting.reading import Run, runs_of
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import CounterTrack, Direction, NoTracks, tracks_of
@@ -153,7 +153,6 @@ class Crossed:
         evidence: Evidence,
         events: DeviceEvents,
         rules: Rules,
-        conversations: ByteRate = ZERO,
     ) -> Crossed:
         inside = inside_at_least(events, evidence.periods, rules.classifier)
         pods, overlays = evidence.of_kind(DeviceKind.POD), evidence.of_kind(DeviceKind.COUNTED_AGAIN)
@@ -169,7 +168,7 @@ class Crossed:
             unknown_in=sum((device.rx for device in unknown), NOTHING),
             unknown_out=sum((device.tx for device in unknown), NOTHING),
             inside_at_least=_above_floor(inside, rules),
-            conversations=conversations,
+            conversations=_talked(pods),
         )
 
     @property
@@ -181,6 +180,13 @@ class Crossed:
     def virtual(self) -> ByteRate:
         """At the likeliest."""
         return (self.pods_sent + self.pods_received + self.again).middle
+
+
+def _talked(pods: Sequence[DeviceRates]) -> ByteRate:
+    """What pods in conversation exchanged: what one sent and the other received."""
+    by_name = {device.device: device for device in pods}
+    pairs = ((device, by_name.get(device.conversation_with or "")) for device in pods)
+    return sum((min(one.rx.middle, other.tx.middle) for one, other in pairs if other), ZERO)
 
 
 def split_of(totals: Totals, crossed: Crossed | None, outcome: Outcome) -> Split:

@@ -78,7 +78,7 @@ class Traffic:
 
     @property
     def node_local(self) -> ByteRate:
-        """What never left the node: L + N."""
+        """What is inside the node: L + N."""
         return self.pod_to_pod + self.pod_to_host
 
 

@@ -7,6 +7,8 @@ time it was counted over, and stays one until it is printed.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, overload
@@ -59,8 +61,29 @@ class ByteRate:
                 return f"{_three_digits(value / step)} {unit}"
         return f"{_three_digits(value)} B/s"
 
+    @property
+    def rounded_down(self) -> str:
+        """For people, and never more than it is: what "at least" and "under" are said of."""
+        return _cut(self.bytes_per_second, math.floor)
+
+    @property
+    def rounded_up(self) -> str:
+        """For people, and never less than it is: what "at most" is said of."""
+        return _cut(self.bytes_per_second, math.ceil)
+
 
 ZERO: Final = ByteRate(0.0)
+
+
+def _cut(value: float, cut: Callable[[float], int]) -> str:
+    step, unit = next((pair for pair in _STEPS if abs(value) >= pair[0]), (1.0, "B/s"))
+    size = abs(value) / step
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    # A figure that has so few digits stays as it is, whatever its binary form.
+    scaled = round(value / step * 10**digits, 6)
+    return (
+        str(ByteRate(cut(scaled) / 10**digits * step)) if unit != "B/s" or digits else f"{cut(scaled):,} B/s"
+    )
 
 
 def _three_digits(value: float) -> str:

@@ -37,12 +37,14 @@ from enigap.core.counting.reading import (
     complete_periods,
     eni_alone,
     eni_is_silent,
+    eni_periods,
     eni_reports,
     greatest_eni_rate,
     greatest_os_rate,
     measure,
     os_alone,
     os_is_silent,
+    os_minutes_known,
     reported_before,
 )
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
@@ -50,12 +52,13 @@ from enigap.core.counting.split import Crossed, Outcome, Split, Totals, split_of
 from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
-from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
+from enigap.core.counting.window import GRID, MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import Side, Signs, causes_of_reset, likely_causes
+from enigap.core.judging.intervals import long_interval_of
 from enigap.core.judging.steadiness import ENOUGH_RESTARTS, Gap, restarts
 from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.judging.who import told_apart, with_pods_devices
-from enigap.core.text import percent
+from enigap.core.text import duration, listed, percent
 
 ENOUGH_PERIODS: Final = 2
 """Of a window's three periods, how many must be complete on both sides."""
@@ -437,9 +440,9 @@ class _Case:
 
     @cached_property
     def _crossed(self) -> Crossed | None:
-        if self.evidence is None or self.only_enis or not isinstance(self.events, DeviceEvents):
+        if not isinstance(self._shown, Evidence) or not isinstance(self.events, DeviceEvents):
             return None
-        return Crossed.of(self.evidence, self.events, self.rules)
+        return Crossed.of(self._shown, self.events, self.rules)
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
@@ -481,7 +484,7 @@ class _Case:
             return self.events.detail
         return self.devices.why if self.has_enough_periods and isinstance(self.devices, Unusable) else None
 
-    @property
+    @cached_property
     def _shown(self) -> Evidence | Unusable | None:
         """What the devices did, for people to see, whether or not anything was compared."""
         if self.only_enis:
@@ -597,12 +600,25 @@ def _eni_silent(case: _Case) -> Judgement | None:
 def _partial(case: _Case) -> Judgement | None:
     if case.has_enough_periods:
         return None
-    complete = len(case.periods)
+    complete = f"only {len(case.periods)}" if case.periods else "none"
+    if interval := long_interval_of(case.readings):
+        why = (
+            f": the agent reports every {duration(interval)}, and it takes a figure of every minute "
+            "(`metrics_collection_interval` 60)"
+        )
+    else:
+        minutes = os_minutes_known(case.readings, case.window)
+        periods = eni_periods(case.readings, case.window)
+        why = (
+            f": Container Insights has {minutes} of its {GRID // MINUTE} minutes, "
+            f"and EC2 {periods} of its {PERIODS_PER_WINDOW} periods"
+        )
     return case.judged(
         Verdict.PARTIAL,
         Reason(
-            f"only {complete or 'none'} of the window's {PERIODS_PER_WINDOW} five-minute periods "
-            f"{'is' if complete < 2 else 'are'} complete on both sides, and it takes {ENOUGH_PERIODS}"
+            f"{complete} of the window's {PERIODS_PER_WINDOW} five-minute periods is complete on both sides, "
+            f"and it takes {ENOUGH_PERIODS}",
+            why,
         ),
     )
 
@@ -613,7 +629,10 @@ def _idle(case: _Case) -> Judgement | None:
         return None
     return case.compared_totals(
         Verdict.IDLE,
-        Reason(f"both sides are under {floor}: {case.both.os.middle} by the OS, {case.both.eni} by EC2"),
+        Reason(
+            f"both sides are under {floor}: {case.both.os.middle.rounded_down} by the OS, "
+            f"{case.both.eni.rounded_down} by EC2"
+        ),
     )
 
 
@@ -631,7 +650,7 @@ def _os_deficit(case: _Case) -> Judgement | None:
     reason = Reason(
         f"the network interfaces {violation.direction} {violation.carried}, the physical devices counted "
         f"{violation.counted} of it",
-        f": at least {violation.rate} never crossed a device the OS sees",
+        f": at least {violation.rate.rounded_down} never crossed a device the OS sees",
     )
     return _found_by_devices(case, Verdict.OS_DEFICIT, reason, violation)
 
@@ -665,7 +684,7 @@ def _total_deficit(case: _Case) -> Judgement | None:
         return None
     reason = Reason(
         f"the network interfaces carried {both.eni}, the OS counted {both.os.middle}",
-        f": counting never makes the OS see less, so at least {missing} is unexplained",
+        f": counting never makes the OS see less, so at least {missing.rounded_down} is unexplained",
     )
     return case.compared_totals(Verdict.OS_DEFICIT, reason, unexplained=missing)
 
@@ -677,7 +696,7 @@ def _os_excess(case: _Case) -> Judgement | None:
     reason = Reason(
         f"the physical devices {violation.direction} {violation.counted}, the network interfaces "
         f"{violation.carried}",
-        f": at least {violation.rate} more was counted than carried",
+        f": at least {violation.rate.rounded_down} more was counted than carried",
     )
     return _found_by_devices(case, Verdict.OS_EXCESS, reason, violation)
 
@@ -697,7 +716,7 @@ def _counter_was_reset(case: _Case) -> Judgement | None:
         return None
     reason = Reason(
         f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}, and the "
-        f"counter of {', '.join(devices)} was reset",
+        f"counter of {listed(devices)} was reset",
         ", so what it carried is in no figure of the OS",
     )
     judgement = case.compared_totals(Verdict.UNVERIFIED, reason, unexplained=None)
@@ -737,24 +756,24 @@ def _pod_edge(case: _Case) -> Judgement | None:
     if case.both.os.low > case.explained_up_to(case.counted_again):
         return None
     os, eni = case.both.os.middle, case.both.eni
+    inside = _at_least_inside(case, Verdict.POD_EDGE)
+    also = f"; {inside}" if inside else ""
     if os < eni:
         reason = Reason(
             f"the OS counted {os} and the network interfaces carried {eni}",
-            ": as near as readings once a minute can tell, the same traffic",
+            f": as near as readings once a minute can tell, the same traffic{also}",
         )
     elif eni == ZERO:
         reason = Reason(
-            f"the OS counted {os} at the window's edge, and the network interfaces carried nothing inside it"
-        )
-    elif again := _carrying(case):
-        reason = Reason(
-            f"the OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried",
-            f": pod traffic is counted again at the pods' devices and once more on {again}",
+            f"the OS counted {os} at the window's edge, and the network interfaces carried nothing inside it",
+            also,
         )
     else:
+        again = _carrying(case)
+        where = f"at the pods' devices and once more on {again}" if again else "at the pods' devices"
         reason = Reason(
             f"the OS counted {os}, {os / eni:.1f} times the {eni} the network interfaces carried",
-            ": pod traffic is counted at the pod's own device and again at the network interface",
+            f": no more than pod traffic comes to, which is counted again {where}{also}",
         )
     return case.compared_totals(Verdict.POD_EDGE, reason)
 
@@ -767,13 +786,27 @@ def _node_local(case: _Case) -> Judgement | None:
         return None  # by less than may be told, yet the surplus is not the virtual devices' alone
     physical = (evidence.physical_rx + evidence.physical_tx).middle
     on_virtual = "the surplus" if case.only_enis else str(evidence.virtual.middle)
+    inside = _at_least_inside(case, Verdict.NODE_LOCAL)
     return case.compared_totals(
         Verdict.NODE_LOCAL,
         Reason(
             f"the OS counted {case.both.os.middle}: {on_virtual} on virtual devices, and on the "
             f"physical ones {physical} where the network interfaces carried {case.both.eni}",
-            ", so the surplus is traffic that never left the node",
+            f", so {inside}"
+            if inside
+            else ", so the surplus is on virtual devices, which count traffic again",
         ),
+    )
+
+
+def _at_least_inside(case: _Case, verdict: Verdict) -> str:
+    """The claim that the split allows about traffic inside the node; empty where it allows none.
+
+    What a packet filter or a full queue drops behind a pod's device was counted there and left by no ENI.
+    """
+    low = case.split(verdict).inside_node.low
+    return (
+        f"at least {low.rounded_down} is traffic inside the node, or was dropped on it" if low > ZERO else ""
     )
 
 
@@ -783,8 +816,7 @@ def _unverified(case: _Case) -> Judgement:
     elif case.differs_from_enis:
         why = "its ENI devices counted more than the interfaces carried, by less than one window proves"
     elif case.evidence is not None:
-        unknown = case.evidence.of_kind(DeviceKind.UNKNOWN)
-        return _hangs_on_unknown_device(case, tuple(device.device for device in unknown))
+        return _hangs_on_unknown_device(case, _unknown_devices(case.evidence, case.rules))
     elif isinstance(case.devices, Unusable):
         why = case.devices.why
     else:
@@ -805,11 +837,18 @@ def _hangs_on_unknown_device(case: _Case, names: tuple[str, ...]) -> Judgement:
         Verdict.UNVERIFIED,
         Reason(
             f"the OS counted {case.both.os.middle} and the network interfaces carried {case.both.eni}",
-            f", and whether that is right hangs on a device of no known class ({', '.join(names)}), "
+            f", and whether that is right hangs on a device of no known class ({listed(names)}), "
             "which belongs in `physical_devices` or `virtual_devices`",
         ),
         unexplained=None,
     )
+
+
+def _unknown_devices(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
+    """Those that carried more than the floor, the largest first; at least the largest."""
+    unknown = evidence.of_kind(DeviceKind.UNKNOWN)
+    large = [device.device for device in unknown if device.total.middle >= rules.floor]
+    return tuple(large or [device.device for device in unknown[:1]])
 
 
 def _why_not_asked(events: DeviceEvents | MissingEvidence | None) -> str:
@@ -821,7 +860,7 @@ def _carrying(case: _Case) -> str:
     if case.evidence is None:
         return ""
     again = case.evidence.of_kind(DeviceKind.COUNTED_AGAIN, DeviceKind.GATEWAY)
-    return ", ".join(d.device for d in again if d.total.middle >= case.rules.floor)
+    return listed([d.device for d in again if d.total.middle >= case.rules.floor])
 
 
 _ROWS: Final[tuple[Callable[[_Case], Judgement | None], ...]] = (

@@ -93,11 +93,11 @@ VERDICT_TABLE: Final = {
     ),
     Verdict.POD_EDGE: VerdictRow(
         explained=True,
-        means="pod traffic is counted again at the pods' devices, and once more on overlay devices",
+        means="no more than pod traffic comes to, counted again at pods' devices, overlays and gateways",
     ),
     Verdict.NODE_LOCAL: VerdictRow(
         explained=True,
-        means="the surplus is on virtual devices and the physical ones agree: traffic inside the node",
+        means="beyond that, on virtual devices, and the physical ones agree: traffic inside the node",
     ),
     Verdict.UNVERIFIED: VerdictRow(
         explained=None,
@@ -235,7 +235,7 @@ class Judgement(Figures):
     @property
     def figures(self) -> NodeFigures:
         known = {field.name: getattr(self, field.name) for field in fields(Figures)}
-        own = (self.node.instance_id, self.node.node_name, self.verdict, self.explained, self.reason)
+        own = (self.node.instance_id, self.node.name, self.verdict, self.explained, self.reason)
         return NodeFigures(*own, **known)
 
 

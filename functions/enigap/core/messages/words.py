@@ -157,6 +157,13 @@ _ENDINGS: Final = {
     NewsReason.NO_LONGER_LOOKED_AT: "its devices are no longer looked at, for `evidence` is off",
 }
 
+_EXPLAINED_AGAIN: Final[Mapping[str, str]] = {
+    Verdict.OS_SILENT: "Container Insights reports again",
+    Verdict.IMPLAUSIBLE: "the rates are possible again",
+    "os_unsteady": "Container Insights reports without gaps again",
+}
+"""The end of an incident that was not about bytes that counting does not explain."""
+
 _LONGEST_REASON: Final = 900
 
 
@@ -224,6 +231,8 @@ def _ending(news: News) -> str:
     seen = news.incident.seen
     if news.why is NewsReason.NOT_SEEN and seen is not None:
         return f"not seen for {duration(news.window.end - seen.last)}, though its devices were looked at"
+    if news.why is NewsReason.EXPLAINED_AGAIN and news.incident.verdict in _EXPLAINED_AGAIN:
+        return _EXPLAINED_AGAIN[news.incident.verdict]
     return _ENDINGS.get(news.why, "over")
 
 
@@ -261,10 +270,11 @@ def _of_cluster(incident: Incident, span: str) -> str:
 
 
 def _of_node(node: NodeFigures, span: str) -> str:
-    if _counted_less(node):
+    if _counted_less(node) and node.unexplained is not None:
+        at_least = node.unexplained.rounded_down
         return (
             f"the network interfaces carried {node.eni}, the OS counted {node.os}. "
-            f"Counting never makes the OS see less: at least {node.unexplained} unexplained for {span}"
+            f"Counting never makes the OS see less: at least {at_least} unexplained for {span}"
         )
     return _lasting(node.reason, span)
 
@@ -286,7 +296,7 @@ def _worst(node: NodeFigures | None) -> str:
         return ""
     who = f". The worst is {node_label(node.instance_id, node.node_name)}"
     if node.unexplained is not None and node.unexplained > ZERO:
-        return f"{who}, at least {node.unexplained} unexplained"
+        return f"{who}, at least {node.unexplained.rounded_down} unexplained"
     if node.eni is not None and node.eni > ZERO:
         return f"{who}, with {node.eni} on its network interfaces"
     return who
