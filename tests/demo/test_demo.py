@@ -85,7 +85,7 @@ def test_it_finds_the_one_node_that_counting_does_not_explain(demo: Shown) -> No
 def test_it_explains_the_articles_gap(demo: Shown) -> None:
     assert "node_local article i-" in demo.text
     assert "1.28 GB/s 837 B/s 1,524,843" in demo.text
-    assert "so the surplus is traffic that never left the node" in demo.text
+    assert "so at least 595 MB/s is traffic inside the node, or was dropped on it" in demo.text
 
 
 def test_it_says_what_was_not_measured(demo: Shown) -> None:
