@@ -94,6 +94,12 @@ def test_replicas_that_pass_on_what_they_get_are_in_no_conversation(replicas: in
     assert found({"ens5": steady(4e7, 4e7), **devices}) == ()
 
 
+def test_steady_rates_of_which_most_cannot_have_left_are_one_beside_other_traffic() -> None:
+    devices = {"eth0": steady(2e5, 22e6), CLIENT: steady(26e6, 2e4), SERVER: steady(2e4, 26e6)}
+    outward = {THIRD: steady(13e6, 1e4), FOURTH: steady(7e6, 1e4)}
+    assert [(each.one, each.other) for each in found({**devices, **outward})] == [(CLIENT, SERVER)]
+
+
 def test_steady_rates_that_left_the_node_are_no_conversation() -> None:
     devices = {"ens5": steady(5.1e6, 5.1e6), CLIENT: steady(5e6, 1e5), SERVER: steady(1e5, 5e6)}
     assert found(devices) == ()

@@ -8,7 +8,7 @@ rates. A conversation is named only where
 * each of the two mirrors no third device: of several equal pods none is told apart;
 * neither sends as much as it receives: such a device mirrors every equal one, as replicas behind a balancer;
 * the rates vary from event to event, so that they agree by more than one coincidence; or else the ENI devices
-  cannot have carried the bytes.
+  cannot have carried most of the bytes.
 
 Where events have packets these mirror each other, too: what a third party passes on comes in other packets.
 """
@@ -80,14 +80,16 @@ def conversations(
     told = [pair for pair in pairs if pair.varies]
     steady = [pair for pair in pairs if not pair.varies]
     inside = _inside_at_least(ends.values(), enis) - sum(_bytes(pair) for pair in told)
-    if enis and sum(map(_bytes, steady)) <= (1 + _SLACK) * inside:
+    if enis and _LEAST_INSIDE * sum(map(_bytes, steady)) <= inside:
         told += steady
     return tuple(
         sorted((pair.found for pair in told), key=lambda each: (-each.rate.bytes_per_second, each.one))
     )
 
 
-_SLACK: Final = 0.05
+_LEAST_INSIDE: Final = 0.5
+"""The share of what steady pairs exchanged that the ENI devices cannot have carried: the node's other traffic
+makes the rest of the bound, and of pods whose bytes all left the node nothing is left."""
 
 
 def is_pods_end(device: str, classifier: Classifier) -> bool:

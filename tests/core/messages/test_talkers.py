@@ -1,0 +1,84 @@
+"""Messages about a node name the pods that its traffic is of."""
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from enigap.cli.explain import show
+from enigap.core.counting.pods import PodSample, digits_of
+from enigap.core.counting.rules import Rules
+from enigap.core.judging.judge import judge
+from enigap.core.judging.verdict import Judgement, Verdict
+from enigap.core.messages.talkers import talkers
+from enigap.core.messages.words import summary
+from tests.fakes.news import HOSTILE_NAMES, as_email, as_slack, event, incident, node, opened
+from tests.fakes.readings import WINDOW, events, steady
+
+PODS = [PodSample("shop", name) for name in ("front-7d9c5", "store-0", "job-x2")]
+FRONT, STORE, JOB = (f"eni{digits_of(pod.namespace, pod.name)}" for pod in PODS)
+DEVICES = {"eth0": (9e6, 4e6), FRONT: (30e6, 2e6), STORE: (2e6, 30e6), JOB: (1e6, 3e6)}
+
+
+def a_deficit(number: int = 1, pods: tuple[PodSample, ...] = tuple(PODS)) -> Judgement:
+    """Half of what the ENIs carried crossed no device."""
+    readings = steady(sum(map(sum, DEVICES.values())), 20e6, 10e6)
+    found = judge(node(number), readings, replace(events(DEVICES), pods=pods), WINDOW, Rules())
+    assert found.verdict is Verdict.OS_DEFICIT
+    return found
+
+
+TOLD = (
+    "Largest talkers: shop/front-7d9c5 and shop/store-0 exchanged 32 MB/s; shop/job-x2 sent 1 MB/s and "
+    "received 3 MB/s."
+)
+
+
+def test_the_message_about_a_suspect_node_names_its_largest_talkers() -> None:
+    news = opened(incident([a_deficit()]))
+    assert summary(news).count(TOLD) == 1
+    assert TOLD in " ".join(as_email(event(news)).split())
+
+
+def test_of_many_nodes_the_talkers_of_one_are_not_told() -> None:
+    news = opened(incident([a_deficit(number) for number in range(30)], wide=True))
+    assert "talkers" not in summary(news)
+
+
+def test_without_devices_nothing_is_said_of_talkers() -> None:
+    news = opened(incident([replace(a_deficit(), evidence=None)]))
+    assert "talkers" not in summary(news)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_NAMES)
+def test_names_from_the_log_are_harmless_wherever_they_come_from(hostile: str) -> None:
+    judgement = a_deficit()
+    assert judgement.evidence is not None
+    devices = tuple(replace(each, pod=each.pod and hostile) for each in judgement.evidence.devices)
+    spoilt = replace(judgement, evidence=replace(judgement.evidence, devices=devices))
+    told = talkers(spoilt.evidence, 3)
+    assert all(len(clause) < 400 and clause.isprintable() for clause in told)
+    news = opened(incident([spoilt]))
+    assert "<!" not in str(as_slack(event(news)))
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_explain_shows_each_devices_pod_and_the_conversations(width: int) -> None:
+    paper = StringIO()
+    show(Console(file=paper, width=width), "eu-west-1", a_deficit())
+    text = " ".join(paper.getvalue().split())
+    assert "shop/front-7d9c5 and shop/store-0 exchanged 32 MB/s." in text
+    rows = [line.split() for line in paper.getvalue().splitlines()]
+    if width > 60:
+        assert [FRONT, "shop/front-7d9c5", "virtual", "30", "MB/s", "2", "MB/s"] in rows
+        assert ["eth0", "physical", "9", "MB/s", "4", "MB/s"] in rows
+
+
+def test_explain_names_the_pods_on_the_nodes_own_network() -> None:
+    agent = PodSample("kube-system", "aws-node-x7k2p", FRONT, 30e6, 2e6)
+    paper = StringIO()
+    show(Console(file=paper, width=120), "eu-west-1", a_deficit(pods=(*PODS, agent)))
+    assert "On the node's own network, in no figure of their own: kube-system/aws-node-x7k2p." in (
+        " ".join(paper.getvalue().split())
+    )
