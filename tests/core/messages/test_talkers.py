@@ -41,6 +41,14 @@ def test_the_message_about_a_suspect_node_names_its_largest_talkers() -> None:
     assert TOLD in " ".join(as_email(event(news)).split())
 
 
+def test_what_two_exchanged_is_never_rounded_up() -> None:
+    """The pods of the article: half of what its node counted on virtual devices."""
+    rates = {"eth0": (519.0, 318.0), FRONT: (637.464e6, 0.319344e6), STORE: (0.319344e6, 637.464e6)}
+    readings = steady(sum(map(sum, rates.values())), *rates["eth0"])
+    found = judge(node(1), readings, replace(events(rates), pods=tuple(PODS)), WINDOW, Rules())
+    assert talkers(found.evidence, 3) == ["shop/front-7d9c5 and shop/store-0 exchanged 637 MB/s"]
+
+
 def test_of_many_nodes_the_talkers_of_one_are_not_told() -> None:
     news = opened(incident([a_deficit(number) for number in range(30)], wide=True))
     assert "talkers" not in summary(news)

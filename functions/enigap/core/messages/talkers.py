@@ -40,7 +40,7 @@ def talkers(evidence: Evidence | Unusable | None, most: int) -> list[str]:
 def exchanged(one: DeviceRates, other: DeviceRates) -> str:
     """The sentence about a conversation, each byte counted once."""
     first, second = sorted((_who(one), _who(other)))
-    return f"{first} and {second} exchanged {one.rx.middle + other.rx.middle}"
+    return f"{first} and {second} exchanged {(one.rx.middle + other.rx.middle).rounded_down}"
 
 
 def conversations_in_words(devices: Sequence[DeviceRates]) -> list[str]:
