@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from demo.recorded import hold_constant, recorded_nodes
 from enigap.core.counting.devices import Classifier
-from enigap.core.counting.evidence import DeviceEvents, DeviceSample
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, Evidence, weigh
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.split import (
@@ -211,19 +211,19 @@ WHOLE_MINUTES = 14 / 15
 
 
 def test_what_pods_sent_beyond_what_the_enis_sent_stayed() -> None:
-    low = inside_at_least(samples({"eth0": (9e6, 2e6), "eni00000000001": (7e6, 1e6)}), PERIODS, Classifier())
+    low = inside_at_least(samples({"eth0": (9e6, 2e6), "eni00000000001": (7e6, 1e6)}), WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx(5e6 * WHOLE_MINUTES)
 
 
 def test_what_pods_received_beyond_what_the_enis_received_stayed_less_a_header_a_packet() -> None:
     devices = {"eth0": (2e6, 9e6), "cali0123456789a": (1e6, 7e6)}
-    low = inside_at_least(samples(devices, packets=2_000.0), PERIODS, Classifier())
+    low = inside_at_least(samples(devices, packets=2_000.0), WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx((5e6 - 14 * 2_000) * WHOLE_MINUTES)
 
 
 def test_where_events_name_no_packets_every_frame_may_be_a_short_one() -> None:
     devices = {"eth0": (2e6, 9e6), "eni00000000001": (1e6, 7e6)}
-    low = inside_at_least(samples(devices), PERIODS, Classifier())
+    low = inside_at_least(samples(devices), WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx((5e6 - 14 * 2e6 / 60) * WHOLE_MINUTES)
 
 
@@ -240,7 +240,7 @@ def test_each_interval_is_bounded_by_itself() -> None:
             )
         )
     )
-    low = inside_at_least(events, PERIODS, Classifier())
+    low = inside_at_least(events, WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx(3e6 * 7 / 15)
 
 
@@ -249,13 +249,13 @@ def test_an_interval_without_a_rate_of_every_eni_device_counts_for_nothing() -> 
     seen = samples(devices)
     missing = WINDOW.start + timedelta(minutes=6, seconds=20)
     lost = tuple(s for s in seen.samples if (s.device, s.at) != ("ens6", missing))
-    low = inside_at_least(DeviceEvents(lost), PERIODS, Classifier())
+    low = inside_at_least(DeviceEvents(lost), WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx(7e6 * 12 / 15)
 
 
 def test_a_device_that_may_be_an_eni_is_taken_for_one() -> None:
     devices = {"eth0": (1e6, 1e6), "wan7": (1e6, 4e6), "eni00000000001": (9e6, 1e6)}
-    low = inside_at_least(samples(devices), PERIODS, Classifier())
+    low = inside_at_least(samples(devices), WINDOW, Classifier())
     assert low.bytes_per_second == pytest.approx(4e6 * WHOLE_MINUTES)
 
 
@@ -267,7 +267,7 @@ def test_two_agents_events_bound_it_by_the_reading_that_allows_less() -> None:
         DeviceSample(s.at + half, s.device, s.rx_bytes_per_second, s.tx_bytes_per_second)
         for s in twice.samples
     )
-    low = inside_at_least(DeviceEvents(both), PERIODS, Classifier())
+    low = inside_at_least(DeviceEvents(both), WINDOW, Classifier())
     assert low.bytes_per_second <= 4e6
 
 
@@ -422,3 +422,24 @@ def test_two_pods_whose_minutes_mirror_each_other_are_inside_the_node() -> None:
     inside = truth(node)["inside_node"] / SECONDS
     assert judgement.split.inside_node.middle.bytes_per_second == pytest.approx(inside, rel=0.02)
     assert judgement.split.inside_node.low == ZERO
+
+
+def test_where_a_pods_device_lacks_a_rate_all_off_node_traffic_may_be_pods() -> None:
+    """The pod was made again under its name, and the agent leaves its device out for half an hour."""
+    devices = {"eth0": (9e6, 9e6), "eni00000000001": (2e6, 2e6), "eni00000000002": (1e6, 1e6)}
+    whole = samples(devices)
+    lost = tuple(
+        replace(s, rx_bytes_per_second=None, tx_bytes_per_second=None)
+        if s.device == "eni00000000002" and s.at > WINDOW.start + timedelta(minutes=4)
+        else s
+        for s in whole.samples
+    )
+
+    def host_low(events: DeviceEvents) -> ByteRate:
+        evidence = weigh(events, PERIODS, Classifier())
+        assert isinstance(evidence, Evidence)
+        seen = Crossed.of(evidence, events, WINDOW, RULES)
+        return split_of(totals(24e6, 9e6, 9e6), seen, Outcome.EXPLAINED).host_off_node.low
+
+    assert host_low(whole) > ByteRate(9e6)
+    assert host_low(DeviceEvents(lost)) == ZERO

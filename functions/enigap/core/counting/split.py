@@ -53,25 +53,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from itertools import pairwise
 from typing import Final
 
 from enigap.core.counting.devices import Classifier, DeviceKind
-from enigap.core.counting.evidence import DeviceEvents, DeviceRates, Evidence
-from enigap.core.counting.reading import Run, runs_of
+from enigap.core.counting.evidence import DeviceEvents, DeviceRates, DeviceSample, Evidence
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
-from enigap.core.counting.window import PERIOD
+from enigap.core.counting.window import GRID, Window
 
 ETHERNET_HEADER_BYTES: Final = 14.0
 SHORTEST_FRAME_BYTES: Final = 60.0
 """Where an event names no packets there may be one for each so many bytes."""
 _AROUND: Final = timedelta(minutes=5)
-"""How far around the judged periods events are read: more than a sample on both sides."""
+"""How far around the window events are read: more than a sample on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +145,13 @@ class Crossed:
     """L + N, interval by interval; zero below the floor."""
     conversations: ByteRate = ZERO
     """What is known to have gone from one pod of the node to another."""
+    pods_are_whole: bool = True
+    """Whether each pod's device has rates all through the window. One that came, went or was made anew
+    carried bytes that are in no event of it."""
 
     @classmethod
-    def of(
-        cls,
-        evidence: Evidence,
-        events: DeviceEvents,
-        rules: Rules,
-    ) -> Crossed:
-        inside = inside_at_least(events, evidence.periods, rules.classifier)
+    def of(cls, evidence: Evidence, events: DeviceEvents, window: Window, rules: Rules) -> Crossed:
+        inside = inside_at_least(events, window, rules.classifier)
         pods, overlays = evidence.of_kind(DeviceKind.POD), evidence.of_kind(DeviceKind.COUNTED_AGAIN)
         unknown = evidence.of_kind(DeviceKind.UNKNOWN)
         return cls(
@@ -169,6 +166,7 @@ class Crossed:
             unknown_out=sum((device.tx for device in unknown), NOTHING),
             inside_at_least=_above_floor(inside, rules),
             conversations=_talked(pods),
+            pods_are_whole=_pods_are_whole(events, window, rules.classifier),
         )
 
     @property
@@ -202,7 +200,10 @@ def split_of(totals: Totals, crossed: Crossed | None, outcome: Outcome) -> Split
 
 
 def _explained(totals: Totals, crossed: Crossed) -> Split:
-    split = _of_devices(crossed, crossed.eni_in, crossed.eni_out, crossed.inside_at_least)
+    # What an ENI carried before its device had rates is in EC2's figure alone.
+    eni_in = replace(crossed.eni_in, high=max(crossed.eni_in.high, totals.eni_in))
+    eni_out = replace(crossed.eni_out, high=max(crossed.eni_out.high, totals.eni_out))
+    split = _of_devices(crossed, eni_in, eni_out, crossed.inside_at_least)
     return _consistent(_scaled(split, totals.os.middle))
 
 
@@ -244,8 +245,10 @@ def _of_devices(  # noqa: PLR0917 - each figure of both directions side by side
     most_sent = max(sent.high, crossed.overlay_out.high) + crossed.unknown_in.high
     most_received = max(received.high, crossed.overlay.high - crossed.overlay_out.low)
     most_received += crossed.unknown_out.high
-    pods_out = min(most_sent + unseen_out, eni_out.high)
-    pods_in = min(most_received + unseen_in, eni_in.high)
+    pods_out, pods_in = eni_out.high, eni_in.high
+    if crossed.pods_are_whole:
+        pods_out = min(most_sent + unseen_out, eni_out.high)
+        pods_in = min(most_received + unseen_in, eni_in.high)
     pods_high = pods_out + pods_in
     host_low = max(ZERO, eni_out.low - pods_out) + max(ZERO, eni_in.low - pods_in)
     likely = _likely(crossed, eni_in.middle, eni_out.middle, inside_low)
@@ -387,25 +390,49 @@ def _exactly(rate: ByteRate) -> RateSpan:
 # --- the low end of what is inside the node
 
 
-def inside_at_least(events: DeviceEvents, periods: Sequence[datetime], classifier: Classifier) -> ByteRate:
-    """A lower bound of L + N over these periods, from intervals that lie in them and all ENI devices share.
+def inside_at_least(events: DeviceEvents, window: Window, classifier: Classifier) -> ByteRate:
+    """A lower bound of L + N over a window, from intervals that lie in it and all ENI devices share.
 
     Where the events can be read as one agent's or as two agents' it holds for each reading.
     """
-    if not periods:
-        return ZERO
-    start, end = periods[0] - _AROUND, periods[-1] + PERIOD + _AROUND
-    near = DeviceEvents(events.within(start, end))
+    near = _near(events, window)
     enis = {s.device for s in near.samples if classifier.kind(s.device) is DeviceKind.PHYSICAL}
     tracks = tracks_of(near, classifier)
     if isinstance(tracks, NoTracks) or not enis:
         return ZERO
-    runs = runs_of(tuple(periods))
     least = min(
-        sum(interval.stayed_at_least for interval in _intervals(reading, enis, runs))
+        sum(interval.stayed_at_least for interval in _intervals(reading, enis, window))
         for reading in tracks.readings
     )
-    return ByteRate.from_total(least, len(periods) * PERIOD)
+    return ByteRate.from_total(least, GRID)
+
+
+def _near(events: DeviceEvents, window: Window) -> DeviceEvents:
+    return DeviceEvents(events.within(window.start - _AROUND, window.end + _AROUND))
+
+
+def _pods_are_whole(events: DeviceEvents, window: Window, classifier: Classifier) -> bool:
+    near = _near(events, window)
+    if any(
+        _has_no_rate(sample) and classifier.kind(sample.device) is DeviceKind.POD for sample in near.samples
+    ):
+        return False
+    tracks = tracks_of(near, classifier, lambda name: classifier.kind(name) is DeviceKind.POD)
+    start, end = window.start.timestamp(), window.end.timestamp()
+    if isinstance(tracks, NoTracks):
+        return not any(classifier.kind(sample.device) is DeviceKind.POD for sample in near.samples)
+    return all(
+        track.times[0] <= start
+        and track.times[-1] >= end
+        and not any(begin < end and over > start for begin, over in track.gaps)
+        for reading in tracks.readings
+        for track in reading
+        if track.times[0] < end and track.times[-1] > start
+    )
+
+
+def _has_no_rate(sample: DeviceSample) -> bool:
+    return sample.rx_bytes_per_second is None or sample.tx_bytes_per_second is None
 
 
 @dataclass(slots=True)
@@ -424,9 +451,9 @@ class _Interval:
         return max(0.0, self.pods_sent - self.eni_out, self.pods_received - self.eni_in - headers)
 
 
-def _intervals(tracks: Sequence[CounterTrack], enis: set[str], runs: Sequence[Run]) -> Iterator[_Interval]:
-    """The intervals inside the runs over which every ENI device has a rate."""
-    spans = [(run.start.timestamp(), run.end.timestamp()) for run in runs]
+def _intervals(tracks: Sequence[CounterTrack], enis: set[str], window: Window) -> Iterator[_Interval]:
+    """The intervals inside the window over which every ENI device has a rate."""
+    begin, over = window.start.timestamp(), window.end.timestamp()
     by_name = {track.device: _by_interval(track) for track in tracks}
     if not enis <= by_name.keys():
         return
@@ -435,7 +462,7 @@ def _intervals(tracks: Sequence[CounterTrack], enis: set[str], runs: Sequence[Ru
         start, end = ends
         if not all(ends in other for other in others):
             continue
-        if not any(begin <= start and end <= over for begin, over in spans):
+        if start < begin or end > over:
             continue
         interval = _Interval()
         for track in tracks:

@@ -442,7 +442,7 @@ class _Case:
     def _crossed(self) -> Crossed | None:
         if not isinstance(self._shown, Evidence) or not isinstance(self.events, DeviceEvents):
             return None
-        return Crossed.of(self._shown, self.events, self.rules)
+        return Crossed.of(self._shown, self.events, self.window, self.rules)
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
