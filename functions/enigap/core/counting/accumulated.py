@@ -33,6 +33,7 @@ Sources: recordings k1 and k2 (66.0 B a packet between wire and device), k5 (14.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -504,15 +505,13 @@ class _Side:
 
     def _whole_since(self) -> list[int]:
         """For each boundary, from which one on nothing that the devices counted is missing up to it."""
+        zones = sorted(self._zones)
+        latest_ends = list(accumulate((end for _, end in zones), max))
         bounds = []
         for number, instant in enumerate(self.instants):
-            not_before = max(
-                (end for start, end in self._zones if start < instant + MARGIN_SECONDS), default=float("-inf")
-            )
-            first = next(
-                (i for i in range(number + 1) if self.instants[i] - MARGIN_SECONDS >= not_before), number
-            )
-            bounds.append(first)
+            begun = bisect_left(zones, (instant + MARGIN_SECONDS, float("-inf")))
+            not_before = latest_ends[begun - 1] if begun else float("-inf")
+            bounds.append(min(number, bisect_left(self.instants, not_before + MARGIN_SECONDS)))
         return bounds
 
     def _is_touched(self, period: int) -> bool:

@@ -220,7 +220,13 @@ class _Desk:
             is_idle = all(judgement.verdict is Verdict.IDLE for judgement in looked_at)
             return NewsReason.IDLE if is_idle else NewsReason.EXPLAINED_AGAIN
         is_long_ago = self.report.window.end - seen.last >= self.policy.look_back
-        return NewsReason.NOT_SEEN if is_long_ago else None
+        # A look in which events were lost could not have seen it in runs as long as it takes.
+        could_see = all(
+            judgement.accumulated is not None
+            and judgement.accumulated.end - judgement.accumulated.start >= seen.last - seen.start
+            for judgement in looked_at
+        )
+        return NewsReason.NOT_SEEN if is_long_ago and could_see else None
 
     def _still_in(self, incident: Incident) -> list[str]:
         """The keys of its nodes that are neither gone nor explained for long enough."""

@@ -74,8 +74,8 @@ class SeenByDevices:
         )
 
     def again(self, violation: Violation, window: Window) -> SeenByDevices:
-        """Seen once more."""
-        return replace(self, start=max(self.start, violation.start), last=window.end, looked_at=window.end)
+        """Seen once more, perhaps in the other direction, perhaps less of it as there is less traffic."""
+        return replace(self.of(violation, window), start=max(self.start, violation.start))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ from enigap.core.counting.split import Crossed, Outcome, Split, Totals, split_of
 from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
 from enigap.core.counting.units import ZERO, ByteRate, RateSpan
-from enigap.core.counting.window import GRID, MINUTE, PERIODS_PER_WINDOW, Window
+from enigap.core.counting.window import GRID, MINUTE, PERIOD, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import Side, Signs, causes_of_reset, likely_causes
 from enigap.core.judging.intervals import long_interval_of
 from enigap.core.judging.steadiness import ENOUGH_RESTARTS, Gap, restarts
@@ -203,11 +203,19 @@ class _Case:
         return measure(self.readings, self.periods)
 
     @cached_property
-    def devices(self) -> Evidence | Unusable | None:
-        """What the devices prove, if they were asked for, could be compared, and add up to the OS total."""
+    def near(self) -> DeviceEvents | None:
+        """The events that are about this window; a look holds those of hours."""
         if not isinstance(self.events, DeviceEvents):
             return None
-        weighed = weigh(self.events, self.periods, self.rules.classifier)
+        start, end = self.window.start - PERIOD, self.window.end + PERIOD
+        return replace(self.events, samples=self.events.within(start, end))
+
+    @cached_property
+    def devices(self) -> Evidence | Unusable | None:
+        """What the devices prove, if they were asked for, could be compared, and add up to the OS total."""
+        if self.near is None:
+            return None
+        weighed = weigh(self.near, self.periods, self.rules.classifier)
         if isinstance(weighed, Evidence) and (
             refusal := self._not_compared(weighed) or self._contradiction()
         ):
@@ -289,10 +297,14 @@ class _Case:
 
     @cached_property
     def _summed_and_reported(self) -> tuple[ByteRate, ByteRate] | None:
-        """All devices added up, and the OS total, over the minutes that have both; None without one."""
-        if not isinstance(self.events, DeviceEvents):
+        """All devices added up, and the OS total, in one of the minutes that have both; None without one.
+
+        The minute in the middle, by how much the devices lack: an event that was lost is missing in one
+        minute, and what no event ever tells of in all of them.
+        """
+        if self.near is None:
             return None
-        sums = sums_by_minute(self.events)
+        sums = sums_by_minute(self.near)
         pairs = [
             (devices, total)
             for run in self.both.runs
@@ -301,8 +313,9 @@ class _Case:
         ]
         if not pairs:
             return None
-        summed = ByteRate(sum(devices for devices, _ in pairs) / len(pairs))
-        return summed, ByteRate(sum(total for _, total in pairs) / len(pairs))
+        pairs.sort(key=lambda pair: pair[1] - pair[0])
+        summed, reported = pairs[len(pairs) // 2]
+        return ByteRate(summed), ByteRate(reported)
 
     def _contradiction(self) -> str | None:
         """Invariant I1: the OS total is the sum over all devices, by the same agent in the same cycle."""
@@ -337,12 +350,19 @@ class _Case:
         """The worst run of the accumulated comparison, whether or not it may be told."""
         return self.compared.worst if self.compared else None
 
+    @property
+    def accusation(self) -> Violation | None:
+        """The worst run of the accumulated comparison, if the devices add up to the OS total.
+
+        An event that was lost in this window leaves the runs of the hours before it.
+        """
+        return self.violation if self.violation and self._contradiction() is None else None
+
     @cached_property
     def would_explain(self) -> tuple[str, ...]:
         """Devices of unknown kind that, were they ENIs, would leave nothing unexplained."""
-        if self.evidence is None:
-            return ()
-        for chosen in _subsets(self.evidence.of_kind(DeviceKind.UNKNOWN)):
+        seen = self.devices.devices if self.devices else ()
+        for chosen in _subsets(tuple(device for device in seen if device.kind is DeviceKind.UNKNOWN)):
             names = frozenset(device.device for device in chosen)
             compared = self._compare(names)
             if compared is not None and compared.worst is None:
@@ -440,9 +460,9 @@ class _Case:
 
     @cached_property
     def _crossed(self) -> Crossed | None:
-        if not isinstance(self._shown, Evidence) or not isinstance(self.events, DeviceEvents):
+        if not isinstance(self._shown, Evidence) or self.near is None:
             return None
-        return Crossed.of(self._shown, self.events, self.window, self.rules)
+        return Crossed.of(self._shown, self.near, self.window, self.rules)
 
     def signs(self, verdict: Verdict) -> Signs:
         """What a likely cause is recognised by."""
@@ -489,11 +509,11 @@ class _Case:
         """What the devices did, for people to see, whether or not anything was compared."""
         if self.only_enis:
             return None  # what the others carried would read as nothing
-        if not isinstance(self.events, DeviceEvents):
+        if self.near is None:
             return None
         shown = self.devices if self.has_enough_periods else None
-        shown = shown or glance(self.events, self.window, self.rules.classifier)
-        return told_apart(shown, self.events, self.window, self.rules)
+        shown = shown or glance(self.near, self.window, self.rules.classifier)
+        return told_apart(shown, self.near, self.window, self.rules)
 
 
 _OUTCOMES: Final = {True: Outcome.EXPLAINED, False: Outcome.UNEXPLAINED, None: Outcome.OPEN}
@@ -537,8 +557,8 @@ def _implausible(case: _Case) -> Judgement | None:
     impossible = ", more than any machine can move"
     if (rate := greatest_os_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
         return case.judged(Verdict.IMPLAUSIBLE, Reason(f"the OS side reported {rate}", impossible))
-    if isinstance(case.events, DeviceEvents) and not case.only_enis:
-        device, rate = greatest_rate(case.events, case.window.start, case.window.end)
+    if case.near is not None and not case.only_enis:
+        device, rate = greatest_rate(case.near, case.window.start, case.window.end)
         if rate > IMPLAUSIBLE_RATE:
             return case.judged(Verdict.IMPLAUSIBLE, Reason(f"Device {device} reported {rate}", impossible))
     if (rate := greatest_eni_rate(case.readings, case.window)) > IMPLAUSIBLE_RATE:
@@ -637,16 +657,11 @@ def _idle(case: _Case) -> Judgement | None:
 
 
 def _os_deficit(case: _Case) -> Judgement | None:
-    violation = case.violation
-    is_there = (
-        violation is not None and violation.sign is Sign.DEFICIT and violation.rate > case.without_events
-    )
-    # The devices' events have exact times, and the total is an average over minutes: where the devices
-    # carried as much as the ENIs, the total does not count.
-    if (case.evidence is None or is_there) and (judgement := _total_deficit(case)):
-        return judgement
-    if case.evidence is None or violation is None or not is_there:
-        return None
+    violation = case.accusation
+    if violation is None or violation.sign is not Sign.DEFICIT or violation.rate <= case.without_events:
+        # The devices' events have exact times, and the total is an average over minutes: where the devices
+        # carried as much as the ENIs, the total does not count.
+        return _total_deficit(case) if case.evidence is None else None
     reason = Reason(
         f"the network interfaces {violation.direction} {violation.carried}, the physical devices counted "
         f"{violation.counted} of it",
@@ -690,8 +705,8 @@ def _total_deficit(case: _Case) -> Judgement | None:
 
 
 def _os_excess(case: _Case) -> Judgement | None:
-    violation = case.violation
-    if case.evidence is None or violation is None or violation.sign is not Sign.EXCESS:
+    violation = case.accusation
+    if violation is None or violation.sign is not Sign.EXCESS:
         return None
     reason = Reason(
         f"the physical devices {violation.direction} {violation.counted}, the network interfaces "
@@ -703,11 +718,11 @@ def _os_excess(case: _Case) -> Judgement | None:
 
 def _found_by_devices(case: _Case, verdict: Verdict, reason: Reason, violation: Violation) -> Judgement:
     if case.only_enis:
-        return _unverified(case)
+        return replace(_unverified(case), accumulated=case.compared)
     if case.would_explain:
         return _hangs_on_unknown_device(case, case.would_explain)
     judgement = case.compared_totals(verdict, reason, unexplained=violation.rate)
-    return replace(judgement, comparison=violation)
+    return replace(judgement, comparison=violation, accumulated=case.compared)
 
 
 def _counter_was_reset(case: _Case) -> Judgement | None:
