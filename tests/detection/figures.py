@@ -32,7 +32,7 @@ class DetectionFigures:
         self.healthy_node_windows += outcome.healthy_windows
         self.false_alarms += len(outcome.false_alarms)
         self.faulty_nodes += outcome.is_faulty
-        self.faulty_nodes_found += bool(outcome.true_alarms)
+        self.faulty_nodes_found += bool(outcome.incidents)
 
 
 _FIGURES: Final = DetectionFigures()

@@ -1,10 +1,12 @@
-"""The product's judgement on one window of a life, by the path of the deployed function and its defaults."""
+"""The product's judgement on the windows of a life, by the path of the deployed function and its defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
+from itertools import count
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
@@ -15,13 +17,21 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window, floor_to
-from enigap.core.judging.cluster import NodeReport
-from enigap.core.judging.verdict import Verdict
+from enigap.core.incidents.decide import decide, followed
+from enigap.core.incidents.incident import ClusterState, NewsKind
+from enigap.core.judging.cluster import ClusterReport, NodeReport
+from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, Look, turn_of
+from enigap.pipeline import policy_of
 from enigap.settings import Settings
-from tests.fakes.node_life import NodeLife
+from tests.fakes.detection_runs import Told
+from tests.fakes.node_life import BEGIN, Frames, Mix, NodeLife, Pattern, Ways, instance_id
+from tests.fakes.node_simulator import Ec2
 
 RULES: Final = Rules()
+MOST_HOURS: Final = 30.0
+"""Lives are no longer than this."""
 DEFAULTS: Final = Settings()
+POLICY: Final = policy_of(DEFAULTS)
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,32 @@ class Lived:
         return replace(events, samples=enis, scope=scope)
 
 
+@cache
+def neighbours(ec2: Ec2) -> Mapping[str, NodeLife]:
+    """Healthy nodes of the same cluster, by instance id: one of them has its turn in each window.
+
+    A cluster shows by any of its nodes whether EC2's packets count frames; alone, a node whose packets are
+    frames could not.
+    """
+    window = Window(BEGIN)
+    lives: dict[str, NodeLife] = {}
+    for phase in range(SHORT_CYCLE_WINDOWS):
+        seeds = (-seed for seed in count(1))
+        seed = next(
+            seed for seed in seeds if turn_of(instance_id(seed), window.previous(phase)) is not Look.NONE
+        )
+        life = NodeLife.drawn(
+            seed,
+            pattern=Pattern.CONSTANT,
+            mix=Mix.HOST,
+            hours=MOST_HOURS,
+            ways=Ways(ec2=ec2),
+            frames=Frames(per_packet=5),
+        )
+        lives[life.simulated.node.instance_id] = life
+    return lives
+
+
 def report_on(
     life: NodeLife, window: Window, look_back: timedelta = DEFAULTS.look_back, others: Sequence[NodeLife] = ()
 ) -> NodeReport | None:
@@ -84,7 +120,35 @@ def report_on(
     return nodes[0] if nodes else None
 
 
-def judge_window(life: NodeLife, window: Window, /) -> list[Verdict]:
-    """The verdict, if it is an unexplained one."""
-    report = report_on(life, window)
-    return [report.newest.verdict] if report and report.newest.explained is False else []
+def reported(
+    life: NodeLife,
+    window: Window,
+    look_back: timedelta = DEFAULTS.look_back,
+    is_followed: Callable[[str], bool] = lambda _: False,
+) -> ClusterReport:
+    """The report of the run that judges this window, of this node of a cluster alone."""
+    node = life.simulated.node
+    lives = {
+        node.instance_id: life,
+        **neighbours(Ec2(counts_device_packets=life.ways.ec2.counts_device_packets)),
+    }
+    lived = Lived(lives)
+    looking = Looking(DEFAULTS.evidence, look_back, DEFAULTS.evidence_max_nodes, is_followed)
+    nodes = [each.simulated.node for each in lives.values()]
+    report = assess(node.cluster, nodes, window, RULES, Sources(lived, lived), looking)
+    return replace(report, nodes=tuple(each for each in report.nodes if each.newest.node == node))
+
+
+def judge_life(life: NodeLife, /) -> Iterator[Told]:
+    """Every window of a life, with the incidents that the deployed function would open and resolve."""
+    state = ClusterState(life.simulated.node.cluster)
+    for window in life.windows():
+        report = reported(life, window, is_followed=followed(state))
+        state = decide(state, report, POLICY, (), window.end + RULES.settle)
+        news, state = state.outbox, replace(state, outbox=())
+        yield Told(
+            window,
+            next((each.newest.verdict for each in report.nodes if each.newest.explained is False), None),
+            [item.incident.verdict for item in news if item.kind is NewsKind.OPENED],
+            [item.incident.verdict for item in news if item.kind is NewsKind.RESOLVED],
+        )

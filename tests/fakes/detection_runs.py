@@ -1,16 +1,17 @@
 """Plays the lives of nodes through a judgement, window by window, and counts what it made of them.
 
-    outcome = run(judge_window, Played(Pattern.CRON_5, Mix.PODS, what_if="nothing is known"), seed=7)
-    assert not outcome.alarms
+    outcome = run(judge_life, Played(Pattern.CRON_5, Mix.PODS, what_if="nothing is known"), seed=7)
+    assert not outcome.false_alarms
 
-What judges is plugged in: anything that names the unexplained verdicts of one window of one life.
+What judges is plugged in: anything that says what it makes of each window of a life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Final, Protocol
 
@@ -21,12 +22,24 @@ from tests.fakes.node_life import Churn, Enis, Frames, Mishap, Mix, NodeLife, Pa
 from tests.fakes.node_simulator import Ec2
 
 MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
 
 
-class JudgeWindow(Protocol):
-    """Says what is unexplained in one window of a life. The windows of a life come in the order of time."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was made of one window, and which incidents began and ended with it."""
 
-    def __call__(self, life: NodeLife, window: Window, /) -> Collection[Verdict]: ...
+    window: Window
+    unexplained: Verdict | None = None
+    opened: Sequence[str] = ()
+    """Verdicts of incidents."""
+    resolved: Sequence[str] = ()
+
+
+class JudgeLife(Protocol):
+    """Judges a life window by window, in the order of time."""
+
+    def __call__(self, life: NodeLife, /) -> Iterable[Told]: ...
 
 
 class _Drawn(Protocol):
@@ -120,6 +133,15 @@ class Alarm:
     verdict: Verdict
 
 
+@dataclass(slots=True)
+class Raised:
+    """An incident."""
+
+    verdict: str
+    opened: datetime
+    resolved: datetime | None = None
+
+
 @dataclass
 class Outcome:
     """What came of one life."""
@@ -128,11 +150,14 @@ class Outcome:
     healthy_windows: int = 0
     """Judged before anything was wrong."""
     false_alarms: list[Alarm] = field(default_factory=list)
+    false_incidents: list[Raised] = field(default_factory=list)
     faulty_windows: int = 0
-    """Judged from then on: they end after it began."""
+    """Judged while it was wrong: they end after it began."""
     true_alarms: list[Alarm] = field(default_factory=list)
     opposite_alarms: list[Alarm] = field(default_factory=list)
     """Of faulty windows, naming the other side."""
+    incidents: list[Raised] = field(default_factory=list)
+    """That tell of what is wrong."""
 
     @property
     def is_faulty(self) -> bool:
@@ -140,40 +165,72 @@ class Outcome:
 
     @property
     def found_after(self) -> timedelta | None:
-        """From the beginning of what is wrong to the end of the first window that tells of it."""
+        """From the beginning of what is wrong to the end of the window whose run tells of it."""
         since = self.life.wrong_since
-        if since is None or not self.true_alarms:
-            return None
-        return self.true_alarms[0].window.end - since
+        return self.incidents[0].opened - since if since and self.incidents else None
 
     def found_within(self, limit: timedelta) -> bool:
         return self.found_after is not None and self.found_after <= limit
 
     @property
-    def quiet_windows(self) -> int:
-        """Of the windows after the first true alarm those that told nothing, although it lasted."""
-        if not self.true_alarms:
-            return 0
-        first = self.true_alarms[0].window.end
-        after = sum(1 for window in self.life.windows() if window.end >= first)
-        return after - len({alarm.window for alarm in self.true_alarms})
+    def resolved_too_early(self) -> int:
+        """Incidents that were resolved although what is wrong lasted."""
+        until = self.life.wrong_until
+        return sum(each.resolved is not None and each.resolved <= until for each in self.incidents)
+
+    @property
+    def resolved_after(self) -> timedelta | None:
+        """From the end of what was wrong to the end of the window whose run resolved the last incident."""
+        if not self.incidents or (over := self.incidents[-1].resolved) is None:
+            return None
+        return over - self.life.wrong_until if over > self.life.wrong_until else None
+
+    @property
+    def reopened(self) -> int:
+        """Incidents that opened within an hour of one that was resolved."""
+        return sum(
+            before.resolved is not None and after.opened - before.resolved <= HOUR
+            for before, after in pairwise(self.incidents)
+        )
 
 
-def run(judge: JudgeWindow, played: Played, seed: int, hours: float = 6.0) -> Outcome:
+def run(judge: JudgeLife, played: Played, seed: int, hours: float = 6.0) -> Outcome:
     """One life, window by window."""
-    life = played.life(seed, hours)
+    return outcome_of(played.life(seed, hours), judge)
+
+
+def outcome_of(life: NodeLife, judge: JudgeLife) -> Outcome:
+    """What a judgement made of a life."""
     outcome = Outcome(life)
-    expected = verdicts_of(life.mishap)
-    for window in life.windows():
-        alarms = [Alarm(window, verdict) for verdict in judge(life, window)]
-        if _is_healthy(life.wrong_since, window):
+    expected, always_true = verdicts_of(life.mishap), _of_the_agent(life)
+    for told in judge(life):
+        is_healthy = _is_healthy(life.wrong_since, told.window)
+        verdict = None if told.unexplained in always_true else told.unexplained
+        alarms = [] if verdict is None else [Alarm(told.window, verdict)]
+        if is_healthy:
             outcome.healthy_windows += 1
             outcome.false_alarms += alarms
-        else:
+        elif told.window.end <= life.wrong_until:
             outcome.faulty_windows += 1
             outcome.true_alarms += [alarm for alarm in alarms if alarm.verdict in expected]
             outcome.opposite_alarms += [alarm for alarm in alarms if alarm.verdict not in expected]
+        for name in set(told.opened) - always_true:
+            is_true = name in expected and not is_healthy
+            (outcome.incidents if is_true else outcome.false_incidents).append(Raised(name, told.window.end))
+        for name in told.resolved:
+            _resolve([*outcome.false_incidents, *outcome.incidents], name, told.window.end)
     return outcome
+
+
+def _resolve(incidents: Iterable[Raised], verdict: str, at: datetime) -> None:
+    for incident in incidents:
+        if incident.verdict == verdict and incident.resolved is None:
+            incident.resolved = at
+
+
+def _of_the_agent(life: NodeLife) -> frozenset[str]:
+    """The verdicts that are true of a node whose agent restarts again and again."""
+    return frozenset({Verdict.OS_SILENT, Verdict.OS_UNSTEADY}) if life.ways.up is not None else frozenset()
 
 
 def _is_healthy(wrong_since: datetime | None, window: Window) -> bool:

@@ -22,6 +22,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample, MissingEvidence
+from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import GRID, FetchSpan, Window
@@ -124,11 +125,13 @@ class Churn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """A fault that begins at some time of a life and lasts until its end."""
+    """A fault that begins at some time of a life."""
 
     wrong: Wrong
     share: float
     after: timedelta = timedelta(0)
+    lasting: timedelta | None = None
+    """None: until the end of the life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +366,11 @@ _PODS: Final = 6
 # --- A life ---
 
 
+def instance_id(seed: int) -> str:
+    """Of the node whose life is drawn from a seed."""
+    return f"i-{seed % 16**17:017x}"
+
+
 @dataclass(frozen=True)
 class NodeLife:
     """One node over some hours. What is drawn comes from the seed alone."""
@@ -399,6 +407,25 @@ class NodeLife:
     @property
     def wrong_since(self) -> datetime | None:
         return None if self.mishap is None else self.begin + self.mishap.after
+
+    @property
+    def wrong_until(self) -> datetime:
+        """The end of what is wrong, or of the life."""
+        if self.mishap is None or self.mishap.lasting is None:
+            return self.end
+        return self.begin + self.mishap.after + self.mishap.lasting
+
+    @property
+    def bytes_per_frame(self) -> float:
+        """Of the frames that its ENIs carried, both ways."""
+        counted = [
+            (
+                self.simulated.carried(way, self.begin, self.end),
+                self.simulated.frames(way, self.begin, self.end),
+            )
+            for way in Direction
+        ]
+        return min((size / frames for size, frames in counted if frames), default=0.0)
 
     def windows(self, fetched: int = 2) -> Iterator[Window]:
         """Those whose fetch of so many windows lies in the life."""
@@ -537,7 +564,9 @@ class _Draw:
             tuple(self.faults),
             tuple(agent for _ in range(self.ways.agents) for agent in self._processes(*alive)),
             tuple(self.devices),
-            ec2=self.ways.ec2,
+            # Whose turn it is follows from the instance id.
+            Node("prod", instance_id(seed), "ip-10-0-3-7.ec2.internal"),
+            self.ways.ec2,
         )
         lifetime = alive if self.ways.is_launched else (_EPOCH, _FOREVER)
         return NodeLife(seed, simulated, self.begin, self.end, self.ways, mishap, lifetime)
@@ -686,16 +715,18 @@ class _Draw:
 
     def _break(self, mishap: Mishap) -> None:
         since = self.begin + mishap.after
+        until = _FOREVER if mishap.lasting is None else since + mishap.lasting
         if mishap.wrong is Wrong.UNITS:
-            self.faults.append(UnitError(since, mishap.share))
+            self.faults.append(UnitError(since, mishap.share, until))
         elif mishap.wrong is Wrong.MOVED:
-            self._move(mishap.share, since)
+            self._move(mishap.share, since, until)
         else:
-            self.flows += [
+            extras = [
                 extra for flow in self.flows for extra in _miscounted(flow, mishap.wrong, mishap.share, since)
             ]
+            self.flows += [replace(flow, until=min(flow.until or until, until)) for flow in extras]
 
-    def _move(self, share: float, since: datetime) -> None:
+    def _move(self, share: float, since: datetime, until: datetime) -> None:
         """That share of what leaves or enters the node goes over an ENI of its own, which is moved."""
         moved: list[Flow] = []
         for flow in self.flows:
@@ -706,10 +737,11 @@ class _Draw:
             frames_at = flow.frames_at and _MOVED_NIC
             moved.append(replace(flow, share=flow.share * (1 - share)))
             moved.append(replace(flow, share=flow.share * share, crosses=nics, frames_at=frames_at))
-            moved += _without(flow, -share, since, tuple(c for c in flow.crosses if c.device not in _NICS))
+            others = tuple(c for c in flow.crosses if c.device not in _NICS)
+            moved += [replace(less, until=until) for less in _without(flow, -share, since, others)]
         self.flows = moved
         self.devices.append(_MOVED_NIC)
-        self.faults.append(DeviceGone(_MOVED_NIC, since, _FOREVER))
+        self.faults.append(DeviceGone(_MOVED_NIC, since, until))
 
 
 def _mirrored(flow: Flow, share: float) -> Flow:

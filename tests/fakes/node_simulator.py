@@ -304,10 +304,11 @@ class PeriodCut:
 
 @dataclass(frozen=True, slots=True)
 class UnitError:
-    """From an instant on the agent reports bytes times a factor."""
+    """In [start, end) the agent reports bytes times a factor."""
 
     start: datetime
     factor: float
+    end: datetime | None = None
 
 
 Fault: TypeAlias = AgentDown | DeviceGone | PeriodCut | UnitError
@@ -796,8 +797,11 @@ def _in_units(
 ) -> list[float | None]:
     for fault in faults:
         start = _microseconds(fault.start)
+        end = None if fault.end is None else _microseconds(fault.end)
         rates = [
-            rate * fault.factor if rate is not None and tick.at >= start else rate
+            rate * fault.factor
+            if rate is not None and tick.at >= start and (end is None or tick.at < end)
+            else rate
             for rate, tick in zip(rates, ticks, strict=True)
         ]
     return rates
