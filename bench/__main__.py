@@ -60,9 +60,11 @@ def main() -> None:
         default="speed",
         help="what to measure: speed and cost, or how surely simulated faults are found (hours)",
     )
+    parser.add_argument("--nodes", type=int, default=20, help="of detection: simulated nodes of each kind")
+    parser.add_argument("--minutes", type=float, default=600.0, help="of detection: stop after so long")
     options = parser.parse_args()
     if options.subject == "detection":
-        detection.main(quick=options.quick)
+        detection.main(options.nodes, options.minutes, quick=options.quick)
         return
     runs: list[Run] = []
     for case in QUICK if options.quick else FULL:

@@ -1,42 +1,103 @@
-"""The bench of detection counts what the judgement made of each kind of node, and shows it as tables."""
+"""The bench of detection counts what was made of each kind of node, and shows it as tables and a plot."""
 
-from datetime import timedelta
+import json
+from xml.etree import ElementTree as ET
 
-from bench.detection import ASSUMED, ELSEWHERE, FAULTS, Cell, Counted, cells, count, document, text
-from enigap.core.counting.units import ByteRate
-from tests.fakes.detection_runs import WHAT_IFS, Played
-from tests.fakes.node_life import Mishap, Mix, Pattern, Wrong
+import pytest
 
-HEALTHY = Counted(10, 930, 2, 1, 0, (), 0, 0)
-HALF_FOUND = Counted(4, 12, 0, 0, 0, (0.5, 13.5, 1.5), 190, 6)
+from bench import detection_report
+from bench.detection import (
+    ASSUMED,
+    CIRCUMSTANCES,
+    ELSEWHERE,
+    FAULTS,
+    Faulty,
+    Healthy,
+    Kind,
+    document,
+    kinds,
+    measured_kind,
+    written,
+)
+from bench.looking import milliseconds_a_look
+from tests.fakes.node_life import Pattern, Wrong
+
+FOUND = Faulty(1514, 0.5, 1, 0, 0, 1.25, 0, 0, 3)
+LATE = Faulty(1514, 13.0, 1, 1, 0, None, 0, 0, 3)
+MISSED = Faulty(1514, None, 0, 0, 0, None, 2, 0, 3)
+LOOKS = {"short look, compared": 0.5}
 
 
-def test_each_fault_meets_each_pattern_mix_and_rate_and_each_circumstance_meets_one_fault() -> None:
-    every = [cell.played for cell in cells(quick=False)]
+def result(*faulty: Faulty, what_if: str = ASSUMED[0]) -> detection_report.Document:
+    [fault] = [each for each in FAULTS if each.wrong is Wrong.DEFICIT and each.share == 0.5]
+    found: list[tuple[Kind, Healthy | list[Faulty]]] = [
+        (Kind("as documented", Pattern.EVEN), Healthy(10, 930, 2, 1, 1)),
+        (Kind(what_if, Pattern.EVEN, fault), list(faulty)),
+    ]
+    return json.loads(written(document(found, LOOKS)))  # type: ignore[no-any-return]
+
+
+def test_each_fault_meets_each_pattern_and_each_circumstance_meets_one_fault() -> None:
+    every = list(kinds(quick=False))
     assert len(set(every)) == len(every)
-    assert {played.what_if for played in every if played.mishap is None} == set(WHAT_IFS)
-    assert {played.what_if for played in every if played.mishap == ELSEWHERE} == set(WHAT_IFS)
+    assert {kind.what_if for kind in every if kind.fault is None} == set(CIRCUMSTANCES)
+    assert {kind.what_if for kind in every if kind.fault == ELSEWHERE} == set(CIRCUMSTANCES)
     for fault in FAULTS:
-        kinds = [p for p in every if p.mishap == fault and p.what_if == ASSUMED[0]]
-        assert len(kinds) == len(Pattern) * len(Mix) * 3
+        assert len([k for k in every if k.fault == fault and k.what_if == ASSUMED[0]]) == len(Pattern)
+
+
+def test_no_two_nodes_are_drawn_alike() -> None:
+    fault = FAULTS[0]
+    lives = [
+        Kind("as documented", pattern, fault).life(n, 2) for pattern in (*Pattern,)[:2] for n in range(2)
+    ]
+    assert len({life.seed for life in lives}) == len(lives)
 
 
 def test_half_of_the_bytes_missing_is_counted_as_found() -> None:
-    fault = Mishap(Wrong.DEFICIT, 0.5, timedelta(minutes=30))
-    counted = count(Cell(Played(Pattern.CONSTANT, Mix.HOST, mishap=fault), nodes=2, hours=3.0), 1)
-    assert counted.nodes == len(counted.found_after_hours) == 2
-    assert counted.false_alarms == counted.opposite_alarms == 0
+    [fault] = [each for each in FAULTS if each.wrong is Wrong.DEFICIT and each.share == 0.5]
+    nodes = measured_kind(Kind("as documented", Pattern.CONSTANT, fault), 1)
+    assert isinstance(nodes, list)
+    [node] = nodes
+    assert node.found_after_hours is not None
+    assert node.found_after_hours <= 2
+    assert node.opposite == node.false_before == node.resolved_too_early == 0
 
 
 def test_what_was_found_too_late_is_not_found() -> None:
-    faulty = Played(Pattern.EVEN, Mix.PODS, ByteRate(1e6), ASSUMED[0], FAULTS[0])
-    results = [(Played(Pattern.EVEN, Mix.PODS), HEALTHY), (faulty, HALF_FOUND)]
-    [found] = [
-        line for line in text(results).splitlines() if line.startswith("deficit 0.02") and "50%" in line
-    ]
-    assert found.split() == ["deficit", "0.02", "-", "50%", "1.0", *["-"] * 9]
-    [healthy] = [
-        line for line in text(results).splitlines() if line.startswith("as documented") and "930" in line
-    ]
-    assert healthy.split()[2:] == ["10", "930", "2", "1"]
-    assert document(results)["kinds"][1]["fault"] == {"kind": "deficit", "share": 0.02}
+    rows = detection_report.faults(result(FOUND, LATE, MISSED, MISSED)).splitlines()
+    assert rows[2].startswith("| deficit, 50% | 25% (1 of 4) | 6.8 / 13.0 | none | - |")
+    assert "| 25% (1 of 4) | none |" in detection_report.promises(result(FOUND, LATE, MISSED, MISSED))
+
+
+def test_how_incidents_end_is_counted_against_those_that_opened() -> None:
+    row = detection_report.incidents(result(FOUND, LATE, MISSED)).splitlines()[2]
+    assert row == f"| {ASSUMED[0]} | 2 | 50% (1 of 2) | 0% (0 of 2) | 2 | 1.2 / 1.2 |"
+
+
+def test_false_alarms_are_shown_by_circumstances() -> None:
+    [row] = [line for line in detection_report.healthy(result(FOUND)).splitlines() if "as documented" in line]
+    assert row == "| as documented | 10 | 930 | 2 | 1 | 1 | none | - |"
+
+
+def test_the_plot_has_a_panel_for_each_shape() -> None:
+    svg = detection_report.plot(result(FOUND, MISSED))
+    texts = [element.text for element in ET.fromstring(svg).iter() if element.text]  # noqa: S314
+    assert "minutes +-10 %" in texts
+    assert "the OS counts too little" in texts
+
+
+def test_the_cost_of_short_and_long_looks_is_measured() -> None:
+    assert set(milliseconds_a_look()) == {
+        f"{look} look, {what}" for look in ("short", "long") for what in ("compared", "judged")
+    }
+
+
+@pytest.mark.skipif(not detection_report.RESULT.exists(), reason="the bench has not been run yet")
+def test_the_page_and_the_plot_show_the_committed_result() -> None:
+    committed = json.loads(detection_report.RESULT.read_text(encoding="utf-8"))
+    page = detection_report.PAGE.read_text(encoding="utf-8")
+    assert detection_report.rewritten(page, committed) == page, (
+        "Run `.venv/bin/python -m bench.detection_report`."
+    )
+    assert detection_report.PLOT.read_text(encoding="utf-8") == detection_report.plot(committed)
