@@ -58,3 +58,5 @@ class SelfTest(Construct):
             },
         )
         test.node.add_dependency(tester, *calls)
+        self.warnings = test.get_att_string(self_test.WARNINGS)
+        """What the settings ask for and the planner did not find."""

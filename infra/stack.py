@@ -7,6 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from enigap.aws.deployment import SLACK_QUEUE_OUTPUT
+from enigap.lambdas.self_test import WARNINGS
 from enigap.settings import Settings
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard, dashboard_url
@@ -109,6 +110,7 @@ class EnigapStack(Stack):
             ),
             ("WorkQueueUrl", judging.work.queue.queue_url, "The queue of windows that wait to be judged"),
             ("DashboardUrl", dashboard_url(self), "The dashboard, in CloudWatch's console"),
+            (WARNINGS, self_test.warnings, "What the settings ask for and was not found at the deployment"),
         ):
             CfnOutput(self, name, value=value, description=description)
         if told.slack:

@@ -251,6 +251,37 @@ def test_a_deleted_cluster_leaves_no_incident_open_and_is_not_planned_again() ->
     assert [known.is_alive for known in pipeline.states.known()] == [False]
 
 
+def test_a_name_without_nodes_is_told_once_confirmed_and_never_reminded_of() -> None:
+    cluster = FakeCluster()
+    cluster.find(FindingKind.NOT_FOUND, *map(window, range(120)))
+    pipeline = FakePipeline(cluster, Settings(clusters=("prod",), confirm_windows=3))
+    pipeline.run_all(window(0), window(1))
+    assert pipeline.notifier.told == []
+    pipeline.run_all(*map(window, range(2, 120)))
+    assert pipeline.notifier.told == [("opened", "prod/*/not_found", "confirmed")]
+
+
+def test_what_is_not_found_is_found_when_it_has_nodes_and_unknown_while_nothing_can_be_read() -> None:
+    cluster = FakeCluster()
+    cluster.find(FindingKind.NOT_FOUND, window(0), window(1), window(3))
+    cluster.find(FindingKind.UNREADABLE, window(2))
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(4)))
+    cluster.nodes["i-1"] = None
+    pipeline.run(window(4))
+    assert pipeline.notifier.told == [
+        ("opened", "prod/*/not_found", "confirmed"),
+        ("resolved", "prod/*/not_found", "found"),
+    ]
+
+
+def test_incidents_of_nodes_end_when_their_cluster_is_not_found_any_more() -> None:
+    cluster = FakeCluster("i-1")
+    cluster.play(Verdict.OS_DEFICIT, window(0), window(1))
+    cluster.find(FindingKind.NOT_FOUND, window(2))
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(3)))
+    assert pipeline.notifier.told[-1] == ("resolved", "prod/i-1/os_deficit", "node_gone")
+
+
 # --- silences ---
 
 

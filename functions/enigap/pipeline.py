@@ -11,7 +11,7 @@ least once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ from enigap.core.incidents.state import Known, Remembered
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.published import Datum, Metric, data_of_run
+from enigap.core.text import matches
 from enigap.core.work import WorkItem
 from enigap.settings import Settings
 
@@ -195,12 +196,41 @@ def survey(
     how many of them are overdue.
     """
     known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
-    found = {name for name in clusters if settings.watches(name)}
+    # Those that the settings name are judged whether there or not: a name that is misspelt is a finding.
+    found = {name for name in clusters if settings.watches(name)} | set(settings.named_clusters)
     due = sorted(found | {name for name, item in known.items() if item.is_alive})
     overdue = overdue_clusters([known[name] for name in due if name in known], settings, now)
     metric = Metric.CLUSTERS_OVERDUE
     publisher.publish([Datum(metric.metric_name, (), len(overdue), metric.value.unit, now)])
     return Survey(tuple(due), tuple(name for name in due if name not in known), overdue)
+
+
+def unmatched(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """The names and patterns that none of these clusters matches."""
+    found = tuple(names)
+    return tuple(pattern for pattern in patterns if not any(matches(name, (pattern,)) for name in found))
+
+
+def warnings_about(
+    settings: Settings, names: Collection[str], *, no_node_has_the_tags: bool
+) -> tuple[str, ...]:
+    """What the settings ask for and discovery did not find, one sentence each."""
+    return tuple(_warnings_about(settings, names, no_node_has_the_tags=no_node_has_the_tags))
+
+
+def _warnings_about(
+    settings: Settings, names: Collection[str], *, no_node_has_the_tags: bool
+) -> Iterator[str]:
+    for pattern in unmatched(settings.clusters, names):
+        yield (
+            f"No cluster with a running node matches {pattern}: correct `clusters`, or the region and "
+            "account of this deployment."
+        )
+    if not settings.clusters and not names:
+        yield "No cluster with a running node was found: check the region and account of this deployment."
+    if settings.node_tags and no_node_has_the_tags:
+        tags = ", ".join(f"{key}={value}" for key, value in settings.node_tags.items())
+        yield f"No running node carries the tags {tags}: correct `node_tags`."
 
 
 def overdue_clusters(known: Iterable[Known], settings: Settings, now: datetime) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
@@ -19,6 +20,7 @@ from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEviden
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.text import count
 from enigap.settings import Settings
 
 READ_ACTIONS: Final = (
@@ -148,12 +150,27 @@ def assess_cluster(
         found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
-        return assess_found(
+        if not cluster.nodes and name in settings.named_clusters:
+            finding = Finding(FindingKind.NOT_FOUND, why_not_found(cluster, aws.region))
+            return ClusterReport(name, window, finding=finding, notes=found.notes)
+        report = assess_found(
             aws, settings, cluster, window, out_of_time, readers=readers, is_followed=is_followed
         )
+        return replace(report, notes=found.notes + report.notes)
     except AwsProblem as problem:
         finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
         return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))
+
+
+def why_not_found(cluster: FoundCluster, region: str) -> str:
+    """Why a cluster that the settings name has no node to judge, with what to do."""
+    missing = f"No node of {cluster.name} to judge was found in {region}"
+    if cluster.other_tags:
+        others = count(cluster.other_tags, "running node")
+        return f"{missing}, for {others} of it carry other tags: correct `node_tags`."
+    if cluster.fargate or cluster.not_on_ec2:
+        return f"{missing}, for its nodes are no EC2 instances: take the name out of `clusters`."
+    return f"{missing}: correct the name in `clusters`, or deploy to the cluster's region and account."
 
 
 def rehearse_reading(aws: Aws, settings: Settings, window: Window) -> None:

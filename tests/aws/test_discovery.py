@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import clusters, discover
+from enigap.aws.discovery import clusters, discover, find_clusters
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.placement import (
     Discovery,
@@ -234,16 +234,32 @@ def test_a_cluster_that_its_agent_calls_otherwise_is_not_taken_for_silent(patter
     ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2", OWNED, launched_at=LAUNCHED + timedelta(1))])
     fake = seen(Series("prod-eu", "i-1", "ip-1"), Series("prod-eu", "i-2", "ip-2"))
     discovery = found(ec2, fake, *patterns)
-    everything = {"prod": [], "prod-eu": ["i-1", "i-2"]}
-    assert nodes_of(discovery) == (
-        {name: everything[name] for name in patterns} if patterns else {"prod-eu": ["i-1", "i-2"]}
-    )
+    everything = {"prod": ["i-1", "i-2"], "prod-eu": []}
+    assert nodes_of(discovery) == {name: everything[name] for name in patterns or ("prod",)}
+    assert {node.insights_cluster for each in discovery.clusters for node in each.nodes} == {"prod-eu"}
+    assert discovery.called == {"prod-eu": "prod"}
     assert discovery.notes == (
         (
-            "2 instances tagged as workers of prod report to Container Insights as cluster prod-eu, "
-            "and count as nodes of that."
+            "prod, as EKS names it, is called prod-eu by the agents on 2 nodes of it; "
+            "CloudWatch is asked by that name, everything else has EKS's."
         ),
     )
+
+
+def test_the_agents_name_is_found_though_the_eldest_node_of_the_cluster_never_reported() -> None:
+    launches = [LAUNCHED + timedelta(days=number) for number in range(3)]
+    ec2 = FakeEc2([Machine(f"i-{n}", OWNED, launched_at=at) for n, at in enumerate(launches)])
+    fake = seen(Series("{{cluster_name}}", "i-2", "ip-2"))
+    ((_, _, reporting),) = (each.nodes for each in found(ec2, fake, "prod").clusters)
+    assert (reporting.cluster, reporting.insights_cluster) == ("prod", "{{cluster_name}}")
+
+
+def test_two_clusters_whose_agents_share_a_placeholder_for_a_name_stay_two() -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2", {"eks:cluster-name": "Shop"})])
+    fake = seen(Series("${CLUSTER}", "i-1", "ip-1"), Series("${CLUSTER}", "i-2", "ip-2"))
+    for patterns in ((), ("prod", "Shop"), ("*",)):
+        assert nodes_of(found(ec2, fake, *patterns)) == {"prod": ["i-1"], "Shop": ["i-2"]}
+    assert clusters(ec2, plain_client(fake)) == ("Shop", "prod")
 
 
 # --- what is asked for ---
@@ -437,11 +453,18 @@ def test_the_planner_gets_the_names_of_the_clusters_that_have_nodes() -> None:
 
 
 @pytest.mark.parametrize("ago", [timedelta(hours=1), timedelta(days=13)], ids=["reports", "fell silent"])
-def test_a_cluster_that_its_agent_calls_otherwise_is_planned_under_that_name(ago: timedelta) -> None:
-    ec2 = FakeEc2([Machine("i-1", OWNED)])
-    fake = seen(Series("prod-eu", "i-1", "ip-1"), at=NOW - ago)
-    assert clusters(ec2, plain_client(fake)) == ("prod-eu",)
-    assert nodes_of(found(ec2, fake, "prod-eu")) == {"prod-eu": ["i-1"]}
+def test_a_cluster_that_its_agent_calls_otherwise_is_planned_under_its_own_name(ago: timedelta) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-8", OWNED, state="terminated")])
+    fake = seen(Series("prod-eu", "i-1", "ip-1"), Series("prod-eu", "i-8", "ip-8"), at=NOW - ago)
+    assert clusters(ec2, plain_client(fake)) == ("prod",)
+    assert nodes_of(found(ec2, fake, "prod")) == {"prod": ["i-1"]}
+
+
+@pytest.mark.parametrize(("team", "is_there"), [("shop", True), ("s*", True), ("web", False)])
+def test_the_planner_hears_whether_any_node_has_the_tags_asked_for(team: str, *, is_there: bool) -> None:
+    ec2 = FakeEc2([Machine("i-1", {**OWNED, "team": "shop"}), Machine("i-2", OWNED)])
+    heard = find_clusters(ec2, plain_client(seen()), Wanted(node_tags={"team": team}))
+    assert (heard.names, heard.no_node_has_the_tags) == (("prod",), not is_there)
 
 
 # --- the wire, by moto ---
@@ -505,19 +528,19 @@ ELSEWHERE = Series("elsewhere", "i-1", "ip-a")
         (Instance("i-1"), [], [], None),
         (Instance("i-1", tags=OWNED), [], [], Placed("prod", None)),
         (Instance("i-1"), [A], [], Placed("prod", "ip-a")),
-        (Instance("i-1", tags=OWNED), [ELSEWHERE], [], Placed("elsewhere", "ip-a")),
+        (Instance("i-1", tags=OWNED), [ELSEWHERE], [], Placed("prod", "ip-a", "elsewhere")),
         (Instance("i-1"), [B, A], [], Placed("prod", "ip-a")),
         (Instance("i-1"), [A, B], [B], Placed("prod", "ip-b")),
         (Instance("i-1", private_dns_name="ip-b"), [A, B], [], Placed("prod", "ip-b")),
         (Instance("i-1", private_dns_name="ip-b"), [A, B], [A], Placed("prod", "ip-a")),
         (Instance("i-1", tags=OWNED), [ELSEWHERE, B], [], Placed("prod", "ip-b")),
-        (Instance("i-1", tags=OWNED), [ELSEWHERE, B], [ELSEWHERE], Placed("elsewhere", "ip-a")),
+        (Instance("i-1", tags=OWNED), [ELSEWHERE, B], [ELSEWHERE], Placed("prod", "ip-a", "elsewhere")),
     ],
     ids=[
         "nothing says so",
         "tags alone",
         "a series alone",
-        "a series outranks tags",
+        "the tags name the cluster, the series the node",
         "the first in the alphabet",
         "what reports now",
         "the private DNS name",

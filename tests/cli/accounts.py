@@ -69,7 +69,7 @@ CLUSTERS: Final[Mapping[str, Cluster]] = {
             role("c", f"{EVIL}2"),
         ]
     ),
-    "renamed": Cluster([role("g1", "odd.internal")], series_name="[red]odd\x1b[31m"),
+    "[red]odd": Cluster([role("g1", "odd.internal")], series_name="{{name}}\x1b[31m"),
 }
 
 

@@ -89,6 +89,13 @@ class FreshDeployment:
         verdict = incident_id.rsplit("/", 1)[-1]
         return Incident(incident_id, verdict, None, since, 1, (), None, self.newest.end, reason)
 
+    def set(self, **settings: Any) -> None:
+        """Deploy these settings instead."""
+        variables = Settings.from_mapping(settings).to_env()
+        self.client("lambda").update_function_configuration(
+            FunctionName=self.outputs["PlanFunctionName"], Environment={"Variables": variables}
+        )
+
     def subscribe(self, protocol: str, endpoint: str) -> None:
         for topic in ("TopicArn", "PipelineTopicArn"):
             self.client("sns").subscribe(TopicArn=self.outputs[topic], Protocol=protocol, Endpoint=endpoint)
@@ -340,6 +347,55 @@ def test_how_many_nodes_were_judged_is_said_where_it_is_not_all(deployed: FreshD
     assert "5 nodes, no open incidents, 4 of them judged the devices of each node" in said
     [cluster] = deployed.run("status", "--format", "json").document["clusters"]
     assert (cluster["nodes"], cluster["nodes_judged"]) == (5, 4)
+
+
+ANN, BEN = "ann@example.com", "ben+alerts@example.com"
+
+
+def test_an_address_that_was_unsubscribed_is_told_with_the_command_that_subscribes_it(
+    deployed: FreshDeployment,
+) -> None:
+    deployed.set(email=[ANN, BEN])
+    deployed.subscribe("email", ANN.upper())
+    deployed.client("sns").subscribe(
+        TopicArn=deployed.outputs["PipelineTopicArn"], Protocol="email", Endpoint=BEN
+    )
+    topic = deployed.outputs["TopicArn"]
+    again = (
+        f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {BEN} "
+        f"--region {REGION}"
+    )
+    for command in (["status"], ["notify", "--test"]):
+        ran = deployed.run(*command)
+        assert ran.status == 2
+        [line] = [each for each in ran.stdout.splitlines() if each.startswith("not subscribed: ")]
+        assert line.startswith(f"not subscribed: email {BEN} to {topic.rsplit(':', 1)[-1]}; ")
+        assert line.endswith(f": {again}")
+    document = deployed.run("status", "--format", "json").document
+    assert document["unsubscribed"] == [{"protocol": "email", "endpoint": BEN, "topic_arn": topic}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes", "said"),
+    [
+        ({"clusters": ["prod", "shop-*"]}, 3, "no cluster matches shop-*"),
+        ({"clusters": ["prod"]}, 0, "cluster prod has no running node"),
+        ({"node_tags": {"team": "web"}}, 0, "no running node carries the tags in `node_tags`"),
+    ],
+    ids=["a pattern", "a name", "tags"],
+)
+def test_what_the_settings_ask_for_in_vain_is_a_line_and_exit_status_2(
+    deployed: FreshDeployment, settings: dict[str, Any], nodes: int, said: str
+) -> None:
+    deployed.subscribe_queue()
+    deployed.set(**settings)
+    deployed.remember("prod", nodes=nodes, nodes_judged=nodes)
+    ran = deployed.run("status")
+    assert ran.status == 2
+    assert f"not found: {said}: correct the setting, or" in " ".join(ran.stdout.split())
+    assert deployed.run("status", "--format", "json").document["not_found"] == [said]
+    deployed.set()
+    assert deployed.run("status").status == 0
 
 
 def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: FreshDeployment) -> None:

@@ -113,6 +113,39 @@ def test_settings_that_do_not_fit_fail_the_call(
     assert deployed.queued() == []
 
 
+# --- what the settings ask for in vain ---
+
+NOTHING_FOUND = "No cluster with a running node was found: check the region and account of this deployment."
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"clusters": ["prod", "prodd"]}, "No cluster with a running node matches prodd: correct `clusters`"),
+        ({"clusters": ["prod", "shop-*"]}, "No cluster with a running node matches shop-*: "),
+        ({"node_tags": {"team": "web"}}, "No running node carries the tags team=web: correct `node_tags`."),
+    ],
+    ids=["a name", "a pattern", "tags"],
+)
+def test_what_the_settings_ask_for_and_is_not_there_is_warned_of(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], warned: str
+) -> None:
+    monkeypatch.setenv("ENIGAP_SETTINGS", json.dumps(settings))
+    deployed.play("prod", "c")
+    [said] = plan({"dry_run": True})["warnings"]
+    assert said.startswith(warned)
+    plan({})
+    assert deployed.logged.of(said)
+
+
+def test_a_cluster_that_the_settings_name_is_judged_whether_it_is_there_or_not(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENIGAP_SETTINGS", json.dumps({"clusters": ["prodd", "shop-*"]}))
+    assert plan({})["clusters"] == ["prodd"]
+    assert [item.cluster for item in deployed.queued()] == ["prodd"]
+
+
 # --- dry run ---
 
 
@@ -120,7 +153,9 @@ def test_settings_that_do_not_fit_fail_the_call(
 def test_a_dry_run_makes_the_calls_and_plans_nothing(deployed: LambdaAccount, clusters: int) -> None:
     for _ in range(clusters):
         deployed.play("prod", "c")
-    assert plan({"dry_run": True}) == {"dry_run": True}
+    answer = plan({"dry_run": True})
+    assert answer.pop("warnings") == ([] if clusters else [NOTHING_FOUND])
+    assert answer == {"dry_run": True}
     assert deployed.queued() == []
     assert deployed.items() == []
     assert deployed.published("ClustersOverdue") == [0]

@@ -56,6 +56,20 @@ def state(deployed: LambdaAccount) -> Any:
     return from_json(item["state"]["S"])
 
 
+def test_a_name_in_the_settings_without_nodes_is_told_once(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENIGAP_SETTINGS", json.dumps({"clusters": ["prodd"], "remind_hours": 1}))
+    for at in windows(8):
+        assert reconcile(record(body(at, cluster="prodd"))) == []
+    [told] = deployed.told()
+    [incident] = told["incidents"]
+    assert (incident["id"], incident["news"]) == ("prodd/*/not_found", "opened")
+    assert "No node of prodd to judge was found in eu-west-1" in incident["summary"]
+    assert "`clusters`" in incident["summary"]
+    assert deployed.published("NodesJudged", ClusterName="prodd") == [0] * 8
+
+
 def test_a_fault_is_told_and_its_end_as_well(
     deployed: LambdaAccount, capsys: pytest.CaptureFixture[str]
 ) -> None:

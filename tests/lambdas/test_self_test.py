@@ -169,6 +169,31 @@ def test_a_problem_fails_the_deployment_and_fits_into_the_answer(cloudformation:
     assert (given["Status"], len(given["Reason"])) == ("FAILED", MAX_REASON)
 
 
+@pytest.mark.parametrize(
+    ("warnings", "output"),
+    [((), "none"), (("One.", "Two."), "One. Two."), (("x" * 5_000,), "x" * 1_000)],
+    ids=["none", "two", "too long"],
+)
+def test_what_the_planner_warns_of_becomes_an_attribute(
+    cloudformation: CloudFormation, warnings: tuple[str, ...], output: str
+) -> None:
+    answer(cloudformation.request("Create"), None, warnings)
+    [given] = cloudformation.answers
+    assert given["Data"] == {"Warnings": output}
+
+
+def test_the_warnings_of_functions_that_work_are_collected() -> None:
+    class Warned(Functions):
+        def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, Any]:  # noqa: N803 - AWS's names
+            worked = super().invoke(FunctionName=FunctionName, Payload=Payload)
+            said = {"warnings": [f"{FunctionName} warns."]} if FunctionName == "plan" else None
+            return {**worked, "Payload": io.BytesIO(json.dumps(said).encode())}
+
+    clock, warnings = Time(), list[str]()
+    assert first_problem(Warned(), CALLS, clock.now, clock.wait, warnings) is None
+    assert warnings == ["plan warns."]
+
+
 def test_a_stack_that_goes_is_not_tested(cloudformation: CloudFormation) -> None:
     handler(cloudformation.request("Delete", Calls=[{"Function": "gone", "Event": "{}"}]), None)
     assert [given["Status"] for given in cloudformation.answers] == ["SUCCESS"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -72,6 +74,8 @@ class Subscription:
     protocol: str
     endpoint: str
     is_confirmed: bool
+    topics: tuple[str, ...] = field(default=(), compare=False)
+    """The ARNs of the topics that it is a subscription to."""
 
     @property
     def to_confirm(self) -> str:
@@ -113,7 +117,7 @@ def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:
 
 def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
     """The subscriptions to either topic. Raises AwsProblem."""
-    found: set[Subscription] = set()
+    topics: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for topic_arn in (deployment.topic_arn, deployment.pipeline_topic_arn):
         request = {"TopicArn": topic_arn}
         while True:
@@ -122,11 +126,53 @@ def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
             for each in page.get("Subscriptions", ()):
                 arn = each["SubscriptionArn"]
                 if arn != _UNSUBSCRIBED:
-                    found.add(Subscription(each["Protocol"], each["Endpoint"], arn != _PENDING))
+                    topics[each["Protocol"], each["Endpoint"], arn != _PENDING].append(topic_arn)
             if not page.get("NextToken"):
                 break
             request["NextToken"] = page["NextToken"]
-    return tuple(sorted(found))
+    return tuple(sorted(Subscription(*each, tuple(of)) for each, of in topics.items()))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unsubscribed:
+    """An address in the settings that a topic has no subscription of.
+
+    Whoever opens the link at the end of an email unsubscribes its address, and so do mail scanners. A new
+    deployment does not subscribe it again, for nothing in the template has changed.
+    """
+
+    address: str
+    topic_arn: str
+
+    @property
+    def to_subscribe(self) -> str:
+        """The command that subscribes it again."""
+        return subscribe_command(self.topic_arn, self.address)
+
+
+def unsubscribed(
+    addresses: Iterable[str], told: Iterable[Subscription], deployment: Deployment
+) -> tuple[Unsubscribed, ...]:
+    """The addresses that are not subscribed to one of the topics, not even unconfirmed."""
+    there = {
+        (each.endpoint.casefold(), topic)
+        for each in told
+        if each.protocol.startswith("email")
+        for topic in each.topics
+    }
+    return tuple(
+        Unsubscribed(address, topic)
+        for address in addresses
+        for topic in (deployment.topic_arn, deployment.pipeline_topic_arn)
+        if (address.casefold(), topic) not in there
+    )
+
+
+def subscribe_command(topic_arn: str, address: str) -> str:
+    """The command that makes SNS send a new link to confirm a subscription."""
+    region = topic_arn.split(":")[3]
+    arguments = ("--protocol", "email", "--notification-endpoint", address, "--region", region)
+    return shlex.join(("aws", "sns", "subscribe", "--topic-arn", topic_arn, *arguments))
 
 
 def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | None:

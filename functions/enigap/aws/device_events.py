@@ -148,7 +148,7 @@ class ContainerInsightsDevices:
         for node in nodes:
             refusal = _cannot_be_asked(node)
             if refusal is None:
-                clusters.setdefault(node.cluster, []).append(node)
+                clusters.setdefault(node.insights_cluster, []).append(node)
             else:
                 answers[node.instance_id] = refusal
         question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
@@ -182,7 +182,7 @@ def nodes_per_batch(length: timedelta, scope: DeviceScope) -> int:
 
 def _cannot_be_asked(node: Node) -> MissingEvidence | None:
     """Why there is no log group to ask about a node, if so."""
-    if not _LOG_GROUP_NAME.fullmatch(log_group(node.cluster)):
+    if not _LOG_GROUP_NAME.fullmatch(log_group(node.insights_cluster)):
         detail = "the cluster's name cannot be part of a log group's name"
         return MissingEvidence(NoEvidence.LOG_GROUP_MISSING, detail)
     return None
@@ -676,7 +676,7 @@ def _sample(event: object, node: Node) -> DeviceSample | Odd:
         return Odd.OTHER
     is_anonymous = event.get("InstanceId", "") == ""
     instance_id = node.instance_id if is_anonymous else _text(event, "InstanceId")
-    if instance_id != node.instance_id or _text(event, "ClusterName") != node.cluster:
+    if instance_id != node.instance_id or _text(event, "ClusterName") != node.insights_cluster:
         return Odd.FOREIGN
     sample = _device_sample(event)
     return Odd.ANONYMOUS if is_anonymous else sample
@@ -711,7 +711,7 @@ def _pod_sample(event: object, node: Node) -> PodSample | None:
     """Raises ValueError, TypeError or OverflowError for what no agent writes."""
     if not isinstance(event, dict) or event.get("Type") not in {"PodNet", "Pod"}:
         return None
-    if (event.get("InstanceId"), event.get("ClusterName")) != (node.instance_id, node.cluster):
+    if (event.get("InstanceId"), event.get("ClusterName")) != (node.instance_id, node.insights_cluster):
         return None
     kubernetes = event.get("kubernetes")
     about: Mapping[str, Any] = kubernetes if isinstance(kubernetes, dict) else {}

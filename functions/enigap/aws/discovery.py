@@ -8,15 +8,16 @@ A node is a running EC2 instance. Two sources say which instances are nodes:
 * **series** of Container Insights: ListMetrics supplies the node names, and the ids of untagged workers. It
   lists a series for two weeks, so it does not prove that a node is running.
 
-A node belongs to the cluster in its series, because its metrics are there; a node without a series belongs to
-the cluster in its tags. Each instance is one node, regardless of the number of its series and tags (`place`).
+A node belongs to the cluster in its tags, which has EKS's name; an untagged one belongs to the cluster in its
+series. Where the agents call the cluster otherwise, CloudWatch is asked by their name (`Node.called`). Each
+instance is one node, regardless of the number of its series and tags (`place`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from sys import intern
 from typing import Any, Final, Protocol
@@ -36,7 +37,6 @@ from enigap.aws.placement import (
     bandwidth_of,
     by_instance,
     join,
-    place,
     tagged_clusters,
 )
 from enigap.core.counting.meters import (
@@ -61,6 +61,9 @@ _INSTANCES_PER_PAGE: Final = 500
 _TAGS_PER_PAGE: Final = 1000
 _TYPES_PER_CALL: Final = 100
 
+_NODES_ASKED_FOR_THEIR_NAME: Final = 3
+"""More than one, because the agent of that one may have been down for two weeks."""
+
 
 class Ec2(Protocol):
     """The part of boto3's EC2 client that is used here."""
@@ -76,20 +79,44 @@ class MetricsList(Protocol):
     def list_metrics(self, **request: Any) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The clusters that have nodes, by EKS's names, and what else the planner is to know of them."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    no_node_has_the_tags: bool
+    """Whether there are tagged workers, and none of them carries the tags in `Wanted.node_tags`."""
+
+
 def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) -> tuple[str, ...]:
     """The names of the clusters that have running workers, or untagged ones that reported within three hours.
 
     Raises AwsProblem.
     """
+    return find_clusters(ec2, cloudwatch, wanted).names
+
+
+def find_clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) -> Found:
+    """The clusters that `clusters` names, with remarks. Raises AwsProblem."""
     wanted = wanted or Wanted()
     series_of = by_instance(_all_series(cloudwatch, wanted.names))
-    workers = _tagged(ec2, wanted.names)
-    places = (place(worker, series_of.get(worker.instance_id, ()), ()) for worker in workers)
-    found = {placed.cluster for placed in places if placed}
-    if {one.cluster for own in series_of.values() for one in own} - found:
+    workers = {worker.instance_id: worker for worker in _tagged(ec2, wanted.names)}
+    joined = join(
+        replace(wanted, node_tags={}),
+        workers,
+        {one for worker_id in workers for one in series_of.get(worker_id, ())},
+    )
+    found = {cluster.name for cluster in joined.clusters if cluster.nodes}
+    if {one.cluster for own in series_of.values() for one in own} - found - joined.called.keys():
         # Series of untagged workers, or of workers that were terminated up to two weeks ago.
-        found |= {one.cluster for one in _all_series(cloudwatch, wanted.names, recent=True) if one.is_on_ec2}
-    return tuple(sorted(filter(wanted.cluster, found)))
+        recent = {one.cluster for one in _all_series(cloudwatch, wanted.names, recent=True) if one.is_on_ec2}
+        found |= recent - joined.called.keys()
+    return Found(
+        tuple(sorted(filter(wanted.cluster, found))),
+        joined.notes,
+        bool(workers) and not any(wanted.tags(worker.tags) for worker in workers.values()),
+    )
 
 
 def discover(
@@ -248,8 +275,8 @@ def _series_under_other_names(
 ) -> set[Series]:
     """The series of clusters whose agent is configured with another cluster name than EKS has.
 
-    Without them all the nodes of such a cluster would seem silent. Checking one node of a cluster is enough,
-    because its agents share their configuration.
+    Without them all the nodes of such a cluster would seem silent. The agents of a cluster share their
+    configuration, so the series of a few nodes that have been running for longest show the name.
     """
     reporting = {one.cluster for one in series}
     found: set[Series] = set()
@@ -259,10 +286,13 @@ def _series_under_other_names(
             for instance in instances.values()
             if tagged_clusters(instance.tags)[:1] == (name,)
         ]
-        if workers and name not in reporting:
-            _, eldest = min(workers)
+        if name in reporting:
+            continue
+        for _, eldest in sorted(workers)[:_NODES_ASKED_FOR_THEIR_NAME]:
             aliases = {one.cluster for one in _series(cloudwatch, {INSTANCE_DIMENSION: eldest})}
             found.update(*(_series(cloudwatch, {CLUSTER_DIMENSION: alias}) for alias in aliases))
+            if aliases:
+                break
     return found
 
 

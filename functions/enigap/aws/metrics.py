@@ -254,7 +254,7 @@ def _queries(batch: Sequence[Node], span: FetchSpan, question: _Question[Any]) -
     queries: dict[str, _Query] = {}
     for position, node in enumerate(batch):
         values = {
-            CLUSTER_DIMENSION: node.cluster,
+            CLUSTER_DIMENSION: node.insights_cluster,
             INSTANCE_DIMENSION: node.instance_id,
             NODE_DIMENSION: node.node_name,
         }

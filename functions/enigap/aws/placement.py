@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
-from enigap.core.text import matches
+from enigap.core.text import count, matches
 
 # The value is the cluster's name. The first is EKS's own on managed node groups, the others are those of
 # Auto Mode and of Karpenter.
@@ -67,6 +67,8 @@ class Discovery:
     clusters: tuple[FoundCluster, ...]
     notes: tuple[str, ...] = ()
     """Remarks about the discovery for users, one sentence each."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """EKS's names of clusters by what their agents call them, where these differ."""
 
 
 class Series(NamedTuple):
@@ -101,6 +103,8 @@ class Placed(NamedTuple):
 
     cluster: str
     node_name: str | None
+    called: str | None = None
+    """What the agent calls the cluster, where that is not EKS's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,8 @@ def place(instance: Instance, series: Collection[Series], recent: Collection[Ser
     Of several series (a node that was renamed, or two agents) it is the one that reported in the last three
     hours (`recent`), then the one of the cluster its tags name, then the one with the instance's private
     DNS name, which is what EKS calls a node unless told otherwise, then the first in the alphabet.
+    The cluster is the one that EKS names, in the tags: an agent may be configured with any name, such as a
+    template's placeholder that was never filled in.
     """
     tagged = tagged_clusters(instance.tags)
     if not series:
@@ -159,7 +165,9 @@ def place(instance: Instance, series: Collection[Series], recent: Collection[Ser
             one,
         ),
     )
-    return Placed(best.cluster, best.node_name)
+    if not tagged or best.cluster in tagged:
+        return Placed(best.cluster, best.node_name)
+    return Placed(tagged[0], best.node_name, best.cluster)
 
 
 def bandwidth_of(instance_type: Mapping[str, Any]) -> ByteRate | None:
@@ -198,8 +206,8 @@ def join(
         placed = place(instance, own, recent)
         if placed is None:
             continue
-        if tagged and placed.cluster not in tagged and wanted.cluster(tagged[0]):
-            renamed[tagged[0], placed.cluster] += 1
+        if placed.called is not None:
+            renamed[placed.cluster, placed.called] += 1
         if not wanted.cluster(placed.cluster):
             continue
         if not wanted.tags(instance.tags):
@@ -209,9 +217,12 @@ def join(
         if len(own) > 1 or (not own and len(tagged) > 1):
             twice.append(f"{instance.instance_id} as {placed.node_name or 'a node'} of {placed.cluster}")
     gone = [one for one in series if one.is_on_ec2 and one.instance_id not in instances]
-    departed = Counter(one.cluster for one in gone)
-    fargate = Counter(one.cluster for one in series if one.is_fargate)
-    not_on_ec2 = Counter(one.cluster for one in series if not one.is_fargate and not one.is_on_ec2)
+    called = {called: cluster for cluster, called in renamed}
+    departed = Counter(called.get(one.cluster, one.cluster) for one in gone)
+    fargate = Counter(called.get(one.cluster, one.cluster) for one in series if one.is_fargate)
+    not_on_ec2 = Counter(
+        called.get(one.cluster, one.cluster) for one in series if not one.is_fargate and not one.is_on_ec2
+    )
     return Discovery(
         tuple(
             FoundCluster(
@@ -226,9 +237,10 @@ def join(
         ),
         (
             *_on_those_counted_once(twice),
-            *_on_those_known_otherwise(renamed),
+            *_on_those_called_otherwise({pair: n for pair, n in renamed.items() if wanted.cluster(pair[0])}),
             *_on_those_without_instances(sorted(filter(wanted.cluster, fargate.keys() - nodes.keys()))),
         ),
+        called,
     )
 
 
@@ -241,6 +253,7 @@ def _node(instance: Instance, placed: Placed, bandwidths: Mapping[str, ByteRate]
         instance.instance_type or None,
         bandwidths.get(instance.instance_type),
         instance.private_dns_name or None,
+        placed.called,
     )
 
 
@@ -250,18 +263,12 @@ def _on_those_counted_once(twice: Sequence[str]) -> Iterator[str]:
         yield f"{have} more than one series or cluster and counts once: {twice[0]}."
 
 
-def _on_those_known_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterator[str]:
-    for (tag, cluster), count in sorted(renamed.items()):
-        if count == 1:
-            yield (
-                f"1 instance tagged as a worker of {tag} reports to Container Insights as cluster {cluster}, "
-                "and counts as a node of that."
-            )
-        else:
-            yield (
-                f"{count} instances tagged as workers of {tag} report to Container Insights as cluster "
-                f"{cluster}, and count as nodes of that."
-            )
+def _on_those_called_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    for (cluster, called), number in sorted(renamed.items()):
+        yield (
+            f"{cluster}, as EKS names it, is called {called} by the agents on {count(number, 'node')} of it; "
+            "CloudWatch is asked by that name, everything else has EKS's."
+        )
 
 
 def _on_those_without_instances(clusters: Iterable[str]) -> Iterator[str]:

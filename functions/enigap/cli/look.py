@@ -88,6 +88,12 @@ def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
     say(f"looking for clusters in {aws.region}")
     wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+    for name in settings.clusters:
+        if (by_eks := found.called.get(name)) and not _is_found(name, found):
+            raise UsageError(
+                f"There is no cluster {name!r} in {aws.region}: it is what the agents of {by_eks!r} call it; "
+                "give this name, which is EKS's."
+            )
     if empty := [name for name in settings.clusters if not _is_found(name, found)]:
         names = ", ".join(map(repr, empty))
         raise UsageError(

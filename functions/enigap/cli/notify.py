@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from enigap.aws.clients import Aws
-from enigap.aws.deployment import Subscription, subscriptions
+from enigap.aws.deployment import Subscription, Unsubscribed, subscriptions, unsubscribed
 from enigap.aws.topic import Topic
 from enigap.cli.arguments import Profile, Region, UsageError
 from enigap.cli.deployed import deployed
@@ -55,7 +56,10 @@ def command(
     screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
     for each in told:
         screen.print(subscriber(each, it.stack.slack_queue_arn), soft_wrap=True)
-    return 0 if told and all(each.is_confirmed for each in told) else 2
+    missing = unsubscribed(settings.email, told, it.stack)
+    for address in missing:
+        screen.print(Text(not_subscribed(address)), soft_wrap=True)
+    return 0 if told and not missing and all(each.is_confirmed for each in told) else 2
 
 
 def subscriber(subscription: Subscription, slack_queue_arn: str | None) -> str:
@@ -65,6 +69,15 @@ def subscriber(subscription: Subscription, slack_queue_arn: str | None) -> str:
     if subscription.endpoint == slack_queue_arn:
         return f"  Slack, through the queue {where.rsplit(':', 1)[-1]}{note}"
     return f"  {printable(subscription.protocol)}  {where}{note}"
+
+
+def not_subscribed(missing: Unsubscribed) -> str:
+    """An address of the settings that does not get the messages, and what to do."""
+    topic = missing.topic_arn.rsplit(":", 1)[-1]
+    return (
+        f"not subscribed: email {printable(missing.address)} to {printable(topic)}; "
+        f"subscribe it again and follow the link: {printable(missing.to_subscribe, most=1000)}"
+    )
 
 
 def _nothing_happened(window: Window) -> Incident:

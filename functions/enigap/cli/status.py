@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rich.text import Text
 
 from enigap.aws.clients import Aws
-from enigap.aws.deployment import Subscription, subscriptions
+from enigap.aws.deployment import (
+    Subscription,
+    Unsubscribed,
+    subscribe_command,
+    subscriptions,
+    unsubscribed,
+)
 from enigap.cli.arguments import Format, Output, Profile, Region
 from enigap.cli.deployed import Deployed, deployed
+from enigap.cli.notify import not_subscribed
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
 from enigap.core.counting.rules import EvidencePolicy
@@ -20,7 +27,8 @@ from enigap.core.incidents.incident import ClusterState, Incident, Silence
 from enigap.core.instants import timestamp
 from enigap.core.judging.turns import minutes_between_looks, stretch_of
 from enigap.core.text import count, printable
-from enigap.pipeline import overdue_clusters
+from enigap.pipeline import overdue_clusters, unmatched
+from enigap.settings import Settings
 
 SCHEMA = "enigap.status/1"
 
@@ -36,6 +44,8 @@ class Status:
     told: Sequence[Subscription]
     dashboard_url: str
     evidence: EvidencePolicy
+    unsubscribed: Sequence[Unsubscribed] = ()
+    settings: Settings = field(default_factory=Settings)
 
     def minutes_between_looks(self, state: ClusterState) -> int | None:
         """How often the devices of each node are looked at; None where nodes do not take turns."""
@@ -55,7 +65,21 @@ class Status:
         if any(faults(state) for state in self.states):
             return 1
         is_amiss = any(state.outbox or is_blind(state) for state in self.states)
-        return 2 if self.overdue or self.unconfirmed or is_amiss or not self.told else 0
+        is_told = self.told and not self.unconfirmed and not self.unsubscribed
+        return 2 if self.overdue or is_amiss or not is_told or self.found_nothing else 0
+
+    @property
+    def found_nothing(self) -> tuple[str, ...]:
+        """What the settings ask for and no judged cluster has, one clause each."""
+        with_nodes = [state.cluster for state in self.states if state.nodes or state.done is None]
+        judged = [state for state in self.states if state.done is not None]
+        named = {state.cluster for state in judged} & set(self.settings.named_clusters)
+        patterns = [each for each in self.settings.clusters if each not in self.settings.named_clusters]
+        clauses = [f"cluster {name} has no running node" for name in unmatched(sorted(named), with_nodes)]
+        clauses += [f"no cluster matches {pattern}" for pattern in unmatched(patterns, with_nodes)]
+        if self.settings.node_tags and judged and not with_nodes:
+            clauses.append("no running node carries the tags in `node_tags`")
+        return tuple(clauses)
 
 
 def command(region: Region = None, profile: Profile = None, output: Output = Format.TABLE) -> int:
@@ -76,17 +100,20 @@ def command(region: Region = None, profile: Profile = None, output: Output = For
 
 
 def _status(it: Deployed, now: datetime) -> Status:
-    known = sorted(it.states.known(), key=lambda each: each.cluster)
-    alive = [each for each in known if each.is_alive]
     settings = it.settings()
+    known = sorted(it.states.known(), key=lambda each: each.cluster)
+    alive = [each for each in known if each.is_alive or each.cluster in settings.named_clusters]
+    told = subscriptions(it.aws.client("sns"), it.stack)
     return Status(
         now=now,
         states=[it.states.read(each.cluster)[0].state for each in known],
         overdue=overdue_clusters(alive, settings, now),
         silences=it.states.silences(),
-        told=subscriptions(it.aws.client("sns"), it.stack),
+        told=told,
         dashboard_url=it.stack.dashboard_url,
         evidence=settings.evidence,
+        unsubscribed=unsubscribed(settings.email, told, it.stack),
+        settings=settings,
     )
 
 
@@ -121,12 +148,26 @@ def show(screen: Screen, status: Status) -> None:
     for silence in status.silences:
         target, why = printable(silence.target), printable(silence.why)
         screen.print(f"muted: {target} until {_minute(silence.until)} ({why})")
-    for each in status.unconfirmed:
-        what = f"not confirmed: {printable(each.protocol)} {printable(each.endpoint)}"
-        screen.print(Text.assemble((what, "yellow"), f": {each.to_confirm}"))
+    _show_what_is_missing(screen, status)
     if not status.told:
         screen.print(Text("nobody is subscribed: set `email` or `slack` and deploy", "yellow"))
     screen.print(f"dashboard: {printable(status.dashboard_url, most=1000)}", soft_wrap=True)
+
+
+def _show_what_is_missing(screen: Screen, status: Status) -> None:
+    """Subscribers that hear nothing, and what the settings ask for in vain."""
+    for each in status.unconfirmed:
+        what = f"not confirmed: {printable(each.protocol)} {printable(each.endpoint)}"
+        screen.print(Text.assemble((what, "yellow"), f": {each.to_confirm}"))
+        if each.protocol.startswith("email"):
+            for topic in each.topics:
+                again = subscribe_command(topic, each.endpoint)
+                screen.print(f"  the link is sent again by: {printable(again, most=1000)}", soft_wrap=True)
+    for missing in status.unsubscribed:
+        screen.print(Text(not_subscribed(missing), "yellow"), soft_wrap=True)
+    for clause in status.found_nothing:
+        where = "correct the setting, or the region and account of the deployment"
+        screen.print(Text.assemble((f"not found: {printable(clause)}", "yellow"), f": {where}"))
 
 
 def _cluster(state: ClusterState, status: Status) -> Text:
@@ -213,5 +254,10 @@ def document(status: Status) -> Document:
             {"protocol": each.protocol, "endpoint": each.endpoint, "confirmed": each.is_confirmed}
             for each in status.told
         ],
+        "unsubscribed": [
+            {"protocol": "email", "endpoint": each.address, "topic_arn": each.topic_arn}
+            for each in status.unsubscribed
+        ],
+        "not_found": list(status.found_nothing),
         "dashboard_url": status.dashboard_url,
     }

@@ -2,7 +2,7 @@
 
 Events: `{}` plans the newest settled window, `{"window_end": "2026-01-01T00:15:00Z"}` the window that ends at
 that time. `{"dry_run": true}` queues nothing: it tests the calls that planning makes, and writes nothing but
-the metric of overdue clusters.
+the metric of overdue clusters. Its answer has `warnings`: what the settings ask for and is not there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from enigap.core.counting.window import Window
 from enigap.core.instants import instant, timestamp
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
-from enigap.pipeline import plan, survey
+from enigap.pipeline import plan, survey, warnings_about
 from enigap.settings import Settings
 
 OLDEST: Final = timedelta(days=14)
@@ -46,9 +46,16 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     states = StateTable(aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=now)
     publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
 
+    warnings: list[str] = []
+
     def clusters() -> tuple[str, ...]:
-        wanted = Wanted(clusters=settings.clusters)
-        return discovery.clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+        wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
+        found = discovery.find_clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+        warnings.extend(
+            warnings_about(settings, found.names, no_node_has_the_tags=found.no_node_has_the_tags)
+        )
+        warnings.extend(found.notes)
+        return found.names
 
     def rehearse() -> None:
         states.rehearse()
@@ -56,7 +63,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
 
     if asked.dry_run:
         rehearse()
-        return {"dry_run": True}
+        return {"dry_run": True, "warnings": warnings}
     planned = plan(
         asked.window or Window.newest_settled(now, settings.settle),
         account=context.invoked_function_arn.split(":")[4],
@@ -74,6 +81,8 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         "overdue": list(planned.overdue),
     }
     logger.info("planned", extra=document)
+    for warning in warnings:
+        logger.warning(warning)
     health = Metrics(namespace=settings.metric_namespace)
     health.add_metric(name=CLUSTERS_PLANNED, unit=MetricUnit.Count, value=len(planned.clusters))
     health.flush_metrics()

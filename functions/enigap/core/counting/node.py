@@ -28,6 +28,14 @@ class Node:
         """What people know the node by, whether or not it has ever published."""
         return self.node_name or self.private_dns_name
 
+    called: str | None = None
+    """What the agent calls the cluster (ClusterName in Container Insights), where EKS calls it otherwise."""
+
+    @property
+    def insights_cluster(self) -> str:
+        """The cluster's name in Container Insights: to ask CloudWatch by, never to show or to store."""
+        return self.called or self.cluster
+
     @property
     def has_series(self) -> bool:
         """Whether Container Insights has published for this node in the last two weeks."""

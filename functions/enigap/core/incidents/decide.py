@@ -51,7 +51,7 @@ def decide(
         raise ValueError(
             f"window {report.window.end.isoformat()} is not newer than {state.done.end.isoformat()}"
         )
-    unreadable = _is(report, FindingKind.UNREADABLE)
+    unreadable, not_found = _is(report, FindingKind.UNREADABLE), _is(report, FindingKind.NOT_FOUND)
     seen = replace(
         state,
         done=report.window,
@@ -60,9 +60,10 @@ def decide(
         nodes_judged=report.nodes_judged,
         seen_collecting=state.seen_collecting or _collects(report),
         unreadable_runs=state.unreadable_runs + 1 if unreadable else 0,
+        not_found_runs=_runs_not_found(state, report),
     )
     desk = _Desk(seen, report, policy, silences, now)
-    if report.finding is None:
+    if report.finding is None or not_found:
         desk.follow_up_nodes()
         desk.open_nodes()
     desk.follow_up_findings()
@@ -321,13 +322,15 @@ class _Desk:
         """Findings about the whole cluster, and, while there is one, what is known of its nodes."""
         for incident in self.state.incidents:
             if not incident.is_about_cluster:
-                if self.report.finding is not None:
+                if self.report.finding is not None and not self._is_not_found:
                     self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
             elif not incident.is_fault:
                 if not self._is_gone and not self._is_mended(incident):
                     self._keep(replace(self._with_reason(incident), nodes=()))
             elif self._persists(FindingKind(incident.verdict)):
                 self._keep(self._with_reason(incident))
+            elif incident.verdict == FindingKind.NOT_FOUND:
+                self._resolve(incident, NewsReason.FOUND)
             elif self._is_gone:
                 self._resolve(incident, NewsReason.NODE_GONE)
             elif incident.verdict == FindingKind.UNREADABLE:
@@ -342,9 +345,12 @@ class _Desk:
         return is_interval and not still and self.report.nodes_judged > 0
 
     def _persists(self, kind: FindingKind) -> bool:
+        if self._is_not_found:
+            return kind is FindingKind.NOT_FOUND
         if self.report.finding is not None:
             # What cannot be read may still not be collected; what was read and not collected is readable.
-            return self.report.finding.kind is kind or kind is FindingKind.NOT_COLLECTED
+            is_unknown = kind is FindingKind.NOT_FOUND and _is(self.report, FindingKind.UNREADABLE)
+            return self.report.finding.kind is kind or kind is FindingKind.NOT_COLLECTED or is_unknown
         return kind is FindingKind.NOT_COLLECTED and not _collects(self.report) and not self._is_gone
 
     @property
@@ -352,6 +358,10 @@ class _Desk:
         """Whether that it publishes nothing is open, and is so still, though some nodes are unreadable."""
         kind = FindingKind.NOT_COLLECTED
         return self._persists(kind) and any(incident.verdict == kind for incident in self.state.incidents)
+
+    @property
+    def _is_not_found(self) -> bool:
+        return _is(self.report, FindingKind.NOT_FOUND)
 
     @property
     def _is_gone(self) -> bool:
@@ -377,6 +387,8 @@ class _Desk:
             return
         if finding.kind is FindingKind.UNREADABLE:
             wanted = self.state.unreadable_runs >= self.policy.confirm_windows
+        elif finding.kind is FindingKind.NOT_FOUND:
+            wanted = self.state.not_found_runs >= self.policy.confirm_windows
         else:
             wanted = self.state.seen_collecting or self.report.cluster in self.policy.named_clusters
         if wanted:
@@ -408,10 +420,15 @@ class _Desk:
             self.incidents.append(incident)
         elif incident.told_at is None:
             self._say(NewsKind.OPENED, NewsReason.SILENCE_EXPIRED, incident)
-        elif incident.is_fault and self.report.window.end - incident.told_at >= self.policy.remind_after:
+        elif incident.is_fault and self._is_due(incident, incident.told_at):
             self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
         else:
             self.incidents.append(incident)
+
+    def _is_due(self, incident: Incident, told_at: datetime) -> bool:
+        """Whether it is time for a reminder. There is none of a name without nodes: nothing gets worse."""
+        is_old = self.report.window.end - told_at >= self.policy.remind_after
+        return is_old and incident.verdict != FindingKind.NOT_FOUND
 
     def _say(self, kind: NewsKind, why: NewsReason, incident: Incident) -> None:
         told = replace(incident, told_at=self.report.window.end)
@@ -436,6 +453,13 @@ def _same(causes: Iterable[str | None]) -> str | None:
     """The cause of all; None where they differ."""
     several = set(causes)
     return several.pop() if len(several) == 1 else None
+
+
+def _runs_not_found(state: ClusterState, report: ClusterReport) -> int:
+    """In how many runs, one after the other, the cluster had no node; an unreadable one counts as none."""
+    if _is(report, FindingKind.UNREADABLE):
+        return state.not_found_runs
+    return state.not_found_runs + 1 if _is(report, FindingKind.NOT_FOUND) else 0
 
 
 def _is(report: ClusterReport, kind: FindingKind) -> bool:

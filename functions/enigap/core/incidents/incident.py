@@ -42,6 +42,8 @@ class NewsReason(StrEnum):
     """The cluster publishes the metric again."""
     READABLE_AGAIN = "readable_again"
     """CloudWatch answers again."""
+    FOUND = "found"
+    """The cluster has a running node."""
     IDLE = "idle"
     """Its node carried too little for an hour to be unexplained by half of what was told."""
     NOT_SEEN = "not_seen"
@@ -162,6 +164,7 @@ class ClusterState:
     """How many of them could be judged."""
     seen_collecting: bool = False
     unreadable_runs: int = 0
+    not_found_runs: int = 0
     """How many runs in a row CloudWatch answered for no node."""
     incidents: tuple[Incident, ...] = ()
     outbox: tuple[News, ...] = ()

@@ -81,6 +81,7 @@ def _to_json(state: ClusterState, of_node: Callable[[NodeFigures], Document]) ->
         "nodes_judged": state.nodes_judged,
         "seen_collecting": state.seen_collecting,
         "unreadable_runs": state.unreadable_runs,
+        "not_found_runs": state.not_found_runs,
         "incidents": [_incident_document(incident, of_node) for incident in state.incidents],
         "outbox": [_news_document(news, is_open, of_node) for news in state.outbox],
     }
@@ -113,6 +114,7 @@ def from_json(text: str) -> ClusterState:
             nodes_judged=strict.count(document.get("nodes_judged", 0)),
             seen_collecting=bool(document.get("seen_collecting", False)),
             unreadable_runs=strict.count(document.get("unreadable_runs", 0)),
+            not_found_runs=strict.count(document.get("not_found_runs", 0)),
             incidents=incidents,
             outbox=tuple(_news(cluster, item, is_open) for item in document["outbox"]),
         )

@@ -66,6 +66,8 @@ class FindingKind(StrEnum):
     LONG_INTERVAL = "long_interval"
     """Agents report every two to five minutes, so that their nodes cannot be judged (`intervals`). It is one
     of `ClusterReport.findings`, told once."""
+    NOT_FOUND = "not_found"
+    """The settings name it, and no node of it runs."""
 
 
 def is_finding(verdict: str) -> bool:

@@ -143,6 +143,8 @@ def _open_parts(is_open: Sequence[Tally]) -> Iterable[str]:
     about_nodes = [tally for tally in is_open if not is_finding(tally.verdict)]
     if about_nodes:
         yield f"{count(sum(t.nodes for t in about_nodes), 'node')} unexplained ({_verdicts(about_nodes)})"
+    if FindingKind.NOT_FOUND in verdicts:
+        yield "cluster not found"
     if FindingKind.UNREADABLE in verdicts:
         yield "CloudWatch unreadable"
     if FindingKind.COUNTS_DIFFER in verdicts:

@@ -87,11 +87,12 @@ _WORST_FIRST: Final = (
     Verdict.IMPLAUSIBLE,
     Verdict.OS_SILENT,
     Verdict.OS_UNSTEADY,
+    FindingKind.NOT_FOUND,
     FindingKind.UNREADABLE,
     FindingKind.COUNTS_DIFFER,
     FindingKind.LONG_INTERVAL,
 )
-"""Order of urgency: blind, wrong by a known amount, transient, no fault."""
+"""Order of urgency: blind, wrong by a known amount, nothing to look at, transient, no fault."""
 
 
 def verdict_rank(verdict: str) -> int:

@@ -128,6 +128,12 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
         "CloudWatch throttles or denies the requests, or has an outage",
         "Read the reconcile function's log, which quotes CloudWatch's answer, and AWS's health dashboard.",
     ),
+    FindingKind.NOT_FOUND: CauseWords(
+        "the name is misspelt in `clusters`, the cluster is in another region or account, or it was deleted "
+        "or scaled to zero",
+        "See which clusters there are, and correct `clusters`:",
+        "aws eks list-clusters --region {region}",
+    ),
 }
 
 TEST_WORDS: Final = "This is a test, sent with `enigap notify --test`. Nothing to do."
@@ -153,6 +159,7 @@ _ENDINGS: Final = {
     NewsReason.NODE_GONE: "gone from the cluster",
     NewsReason.COLLECTED_AGAIN: "node_network_total_bytes is published again",
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
+    NewsReason.FOUND: "it has a running node",
     NewsReason.IDLE: "its traffic over the last hour is too small for what was told",
     NewsReason.NO_LONGER_LOOKED_AT: "its devices are no longer looked at, for `evidence` is off",
 }
