@@ -158,10 +158,14 @@ def node(instance_id: str, verdict: Verdict) -> NodeFigures:
     )
 
 
+BESIDE_OTHERS = [kind for kind in FindingKind if kind is not FindingKind.NOT_FOUND]
+"""A cluster without nodes has no other incident."""
+
+
 def largest(collapse_above: int) -> ClusterState:
     """Of every verdict as many single incidents as there can be, as many endings unheard of; and findings."""
     is_open = [single(v, n) for v in UNEXPLAINED for n in range(collapse_above)]
-    is_open += [wide(kind, None) for kind in FindingKind]
+    is_open += [wide(kind, None) for kind in BESIDE_OTHERS]
     over = [single(v, n) for v in UNEXPLAINED for n in range(1000, 1000 + collapse_above)]
     return replace(
         state_with(*is_open),
@@ -176,7 +180,7 @@ LARGEST = largest(25)
 WIDE = replace(
     state_with(
         *(wide(v, MOST_MEMBERS) for v in UNEXPLAINED),
-        *(wide(kind, None) for kind in FindingKind),
+        *(wide(kind, None) for kind in BESIDE_OTHERS),
     ),
     outbox=LARGEST.outbox[-100:],
 )
