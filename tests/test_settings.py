@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from enigap.aws.placement import Wanted
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.published import Publish
@@ -196,7 +197,9 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         {"clusters": ["prod cluster"]},
         {"regions": ["Ireland"]},
         {"regions": ["eu-west-1", "eu-west-1"]},
-        {"node_tags": {"aws:name": "x"}},
+        {"node_tags": {"na\nme": "x"}},
+        {"node_tags": {"x" * 129: "x"}},
+        {"node_tags": {"": "x"}},
         {"node_tags": {"team": ""}},
         {"slack": {}},
         {"slack": {"webhook_secret": "https://hooks.slack.com/services/T0/B0/x"}},
@@ -283,3 +286,22 @@ def test_the_table_has_every_setting_with_a_default_that_is_allowed() -> None:
         assert Settings.from_mapping({row.key: json.loads(row.default)}) == Settings()
         assert row.meaning.endswith(".")
         assert row.takes
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"aws:eks:cluster-name": "prod"},
+        {"aws:autoscaling:groupName": "workers-*"},
+        {"Équipe": "Büro Zürich"},
+        {"команда": "сеть"},
+        {"team": "网络"},
+        {"cost (old)": "a & b [x], 5 %"},
+        {"x" * 128: "y" * 256},
+    ],
+    ids=["EKS's own", "of an Auto Scaling group", "accents", "Cyrillic", "Chinese", "signs", "long"],
+)
+def test_whatever_tag_aws_takes_can_be_asked_for(tags: dict[str, str]) -> None:
+    settings = Settings.from_mapping({"node_tags": tags})
+    assert Settings.from_env(settings.to_env()).node_tags == tags
+    assert Wanted(node_tags=tags).tags(tags)

@@ -148,6 +148,17 @@ def _text(pattern: str, takes: str) -> _Kind[str]:
     return _Kind(takes, read)
 
 
+def _line(least: int, most: int, takes: str) -> _Kind[str]:
+    """A text in any script, such as the names and values of tags, which are people's own words."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not least <= len(value) <= most or not value.isprintable():
+            raise _RefusedError
+        return value
+
+    return _Kind(takes, read)
+
+
 def _optional(kind: _Kind[T]) -> _Kind[T | None]:
     return _Kind(f"{kind.takes}, or null", lambda value: None if value is None else kind.read(value))
 
@@ -246,8 +257,8 @@ _POD_DEVICE: Final = "eni1a2b3c4d5e6"
 
 _NAME: Final = _text(r"[\w.*?-]{1,100}", "a cluster's name, or a pattern with * and ?")
 _REGION: Final = _text(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}", 'a region such as "eu-west-1"')
-_TAG_NAME: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,127}", "a tag's name")
-_TAG_VALUE: Final = _text(r"[\w .:/=+@*?-]{1,255}", "its value, where * and ? match anything")
+_TAG_NAME: Final = _line(1, 128, "a tag's name")
+_TAG_VALUE: Final = _line(1, 256, "its value, where * and ? match anything")
 _ADDRESS: Final = _text(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([\w-]{1,63}\.)+[A-Za-z]{2,63}", "an email address")
 _SECRET: Final = _text(
     r"[\w/+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]{1,512}-[A-Za-z0-9]{6}",

@@ -1,11 +1,17 @@
 import json
 import re
+import shlex
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # of the tests alone
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
+from enigap.aws import plain_yaml
 from enigap.aws.addon import why_not_collected
 
 
@@ -72,9 +78,109 @@ def test_where_eks_cannot_be_asked_nothing_is_guessed(code: str) -> None:
 
 @pytest.mark.parametrize(
     "configuration",
-    ["containerInsights:\n  enabled: false", "[]", "null", "{", '{"containerInsights": 3}', "[" * 99_999],
+    [
+        "[]",
+        "3",
+        "{",
+        "[" * 99_999,
+        "agent: &a\n  b: c",
+        "a: |\n  text",
+        "a: b: c",
+        "a:\n\tb: c",
+        "a: 1\na: 2",
+    ],
+    ids=["list", "number", "cut", "deep", "anchor", "block", "two pairs", "tab", "twice"],
 )
-def test_a_configuration_that_cannot_be_read_is_the_default(configuration: str) -> None:
+def test_a_configuration_that_cannot_be_read_is_said_to_be_unknown(configuration: str) -> None:
     why = why_not_collected(FakeEks(configuration), "prod")
     assert why is not None
-    assert "with Container Insights on" in why
+    assert "enigap cannot read its configuration" in why
+    assert "its agent fails" not in why
+
+
+def values_in(why: str) -> Any:
+    """The configuration in the command, as the shell passes it on."""
+    [command] = re.findall("`(.*)`", why)
+    words = shlex.split(command)
+    return json.loads(words[words.index("--configuration-values") + 1])
+
+
+YOURS = {
+    "tolerations": [{"operator": "Exists", "key": "it's"}],
+    "agent": {"resources": {"limits": {"cpu": "1"}}},
+}
+OFF = {"containerInsights": {"enabled": False, "more": 1}}
+
+
+def test_the_remedy_keeps_everything_else_that_is_configured() -> None:
+    why = why_not_collected(FakeEks(json.dumps({**YOURS, **OFF})), "prod")
+    assert values_in(str(why)) == {**YOURS, "containerInsights": {"enabled": True, "more": 1}}
+
+
+@pytest.mark.parametrize("dump", [json.dumps, yaml.safe_dump], ids=["JSON", "YAML"])
+@pytest.mark.parametrize(
+    ("given", "says", "changed"),
+    [
+        (OFF, "it is switched off", {"containerInsights": {"enabled": True, "more": 1}}),
+        (
+            {"agent": {"enabled": False, "a": "b"}},
+            "agent is switched off",
+            {"agent": {"enabled": True, "a": "b"}},
+        ),
+        (
+            {"agent": {"config": {"logs": {"x": "z"}}}},
+            "a configuration of your own",
+            {
+                "agent": {
+                    "config": {
+                        "logs": {
+                            "x": "z",
+                            "metrics_collected": {"kubernetes": {"enhanced_container_insights": True}},
+                        }
+                    }
+                }
+            },
+        ),
+    ],
+    ids=["switched off", "no agent", "an agent's own configuration"],
+)
+def test_a_configuration_is_read_as_it_may_be_written(
+    dump: Callable[[Any], str], given: Any, says: str, changed: Any
+) -> None:
+    extra = {"tolerations": [{"operator": "Exists"}, {"key": "gpu", "effect": "NoSchedule"}]}
+    why = str(why_not_collected(FakeEks(dump({**given, **extra})), "prod"))
+    assert says in why
+    assert values_in(why) == {**changed, **extra}
+
+
+def test_an_agent_whose_own_configuration_has_container_insights_is_not_called_failing() -> None:
+    own = {"agents": [{"name": "cloudwatch-agent", "config": {}}]}
+    why = str(why_not_collected(FakeEks(json.dumps(own)), "prod"))
+    assert "enigap does not know enough of" in why
+
+
+def test_a_configuration_that_a_message_would_cut_is_shown_by_a_command_instead() -> None:
+    why = str(why_not_collected(FakeEks(json.dumps({**OFF, "x": "z" * 2000})), "prod"))
+    assert "into the whole configuration, which the update replaces" in why
+    assert "`aws eks describe-addon" in why
+    assert len(why) < 600
+
+
+SCALARS = st.sampled_from(
+    ["a", "NoSchedule", "500m", "128Mi", "a b", "true ", "x:y", "#", "", "'", '"', "1e3", "off"]
+)
+YAMLS = st.recursive(
+    SCALARS | st.booleans() | st.none() | st.integers(-9, 99),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(YAMLS)
+def test_plain_yaml_is_read_as_yaml_or_not_at_all(value: Any) -> None:
+    text = yaml.safe_dump(value)
+    try:
+        found = plain_yaml.read(text)
+    except ValueError:
+        return
+    assert found == value

@@ -152,6 +152,7 @@ def test_the_outputs_are_those_that_are_documented(stack: Stack) -> None:
     assert stack.template["Outputs"].keys() == {
         "TopicArn",
         "PipelineTopicArn",
+        "Warnings",
         "StateTableName",
         "PlanFunctionName",
         "WorkQueueUrl",

@@ -8,9 +8,11 @@ versions disable it. All versions enable the classic Container Insights by defau
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from enigap.aws import plain_yaml
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, region_of
 from enigap.aws.iam import Statement
 
@@ -41,39 +43,109 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             f"the EKS add-on {NAME} is not installed (the agent may have been installed by other means); "
             f"`aws eks create-addon {addon_of}` installs it"
         )
-    return _case(addon_of, str(addon.get("addonVersion", "")), _switches(addon.get("configurationValues")))
-
-
-def _case(addon_of: str, version: str, switches: Mapping[str, bool]) -> str:
-    if switches.get("containerInsights", True):
+    version, given = str(addon.get("addonVersion", "")), addon.get("configurationValues")
+    values = _values(given)
+    if values is None:
         return (
-            f"the EKS add-on {NAME} {version} is installed with Container Insights on, so its agent fails; "
-            "`kubectl -n amazon-cloudwatch logs -l app.kubernetes.io/name=cloudwatch-agent` shows its log"
+            f"the EKS add-on {NAME} {version} is installed, and enigap cannot read its configuration, so it "
+            f"cannot tell what is switched off; `{_show(addon_of)}` shows it"
         )
-    otel = switches.get("otelContainerInsights", False)
+    return _case(addon_of, version, values)
+
+
+_LONGEST_VALUES: Final = 500
+"""Characters of a configuration that is shown; a longer one would be cut in a message."""
+
+_AGENT_FAILS: Final = (
+    "`kubectl -n amazon-cloudwatch logs -l app.kubernetes.io/name=cloudwatch-agent` shows its log"
+)
+
+
+def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
+    addon = f"the EKS add-on {NAME} {version} is installed"
+    if _at(values, "agent", "enabled") is False:
+        remedy = _update(addon_of, values, {"agent": {"enabled": True}}, "switches it on")
+        return f"{addon}, but its agent is switched off (agent.enabled); {remedy}"
+    if _at(values, "containerInsights", "enabled") is not False:
+        config = _at(values, "agent", "config")
+        if config is None and not values.get("agents"):
+            return f"{addon} with Container Insights on, so its agent fails; {_AGENT_FAILS}"
+        if isinstance(config, Mapping) and _at(config, *_ENHANCED) is None:
+            change = _nested(("agent", "config", *_ENHANCED), value=True)
+            return (
+                f"{addon} with a configuration of your own for the agent (agent.config), which collects no "
+                f"Container Insights; {_update(addon_of, values, change, 'adds them')}"
+            )
+        return (
+            f"{addon} with a configuration of your own for the agent, which enigap does not know enough of; "
+            f"check that it has {'.'.join(_ENHANCED)}: `{_show(addon_of)}` shows it"
+        )
+    otel = _at(values, "otelContainerInsights", "enabled") is True
     state = "only its OTel successor is on, which has no such metric" if otel else "it is switched off"
-    values = {"containerInsights": {"enabled": True}}
-    if otel:
-        values["otelContainerInsights"] = {"enabled": True}
+    change = {"containerInsights": {"enabled": True}}
     both = " (AWS then bills both)" if otel else ""
-    return (
-        f"the EKS add-on {NAME} {version} is installed, but of Container Insights {state}; "
-        f"`aws eks update-addon {addon_of} "
-        f"--configuration-values '{json.dumps(values, separators=(',', ':'))}'` switches it on{both}"
-    )
+    remedy = _update(addon_of, values, change, f"switches it on{both}")
+    return f"{addon}, but of Container Insights {state}; {remedy}"
 
 
-def _switches(configuration: object) -> dict[str, bool]:
-    """The kinds of Container Insights in the add-on's JSON configuration, enabled or not; YAML is ignored."""
+_ENHANCED: Final = ("logs", "metrics_collected", "kubernetes", "enhanced_container_insights")
+"""Where the agent's own configuration asks for Container Insights."""
+
+
+def _update(addon_of: str, values: Mapping[str, Any], change: Mapping[str, Any], does: str) -> str:
+    """The command that makes a change. EKS replaces the configuration, so the command has all of it."""
+    whole = json.dumps(_merged(values, change), separators=(",", ":"))
+    if len(whole) > _LONGEST_VALUES:
+        part = json.dumps(change, separators=(",", ":"))
+        return (
+            f"`{_show(addon_of)}` shows the configuration that is set; give all of it, with {part} merged "
+            "into the whole configuration, which the update replaces"
+        )
+    return f"`aws eks update-addon {addon_of} --configuration-values {shlex.quote(whole)}` {does}"
+
+
+def _show(addon_of: str) -> str:
+    return f"aws eks describe-addon {addon_of} --query addon.configurationValues --output text"
+
+
+def _merged(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the change; objects are merged member by member."""
+    merged = dict(values)
+    for key, each in change.items():
+        before = merged.get(key)
+        merged[key] = (
+            _merged(before if isinstance(before, Mapping) else {}, each)
+            if isinstance(each, Mapping)
+            else each
+        )
+    return merged
+
+
+def _nested(path: tuple[str, ...], *, value: object) -> dict[str, Any]:
+    first, *rest = path
+    return {first: _nested(tuple(rest), value=value) if rest else value}
+
+
+def _at(values: object, *path: str) -> object:
+    """The value at a path; None where there is none."""
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _values(configuration: object) -> Mapping[str, Any] | None:
+    """The add-on's configuration, which may be JSON or YAML; None if it cannot be read."""
+    if configuration is None or configuration == "":
+        return {}
+    if not isinstance(configuration, str):
+        return None
     try:
-        values = json.loads(configuration) if isinstance(configuration, str) else {}
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(values, Mapping):
-        return {}
-    kinds = {kind: values.get(kind) for kind in ("containerInsights", "otelContainerInsights")}
-    return {
-        kind: bool(value["enabled"])
-        for kind, value in kinds.items()
-        if isinstance(value, Mapping) and isinstance(value.get("enabled"), bool)
-    }
+        values = json.loads(configuration)
+    except RecursionError:
+        return None
+    except ValueError:
+        try:
+            values = plain_yaml.read(configuration)
+        except (ValueError, RecursionError):
+            return None
+    return {} if values is None else values if isinstance(values, Mapping) else None

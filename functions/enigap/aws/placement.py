@@ -122,7 +122,11 @@ class Wanted:
 
     def tags(self, tags: Mapping[str, str]) -> bool:
         """Whether a node with these tags is selected."""
-        return all(key in tags and fnmatchcase(tags[key], p) for key, p in self.node_tags.items())
+        # Of fnmatch's patterns only * and ? are documented: a [ in a value is itself.
+        return all(
+            key in tags and fnmatchcase(tags[key], pattern.replace("[", "[[]"))
+            for key, pattern in self.node_tags.items()
+        )
 
     @property
     def names(self) -> tuple[str, ...] | None:
