@@ -26,8 +26,9 @@ CREDENTIALS_KEY: Final = "credentials"
 def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
     """One stack for each region in `settings.regions`; `functions` is the directory of the Lambda asset.
 
-    The first stack is called `enigap`, each other one `enigap-REGION`. Without `regions` there is one stack,
-    for the account and region of the caller's credentials.
+    All have the same name, `settings.stack_name`; in the CDK's commands the first is `enigap`, each other one
+    `enigap-REGION`. Without `regions` there is one stack, for the account and region of the caller's
+    credentials.
     """
     return [
         EnigapStack(

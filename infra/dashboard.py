@@ -28,7 +28,7 @@ ABOUT_NODES: Final = " The graphs of nodes search 500 of them at most; the comma
 
 
 class Dashboard(Construct):
-    """The dashboard, under the stack's own name."""
+    """The dashboard."""
 
     def __init__(
         self,
@@ -44,7 +44,10 @@ class Dashboard(Construct):
         self._namespace = settings.metric_namespace
         self._period = Duration.minutes(settings.schedule_minutes)
         dashboard = cloudwatch.Dashboard(
-            self, "Dashboard", dashboard_name=Stack.of(self).stack_name, default_interval=Duration.hours(12)
+            self,
+            "Dashboard",
+            dashboard_name=dashboard_name(Stack.of(self)),
+            default_interval=Duration.hours(12),
         )
         nodes_have_metrics = settings.publish is not Publish.CLUSTER
         guide = GUIDE + ABOUT_NODES if nodes_have_metrics else GUIDE
@@ -119,10 +122,15 @@ class Dashboard(Construct):
         )
 
 
+def dashboard_name(stack: Stack) -> str:
+    """The dashboard's name. Names of dashboards are the account's, so it ends in stack and region."""
+    return f"{stack.stack_name}-{Aws.REGION}"
+
+
 def dashboard_url(stack: Stack) -> str:
     """The dashboard's URL, which depends on no resource, so functions can be deployed before it."""
     console = f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
-    return f"{console}#dashboards/dashboard/{stack.stack_name}"
+    return f"{console}#dashboards/dashboard/{dashboard_name(stack)}"
 
 
 def _graph(

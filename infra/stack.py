@@ -37,6 +37,7 @@ class EnigapStack(Stack):
         super().__init__(
             scope,
             construct_id,
+            stack_name=settings.stack_name,
             env=env,
             synthesizer=synthesizer,
             description="enigap: does the traffic EKS nodes count agree with what their interfaces carried?",

@@ -1,7 +1,9 @@
 """Settings: right ones come through unchanged, wrong ones get one sentence that names them."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_type_hints
 
@@ -15,6 +17,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.published import Publish
 from enigap.settings import (
     MAX_VARIABLE_BYTES,
+    OF_THE_DEPLOYMENT,
     VARIABLE,
     Settings,
     SettingsError,
@@ -47,6 +50,7 @@ EVERYTHING: dict[str, Any] = {
     "finding_alarm_actions": True,
     "collapse_above": 10,
     "metric_namespace": "Net/Gap",
+    "stack_name": "enigap-net",
     "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
 }
 
@@ -112,7 +116,8 @@ def test_rules_are_made_of_the_settings() -> None:
 def test_a_function_reads_back_what_was_deployed(given_settings: dict[str, Any]) -> None:
     settings = Settings.from_mapping(given_settings)
     variables = settings.to_env()
-    assert Settings.from_env(variables) == settings
+    own = {name: getattr(Settings(), name) for name in OF_THE_DEPLOYMENT}
+    assert Settings.from_env(variables) == replace(settings, **own)
     assert all(len(value) <= MAX_VARIABLE_BYTES for value in variables.values())
 
 
@@ -305,3 +310,23 @@ def test_whatever_tag_aws_takes_can_be_asked_for(tags: dict[str, str]) -> None:
     settings = Settings.from_mapping({"node_tags": tags})
     assert Settings.from_env(settings.to_env()).node_tags == tags
     assert Wanted(node_tags=tags).tags(tags)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"stack_name": "enigap-net"}, "metric_namespace: a stack_name other than enigap takes a namespace"),
+        ({"stack_name": "enigap-net", "metric_namespace": "EniGap"}, "takes a namespace of its own"),
+        (
+            {
+                "regions": ["eu-west-1", "us-east-1"],
+                "slack": {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"},
+            },
+            "slack: Amazon Q Developer has one configuration for a channel in all regions",
+        ),
+    ],
+    ids=["the default namespace", "the default, spelt out", "one channel, two regions"],
+)
+def test_what_two_stacks_cannot_share_is_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        Settings.from_mapping(settings)

@@ -34,6 +34,9 @@ MAX_VARIABLE_BYTES: Final = 3_000
 """Lambda's limit for all variables is 4 KB; the rest is for the names of queue, table and topic."""
 
 
+OF_THE_DEPLOYMENT: Final = frozenset({"stack_name"})
+"""Settings that only the deployment needs: they stay out of the functions' environment."""
+
 SCHEDULES: Final = (15, 30, 60)
 """Values of `schedule_minutes`, in minutes."""
 
@@ -274,6 +277,7 @@ _DEVICES: Final = _list_of(_device_pattern(), 50)
 _NAMESPACE: Final = _text(
     r"(?!AWS/|ContainerInsights$)[A-Za-z0-9][\w./#-]{0,254}", "a metric namespace that is not AWS's own"
 )
+_STACK: Final = _text(r"[A-Za-z][A-Za-z0-9-]{0,99}", "a CloudFormation stack's name")
 _LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
 
 
@@ -290,8 +294,11 @@ class Settings:
     regions: Annotated[
         tuple[str, ...],
         _list_of(_REGION, 40),
-        "Regions to deploy to, the first as stack `enigap`; when empty, the one `cdk deploy` runs against.",
+        "Regions to deploy to, a stack in each; when empty, the one `cdk deploy` runs against.",
     ] = ()
+    stack_name: Annotated[
+        str, _STACK, "The stack's name in every region; another one needs a `metric_namespace` of its own."
+    ] = "enigap"
     node_tags: Annotated[
         Mapping[str, str],
         _object_of(_TAG_NAME, _TAG_VALUE, 20),
@@ -405,8 +412,9 @@ class Settings:
         return cls.from_mapping(object_from_json(text))
 
     def to_env(self) -> dict[str, str]:
-        """The environment variable that `from_env` reads."""
-        return {VARIABLE: json.dumps(self.to_mapping(), separators=(",", ":"))}
+        """The environment variable that `from_env` reads, without what only the deployment needs."""
+        needed = {key: value for key, value in self.to_mapping().items() if key not in OF_THE_DEPLOYMENT}
+        return {VARIABLE: json.dumps(needed, separators=(",", ":"))}
 
     def rules(self) -> Rules:
         """The settings that judging depends on."""
@@ -457,6 +465,16 @@ class Settings:
             raise SettingsError(
                 "slack: an ARN names a secret of one region; with several `regions` give webhook_secret the "
                 "secret's name, the same in each."
+            )
+        if isinstance(self.slack, SlackChannel) and len(self.regions) > 1:
+            raise SettingsError(
+                "slack: Amazon Q Developer has one configuration for a channel in all regions; with several "
+                "`regions` give webhook_secret, or deploy each region with a channel of its own."
+            )
+        if self.stack_name != _DEFAULTS.stack_name and self.metric_namespace == _DEFAULTS.metric_namespace:
+            raise SettingsError(
+                f"metric_namespace: a stack_name other than {_DEFAULTS.stack_name} takes a namespace of its "
+                "own; in one namespace, one stack's metrics would keep the other's alarms quiet."
             )
         size = len(self.to_env()[VARIABLE])
         if size > MAX_VARIABLE_BYTES:

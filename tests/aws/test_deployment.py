@@ -42,6 +42,10 @@ class CloudFormation:
     def describe_stacks(self, **request: Any) -> dict[str, Any]:
         if self.refuses:
             raise self.refuses
+        if "StackName" not in request:
+            tags = [{"Key": "application", "Value": "enigap"}]
+            tagged = [{"StackName": name, "Tags": tags} for name in self.stacks]
+            return {"Stacks": [{"StackName": "CDKToolkit"}, *tagged]}
         name = request["StackName"]
         if name not in self.stacks:
             raise error("ValidationError", f"Stack with id {name} does not exist")
@@ -102,11 +106,20 @@ def test_it_is_found_by_its_stack(name: str) -> None:
 
 def test_where_there_is_none_the_error_says_what_to_do() -> None:
     with pytest.raises(AwsProblem) as caught:
-        find(CloudFormation({"enigap-us-east-1": OUTPUTS}), "eu-west-1")
+        find(CloudFormation({}), "eu-west-1")
     assert caught.value.kind is ProblemKind.MISSING
     assert str(caught.value) == (
         "There is no stack enigap in eu-west-1: deploy it with `cdk deploy`, or give the region it is in."
     )
+
+
+def test_a_stack_of_another_name_is_named_where_it_is_not_the_one_asked_for() -> None:
+    stacks = CloudFormation({"net": OUTPUTS, "enigap-b": OUTPUTS})
+    with pytest.raises(
+        AwsProblem, match="There is no stack enigap in eu-west-1: give one of enigap-b, net with"
+    ):
+        find(stacks, "eu-west-1")
+    assert find(stacks, "eu-west-1", "net") == DEPLOYED
 
 
 @pytest.mark.parametrize("missing", list(OUTPUTS)[:5])

@@ -106,7 +106,7 @@ def synthesise(settings: Mapping[str, Any], context: Mapping[str, Any] | None = 
         assembly = app.synth()
         warnings = _warnings(Path(directory) / "validation-report.json")
         return [
-            Stack(stack.stack_name, assembly.get_stack_by_name(stack.stack_name).template, warnings)
+            Stack(stack.stack_name, assembly.get_stack_artifact(stack.artifact_id).template, warnings)
             for stack in stacks
         ]
 

@@ -115,9 +115,18 @@ def test_the_schedule_is_the_one_that_was_set(deploy: Callable[..., Stack]) -> N
 
 def test_several_regions_are_several_stacks_of_the_same() -> None:
     first, second = synthesise({**WEBHOOK, "regions": ["eu-west-1", "us-east-1"]})
-    assert (first.name, second.name) == ("enigap", "enigap-us-east-1")
+    assert (first.name, second.name) == ("enigap", "enigap")
     assert second.alarm("NodesSilent")["MetricName"] == "NodesSilent"
     assert kinds(first) == kinds(second)
+
+
+def test_a_stack_of_another_name_has_that_name_everywhere() -> None:
+    [named] = synthesise({**WEBHOOK, "stack_name": "net-gap", "metric_namespace": "Net/Gap"})
+    assert named.name == "net-gap"
+    assert named.alarm("NodesSilent")["Namespace"] == "Net/Gap"
+    alarms = {alarm["AlarmName"] for alarm in named.of_type("CloudWatch::Alarm").values()}
+    assert all(name.startswith("net-gap-") for name in alarms)
+    assert "stack_name" not in str(named.function("plan")["Environment"]), "only the deployment needs it"
 
 
 def kinds(stack: Stack) -> Counter[str]:

@@ -12,7 +12,9 @@ from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
 
 STACK: Final = "enigap"
-"""The stack's name in the first region; in each further one it is followed by a hyphen and the region."""
+"""The stack's name unless `stack_name` is set. Before it was, further regions had `enigap-REGION`."""
+TAG: Final = ("application", "enigap")
+"""The tag of every deployed stack, whatever its name."""
 
 ACTIONS: Final = (
     Statement(
@@ -85,9 +87,9 @@ class Subscription:
         return "the endpoint has not answered AWS's request to confirm it"
 
 
-def find(cloudformation: CloudFormation, region: str) -> Deployment:
-    """The deployment in the client's region. Raises AwsProblem if there is none."""
-    for name in (STACK, f"{STACK}-{region}"):
+def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Deployment:
+    """The deployment of this name in the client's region. Raises AwsProblem if there is none."""
+    for name in (stack, f"{stack}-{region}"):
         outputs = _outputs(cloudformation, name)
         if outputs is None:
             continue
@@ -102,9 +104,31 @@ def find(cloudformation: CloudFormation, region: str) -> Deployment:
         return Deployment(*own, slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT))
     raise AwsProblem(
         ProblemKind.MISSING,
-        f"There is no stack {STACK} in {region}",
-        "deploy it with `cdk deploy`, or give the region it is in",
+        f"There is no stack {stack} in {region}",
+        f"give one of {', '.join(others)} with --stack"
+        if (others := tagged_stacks(cloudformation))
+        else "deploy it with `cdk deploy`, or give the region it is in",
     )
+
+
+def tagged_stacks(cloudformation: CloudFormation) -> tuple[str, ...]:
+    """The names of the stacks in the region with enigap's tag; none where they cannot be listed."""
+    found: list[str] = []
+    request: dict[str, Any] = {}
+    try:
+        while True:
+            with calling("cloudformation:DescribeStacks", cloudformation):
+                page = cloudformation.describe_stacks(**request)
+            found.extend(each["StackName"] for each in page.get("Stacks", ()) if _is_tagged(each))
+            if not page.get("NextToken"):
+                return tuple(sorted(found))
+            request["NextToken"] = page["NextToken"]
+    except AwsProblem:
+        return ()
+
+
+def _is_tagged(stack: Mapping[str, Any]) -> bool:
+    return TAG in {(tag["Key"], tag["Value"]) for tag in stack.get("Tags", ())}
 
 
 def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:

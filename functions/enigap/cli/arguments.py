@@ -37,6 +37,10 @@ Region = Annotated[
     typer.Option(metavar="REGION", help="The AWS region; by default that of the environment or profile."),
 ]
 Profile = Annotated[str | None, typer.Option(metavar="PROFILE", help="The AWS profile.")]
+Stack = Annotated[
+    str | None,
+    typer.Option("--stack", metavar="NAME", help="The deployed stack's name. [default: enigap]"),
+]
 Clusters = Annotated[
     list[str] | None,
     typer.Option(

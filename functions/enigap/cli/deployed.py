@@ -25,8 +25,8 @@ class Deployed:
         return Settings.from_env(deployment.environment(self.aws.client("lambda"), self.stack))
 
 
-def deployed(aws: Aws, now: datetime) -> Deployed:
+def deployed(aws: Aws, now: datetime, stack: str | None = None) -> Deployed:
     """The enigap deployed in a region. Raises AwsProblem."""
     aws.sign_in()
-    stack = deployment.find(aws.client("cloudformation"), aws.region)
-    return Deployed(aws, stack, StateTable(aws.client("dynamodb"), stack.state_table, now=now))
+    found = deployment.find(aws.client("cloudformation"), aws.region, stack or deployment.STACK)
+    return Deployed(aws, found, StateTable(aws.client("dynamodb"), found.state_table, now=now))

@@ -11,7 +11,7 @@ from rich.text import Text
 from enigap.aws.clients import Aws
 from enigap.aws.deployment import Subscription, Unsubscribed, subscriptions, unsubscribed
 from enigap.aws.topic import Topic
-from enigap.cli.arguments import Profile, Region, UsageError
+from enigap.cli.arguments import Profile, Region, Stack, UsageError
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
 from enigap.core.counting.window import Window
@@ -29,12 +29,13 @@ def command(
     ] = False,
     region: Region = None,
     profile: Profile = None,
+    stack: Stack = None,
 ) -> int:
     """Send a test message through every configured channel, and list its subscribers."""
     if not test:
         raise UsageError("There is only the test message to send: say `enigap notify --test`.")
     now = datetime.now(UTC)
-    it = deployed(Aws(profile=profile, region=region), now)
+    it = deployed(Aws(profile=profile, region=region), now, stack)
     settings = it.settings()
     window = Window.newest_settled(now, settings.settle)
     topic = Topic(

@@ -10,6 +10,7 @@ import typer
 
 from enigap.aws import deployment, state_table, topic
 from enigap.aws.iam import Statement, policy_document
+from enigap.cli.arguments import Stack
 from enigap.cli.screen import write
 from enigap.wiring import READ_ACTIONS
 
@@ -18,12 +19,16 @@ def command(
     operator: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--operator", help="The policy for status, silence and notify instead.")
     ] = False,
+    stack: Stack = None,
 ) -> int:
     """The IAM policy that check, explain, report and backtest need; with --operator, status, silence, notify.
 
-    The former is read-only. The latter covers the resources of the stack `enigap`, in any region.
+    The former is read-only. The latter covers the resources of one stack, in any region.
     """
-    write(policy_document(operator_statements() if operator else READ_ACTIONS), indent=2)
+    write(
+        policy_document(operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS),
+        indent=2,
+    )
     return 0
 
 
@@ -35,20 +40,23 @@ _OPERATOR_ACTIONS: Final = (
     *topic.KEY_ACTIONS,
 )
 
-_OWN: Final[Mapping[str, Statement]] = {
-    service: Statement((), (f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}",))
-    for service, resource in (
-        ("cloudformation", f"stack/{deployment.STACK}*"),
-        ("dynamodb", f"table/{deployment.STACK}-*"),
-        ("lambda", f"function:{deployment.STACK}-*"),
-        ("sns", f"{deployment.STACK}-*"),
-    )
-} | {"kms": Statement((), condition={"StringLike": {"kms:ViaService": "sns.*"}})}
-"""The stack's resources by service. CloudFormation begins names with the stack's; a key has no name."""
+
+def _own(stack: str) -> Mapping[str, Statement]:
+    """The stack's resources by service. CloudFormation begins names with the stack's; a key has no name."""
+    return {
+        service: Statement((), (f"arn:{{partition}}:{service}:{{region}}:{{account}}:{resource}",))
+        for service, resource in (
+            ("cloudformation", f"stack/{stack}*"),
+            ("dynamodb", f"table/{stack}-*"),
+            ("lambda", f"function:{stack}-*"),
+            ("sns", f"{stack}-*"),
+        )
+    } | {"kms": Statement((), condition={"StringLike": {"kms:ViaService": "sns.*"}})}
 
 
-def operator_statements() -> Iterator[Statement]:
+def operator_statements(stack: str = deployment.STACK) -> Iterator[Statement]:
     """The permissions of `status`, `silence` and `notify`, restricted to the deployment's resources."""
+    own = _own(stack)
     for declared in _OPERATOR_ACTIONS:
         for action in declared.actions:
-            yield replace(_OWN[action.partition(":")[0]], actions=(action,))
+            yield replace(own[action.partition(":")[0]], actions=(action,))

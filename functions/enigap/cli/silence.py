@@ -11,7 +11,7 @@ import typer
 
 from enigap.aws.clients import Aws
 from enigap.aws.state_table import StateTable
-from enigap.cli.arguments import Profile, Region, UsageError, options
+from enigap.cli.arguments import Profile, Region, Stack, UsageError, options
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
 from enigap.core.incidents.incident import Silence
@@ -21,7 +21,7 @@ LONGEST = timedelta(days=90)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def command(
+def command(  # noqa: PLR0917 - typer passes the options by name
     target: Annotated[
         str,
         typer.Argument(
@@ -36,6 +36,7 @@ def command(
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown by `enigap status`.")],
     region: Region = None,
     profile: Profile = None,
+    stack: Stack = None,
 ) -> int:
     """Mute an incident for a while. If it is still open at the end, a message is sent then."""
     now = datetime.now(UTC)
@@ -45,7 +46,7 @@ def command(
     if not why.strip():
         raise UsageError("--why is empty: say why, for whoever finds it muted.")
     silence = Silence(target.strip(), until, why.strip())
-    it = deployed(Aws(profile=profile, region=region), now)
+    it = deployed(Aws(profile=profile, region=region), now, stack)
     states, screen, shown = it.states, Screen(), printable(silence.target)
     if until == now:
         if all(each.target != silence.target for each in states.silences()):
@@ -55,7 +56,15 @@ def command(
         return 0
     states.silence(silence)
     screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
-    again = shlex.join([*options({"--region": region, "--profile": profile}), "--for", "0m", "--why", "done"])
+    again = shlex.join(
+        [
+            *options({"--region": region, "--profile": profile, "--stack": stack}),
+            "--for",
+            "0m",
+            "--why",
+            "done",
+        ]
+    )
     screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
     # Last: if the state cannot be read, that is an error, but the silence is stored.
     if not _is_open(states, silence, now):

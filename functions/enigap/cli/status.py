@@ -16,7 +16,7 @@ from enigap.aws.deployment import (
     subscriptions,
     unsubscribed,
 )
-from enigap.cli.arguments import Format, Output, Profile, Region
+from enigap.cli.arguments import Format, Output, Profile, Region, Stack
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.notify import not_subscribed
 from enigap.cli.progress import progress
@@ -82,7 +82,9 @@ class Status:
         return tuple(clauses)
 
 
-def command(region: Region = None, profile: Profile = None, output: Output = Format.TABLE) -> int:
+def command(
+    region: Region = None, profile: Profile = None, output: Output = Format.TABLE, stack: Stack = None
+) -> int:
     """List open incidents, overdue clusters, silences and unconfirmed subscriptions.
 
     Exit status: 1 if an incident is open; 2 if the pipeline itself has a problem; 0 if all is well.
@@ -91,7 +93,7 @@ def command(region: Region = None, profile: Profile = None, output: Output = For
     aws.sign_in()
     with progress() as step:
         step("reading the deployed state")
-        status = _status(deployed(aws, now), now)
+        status = _status(deployed(aws, now, stack), now)
     if output is Format.JSON:
         write(document(status))
     else:
