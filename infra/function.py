@@ -40,6 +40,9 @@ class Function(Construct):
         log_group = logs.LogGroup(
             self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
         )
+        group = log_group.node.default_child
+        assert isinstance(group, logs.CfnLogGroup)  # noqa: S101 - for the types
+        group.retention_in_days = settings.log_retention_days
         # An explicit role: the one the CDK creates may write to every log group of the account.
         self.role = iam.Role(
             self,

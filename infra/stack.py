@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack, Tags
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -42,7 +43,15 @@ class EnigapStack(Stack):
             synthesizer=synthesizer,
             description="enigap: does the traffic EKS nodes count agree with what their interfaces carried?",
         )
-        Tags.of(self).add("application", "enigap")
+        for name, value in {**settings.tags, "application": "enigap"}.items():
+            Tags.of(self).add(name, value)
+        if boundary := settings.permissions_boundary:
+            policy = (
+                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary)
+                if boundary.startswith("arn:")
+                else iam.ManagedPolicy.from_managed_policy_name(self, "Boundary", boundary)
+            )
+            iam.PermissionsBoundary.of(self).apply(policy)
         code = lambda_.Code.from_asset(str(functions))
 
         state = StateTable(self, "State").table

@@ -51,6 +51,9 @@ EVERYTHING: dict[str, Any] = {
     "collapse_above": 10,
     "metric_namespace": "Net/Gap",
     "stack_name": "enigap-net",
+    "permissions_boundary": "teams/boundary",
+    "tags": {"cost-center": "1234"},
+    "log_retention_days": 30,
     "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
 }
 

@@ -34,8 +34,34 @@ MAX_VARIABLE_BYTES: Final = 3_000
 """Lambda's limit for all variables is 4 KB; the rest is for the names of queue, table and topic."""
 
 
-OF_THE_DEPLOYMENT: Final = frozenset({"stack_name"})
+OF_THE_DEPLOYMENT: Final = frozenset({"stack_name", "permissions_boundary", "tags", "log_retention_days"})
 """Settings that only the deployment needs: they stay out of the functions' environment."""
+
+RETENTIONS: Final = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+"""Values of `log_retention_days` that CloudWatch Logs takes, in days."""
 
 SCHEDULES: Final = (15, 30, 60)
 """Values of `schedule_minutes`, in minutes."""
@@ -277,6 +303,11 @@ _DEVICES: Final = _list_of(_device_pattern(), 50)
 _NAMESPACE: Final = _text(
     r"(?!AWS/|ContainerInsights$)[A-Za-z0-9][\w./#-]{0,254}", "a metric namespace that is not AWS's own"
 )
+_BOUNDARY: Final = _text(
+    r"[\w+=,.@/-]{1,512}|arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}",
+    "the name or ARN of a managed policy",
+)
+_OWN_TAG: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag's name, which does not begin with aws:")
 _STACK: Final = _text(r"[A-Za-z][A-Za-z0-9-]{0,99}", "a CloudFormation stack's name")
 _LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
 
@@ -299,6 +330,19 @@ class Settings:
     stack_name: Annotated[
         str, _STACK, "The stack's name in every region; another one needs a `metric_namespace` of its own."
     ] = "enigap"
+    permissions_boundary: Annotated[
+        str | None,
+        _optional(_BOUNDARY),
+        "The permissions boundary of every role. Untried on AWS.",
+    ] = None
+    tags: Annotated[
+        Mapping[str, str],
+        _object_of(_OWN_TAG, _TAG_VALUE, 40),
+        "Tags of everything that is deployed and can have tags. Untried on AWS.",
+    ] = field(default_factory=dict)
+    log_retention_days: Annotated[
+        int, _one_of(RETENTIONS), "How long the functions' logs are kept. Untried on AWS."
+    ] = 90
     node_tags: Annotated[
         Mapping[str, str],
         _object_of(_TAG_NAME, _TAG_VALUE, 20),

@@ -129,6 +129,32 @@ def test_a_stack_of_another_name_has_that_name_everywhere() -> None:
     assert "stack_name" not in str(named.function("plan")["Environment"]), "only the deployment needs it"
 
 
+@pytest.mark.parametrize(
+    "boundary", ["team/boundary", "arn:aws:iam::111122223333:policy/boundary"], ids=["a name", "an ARN"]
+)
+def test_every_role_has_the_permissions_boundary(deploy: Callable[..., Stack], boundary: str) -> None:
+    roles = deploy(permissions_boundary=boundary).of_type("IAM::Role").values()
+    assert len(roles) >= 4
+    for role in roles:
+        assert str(role["PermissionsBoundary"]).rstrip("}]'").endswith(boundary)
+
+
+def test_tags_and_the_retention_of_logs_are_those_that_were_set(deploy: Callable[..., Stack]) -> None:
+    stack = deploy(tags={"cost-center": "1234", "application": "x"}, log_retention_days=30)
+    for kind in (
+        "Lambda::Function",
+        "SQS::Queue",
+        "SNS::Topic",
+        "DynamoDB::Table",
+        "IAM::Role",
+        "Logs::LogGroup",
+    ):
+        for resource in stack.of_type(kind).values():
+            assert {"Key": "cost-center", "Value": "1234"} in resource["Tags"]
+            assert {"Key": "application", "Value": "enigap"} in resource["Tags"]
+    assert {group["RetentionInDays"] for group in stack.of_type("Logs::LogGroup").values()} == {30}
+
+
 def kinds(stack: Stack) -> Counter[str]:
     return Counter(resource["Type"] for resource in stack.template["Resources"].values())
 
