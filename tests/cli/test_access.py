@@ -69,6 +69,17 @@ def test_it_reads_and_nothing_else(policy: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+@pytest.mark.parametrize("more", [(), ("--operator",)], ids=["reading", "operator"])
+def test_its_arns_are_of_the_partition_asked_for(
+    enigap: Enigap, partition: str, more: tuple[str, ...]
+) -> None:
+    ran = enigap("policy", "--partition", partition, *more)
+    arns = [arn for statement in ran.document["Statement"] for arn in statement["Resource"] if arn != "*"]
+    assert arns
+    assert all(arn.startswith(f"arn:{partition}:") for arn in arns)
+
+
 def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:
     ran = as_user(policy, "check", "--cluster", "calm", "--at", AT, "--format", "json")
     assert (ran.status, ran.stderr) == (0, "")

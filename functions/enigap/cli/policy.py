@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -15,20 +16,29 @@ from enigap.cli.screen import write
 from enigap.wiring import READ_ACTIONS
 
 
+class Partition(StrEnum):
+    """AWS's partitions: its own, China's and GovCloud."""
+
+    AWS = "aws"
+    CHINA = "aws-cn"
+    GOVCLOUD = "aws-us-gov"
+
+
 def command(
     operator: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--operator", help="The policy for status, silence and notify instead.")
     ] = False,
     stack: Stack = None,
+    partition: Annotated[
+        Partition, typer.Option(help="The partition of the account, which ARNs begin with.")
+    ] = Partition.AWS,
 ) -> int:
     """The IAM policy that check, explain, report and backtest need; with --operator, status, silence, notify.
 
     The former is read-only. The latter covers the resources of one stack, in any region.
     """
-    write(
-        policy_document(operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS),
-        indent=2,
-    )
+    statements = operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS
+    write(policy_document(statements, partition=partition), indent=2)
     return 0
 
 
