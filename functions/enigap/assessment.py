@@ -28,6 +28,7 @@ from enigap.core.judging.intervals import long_interval, long_interval_of
 from enigap.core.judging.judge import History, eni_tracks, judge_windows
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
+from enigap.core.text import count
 
 
 class Totals(Protocol):
@@ -119,7 +120,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         node_count=len(nodes),
         not_looked_at=run.not_looked_at,
         findings=run.findings(),
-        notes=run.notes,
+        notes=run.notes + run.notes_on_malformed_events(),
         billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_for_bypasses,
     )
 
@@ -169,6 +170,8 @@ class _Run:
         self.looked_at = 0
         self.billed_for_bypasses = 0
         self.notes: tuple[str, ...] = ()
+        self.malformed: dict[str, int] = {}
+        """Device events that no agent writes, by instance id."""
 
     def add(self, node: Node, readings: Readings | Unreadable) -> None:
         judgements = self._judge(node, readings, None)
@@ -291,6 +294,7 @@ class _Run:
         for candidate in group:
             events = answers[candidate.node.instance_id]
             if isinstance(events, DeviceEvents):
+                self._count_malformed(candidate.node, events)
                 found.append(_Looked(candidate, span, events))
             elif events.why is NoEvidence.BUDGET_SPENT and candidate.rank < 2:
                 found.append(_Looked(candidate, span, events))  # its devices may still be read one by one
@@ -314,6 +318,7 @@ class _Run:
         for each in cleared:
             events = answers[each.candidate.node.instance_id]
             if isinstance(events, DeviceEvents):
+                self._count_malformed(each.candidate.node, events)
                 self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
 
     def _look_at_all(self, sources: Sources, some: Sequence[_Looked]) -> None:
@@ -325,9 +330,27 @@ class _Run:
             for each in group:
                 events = answers[each.candidate.node.instance_id]
                 if isinstance(events, DeviceEvents):
+                    self._count_malformed(each.candidate.node, events)
                     self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
                 else:
                     self._could_not_be_read(each, events)
+
+    def _count_malformed(self, node: Node, events: DeviceEvents) -> None:
+        if events.malformed:
+            most = max(self.malformed.get(node.instance_id, 0), events.malformed)
+            self.malformed[node.instance_id] = most
+
+    def notes_on_malformed_events(self) -> tuple[str, ...]:
+        """One sentence about events in the log that no agent writes."""
+        if not self.malformed:
+            return ()
+        worst = max(sorted(self.malformed), key=lambda key: self.malformed[key])
+        events = count(sum(self.malformed.values()), "device event")
+        said = (
+            f"{events} of {count(len(self.malformed), 'node')} were left out, because no agent writes such: "
+            f"{self.malformed[worst]:,} about {worst}; look at who may write to the log group."
+        )
+        return (said,)
 
     def _could_not_be_read(self, looked: _Looked, missing: MissingEvidence) -> None:
         if isinstance(looked.events, MissingEvidence):

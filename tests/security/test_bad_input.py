@@ -14,10 +14,26 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event
+from enigap.aws.device_events import (
+    DEVICES_PER_NODE,
+    SAMPLES_PER_NODE_AND_MINUTE,
+    Budget,
+    ContainerInsightsDevices,
+    Odd,
+    read_event,
+)
 from enigap.aws.state_table import StateTable
-from enigap.core.counting.devices import Classifier
-from enigap.core.counting.evidence import DeviceEvents, DeviceScope, Unusable, glance, weigh
+from enigap.core.counting.devices import Classifier, DeviceKind
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceSample,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+    Unusable,
+    glance,
+    weigh,
+)
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import FetchSpan
@@ -318,3 +334,85 @@ def test_an_event_of_megabytes_is_counted_and_not_read(megabytes: int) -> None:
 def test_a_hostile_cluster_name_is_a_cluster_name(name: str) -> None:
     item = replace(WorkItem.from_json(json.dumps(WORK)), cluster=name)
     assert WorkItem.from_json(json.dumps(item.document())) == item
+
+
+# --- bounds at the door ---
+
+NOT_A_DEVICE = (
+    "Your account is suspended: sign in at https://evil.example",
+    "eth0 eth1",
+    "eth0\n",
+    "a/b",
+    "eth0:1",
+    "sixteen-bytes-16",
+    "ééééééééé",
+    "eth0\u202e",
+    "\ud800",
+    "..",
+    "\u00a0eth0",
+    "vxlan" + "1" * 250_000 + "!",
+    "br-" + "a" * 250_000,
+)
+
+
+@pytest.mark.parametrize("name", NOT_A_DEVICE, ids=lambda name: ascii(name[:20]))
+def test_what_linux_would_call_no_device_is_malformed_and_of_no_kind(name: str) -> None:
+    assert read_event(log_event(WINDOW.start, interface=name), node(1)) is Odd.MALFORMED
+    assert Classifier(physical=r"(.|\s)*").kind(name) is DeviceKind.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "name", ["eth0", "eth0.100", "vlan.eth.12", "eni1a2b3c4d5e6", "br-0123456789ab", "é0"]
+)
+def test_what_linux_calls_a_device_is_read(name: str) -> None:
+    sample = read_event(log_event(WINDOW.start, interface=name), node(1))
+    assert isinstance(sample, DeviceSample)
+    assert sample.device == name
+
+
+def _read_all(messages: list[str], budget: Budget | None = None) -> DeviceEvents | MissingEvidence:
+    devices = ContainerInsightsDevices(OneStream(messages), Classifier(), parallelism=1, budget=budget)
+    return devices.devices([node(1)], FetchSpan.of(WINDOW, 2), DeviceScope.ALL)[node(1).instance_id]
+
+
+def test_a_node_has_no_more_devices_than_a_node_can_have() -> None:
+    answer = _read_all([log_event(WINDOW.start, interface=f"veth{n}") for n in range(DEVICES_PER_NODE + 7)])
+    assert isinstance(answer, DeviceEvents)
+    assert (len(answer.samples), answer.malformed) == (DEVICES_PER_NODE, 7)
+
+
+def test_a_minute_has_no_more_samples_than_an_agent_takes() -> None:
+    many = [log_event(WINDOW.start)] * (SAMPLES_PER_NODE_AND_MINUTE + 5)
+    answer = _read_all([*many, log_event(WINDOW.start + timedelta(minutes=1))])
+    assert isinstance(answer, DeviceEvents)
+    assert (len(answer.samples), answer.malformed) == (SAMPLES_PER_NODE_AND_MINUTE + 1, 5)
+
+
+def test_all_looks_of_one_reader_share_one_budget_of_samples() -> None:
+    logs = OneStream([log_event(WINDOW.start)] * 3)
+    devices = ContainerInsightsDevices(logs, Classifier(), parallelism=1, budget=Budget(samples=5))
+    looks = [devices.devices([node(1)], FetchSpan.of(WINDOW, 2), DeviceScope.ALL) for _ in range(3)]
+    answers = [look[node(1).instance_id] for look in looks]
+    assert [isinstance(answer, DeviceEvents) for answer in answers] == [True, True, False]
+    assert isinstance(answers[2], MissingEvidence)
+    assert answers[2].why is NoEvidence.BUDGET_SPENT
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"events": None},
+        {"events": "no list"},
+        {"events": [None, 3, "text", {}, {"message": None}, {"message": "{}", "logStreamName": 7}]},
+        {"events": [{"message": "[" * 100_000}]},
+    ],
+    ids=["none", "text", "no events", "deep"],
+)
+def test_a_page_that_is_none_raises_nothing(page: dict[str, Any]) -> None:
+    class OddLogs:
+        def filter_log_events(self, **_: Any) -> dict[str, Any]:
+            return page
+
+    devices = ContainerInsightsDevices(OddLogs(), Classifier(), parallelism=1)
+    answer = devices.devices([node(1)], FetchSpan.of(WINDOW, 2), DeviceScope.ALL)[node(1).instance_id]
+    assert not getattr(answer, "samples", ())

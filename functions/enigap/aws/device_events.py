@@ -3,7 +3,9 @@
 The agent writes one event for each network device and sample into the log stream that is named after the
 node. Streams are named after IPs as a rule, and IPs get reused: an event counts only with this node's
 instance id and cluster. Anybody who may write to the log group can write such events, so everything here is
-taken for what a stranger says: it is read strictly or counted as malformed.
+taken for what a stranger says: it is read strictly or counted as malformed. Names are what Linux and
+Kubernetes allow; a node has a limited number of devices, and of samples in a minute; all nodes of a run
+together have a limited number of samples, which bounds the memory.
 
 One FilterLogEvents call reads the streams of several nodes, about as many as fill a page of 1 MB: a dozen
 nodes where only the ENI devices are asked for, one node where all of its devices are.
@@ -38,7 +40,7 @@ from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
-from enigap.core.counting.devices import Classifier, DeviceKind, name_prefixes
+from enigap.core.counting.devices import Classifier, DeviceKind, is_device_name, name_prefixes
 from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceSample,
@@ -88,6 +90,8 @@ _POD_NET_BYTES: Final = 1_500
 """Assumed, to fill about a page; each pod writes such an event a minute."""
 _POD_PAGES: Final = 6
 """For one batch. Some pods' names are better than none."""
+_MOST_POD_SAMPLES: Final = 20_000
+"""Of one node and look: a thousand pods' events of twenty minutes."""
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 
 # CloudWatch Logs takes no larger event.
@@ -111,6 +115,16 @@ class Budget:
     """Of all events of all nodes. Calls under way when it is spent are finished."""
     pauses: int = 30
     """How often a throttled call is made again, all calls together."""
+    samples: int = 2_000_000
+    """Of devices and pods, in all looks of one reader together: about 600 MB of memory. Pages under way when
+    it is spent are still kept."""
+
+
+DEVICES_PER_NODE: Final = 1_000
+"""Different names. EKS allows 250 pods on a node by default and 737 with all addresses of the largest types.
+"""
+SAMPLES_PER_NODE_AND_MINUTE: Final = 2 * DEVICES_PER_NODE
+"""An agent takes one of each device; two of them may fall into the same minute of the clock."""
 
 
 Answer = DeviceEvents | MissingEvidence
@@ -136,6 +150,7 @@ class ContainerInsightsDevices:
         self._classifier = classifier
         self._name_pods = name_pods
         self._parallelism = parallelism
+        self._samples_kept = 0
         self._calls = _Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
 
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
@@ -152,13 +167,14 @@ class ContainerInsightsDevices:
             else:
                 answers[node.instance_id] = refusal
         question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
-        spending = _Spending()
+        spending = _Spending(samples_at_first=self._samples_kept)
         for cluster, of_cluster in clusters.items():
             group = _LogGroup(cluster, self._calls, spending, question)
             of_group = _Reading(group, of_cluster).answers(self._parallelism)
             if scope is DeviceScope.ALL and self._name_pods:
                 of_group |= _with_pods(group, of_cluster, of_group)
             answers |= of_group
+        self._samples_kept += spending.samples
         return answers
 
 
@@ -390,7 +406,7 @@ class _LogGroup:
 
     def by_stream(self, nodes: Sequence[Node]) -> tuple[Answers | None, int]:
         """What the nodes' streams hold, None if one of them is missing; and how many pages it took."""
-        found = {node.instance_id: _Found(node, self.question) for node in nodes}
+        found = {node.instance_id: _Found(node, self.question, self._spending) for node in nodes}
         pages = 0
         try:
             pattern, most = self.question.pattern, self._calls.budget.pages_per_batch
@@ -432,7 +448,7 @@ class _LogGroup:
 
     def by_instance_id(self, nodes: Sequence[Node]) -> Answers:
         """What one request over all streams finds of nodes; only those that it finds."""
-        found = [_Found(node, self.question) for node in nodes]
+        found = [_Found(node, self.question, self._spending) for node in nodes]
         try:
             request = {"filterPattern": _by_ids(nodes)}
             between = (self.question.start, self.question.end)
@@ -454,8 +470,10 @@ class _LogGroup:
         try:
             for events in self._of_streams(nodes, f'{{ $.Type = "{kind}" }}', between, _POD_PAGES):
                 for node, message in events:
-                    if pod := read_pod(message, node):
-                        found[node.instance_id].append(pod)
+                    of_node = found[node.instance_id]
+                    if len(of_node) < _MOST_POD_SAMPLES and (pod := read_pod(message, node)):
+                        of_node.append(pod)
+                        self._spending.add_sample()
         except (_EndedError, _StreamMissingError):
             pass
         return found
@@ -515,10 +533,11 @@ class _LogGroup:
 class _Found:
     """What was found of one node so far."""
 
-    def __init__(self, node: Node, question: _Question) -> None:
-        self.node, self._question = node, question
+    def __init__(self, node: Node, question: _Question, spending: _Spending) -> None:
+        self.node, self._question, self._spending = node, question, spending
         self.samples: list[DeviceSample] = []
         self._odd: Counter[Odd] = Counter()
+        self._limits = _Limits()
 
     def add(self, message: str) -> bool:
         """Whether the event is of this node, be it of a device that was not asked for."""
@@ -526,8 +545,13 @@ class _Found:
         if isinstance(event, Odd):
             self._odd[event] += 1
             return False
-        if self._question.is_about(event):
-            self.samples.append(event)
+        if not self._question.is_about(event):
+            return True
+        if not self._limits.admit(event.device, event.at):
+            self._odd[Odd.MALFORMED] += 1
+            return True
+        self.samples.append(event)
+        self._spending.add_sample()
         return True
 
     def events(self) -> DeviceEvents:
@@ -535,6 +559,26 @@ class _Found:
         return DeviceEvents(
             tuple(self.samples), odd[Odd.FOREIGN], odd[Odd.MALFORMED], scope, odd[Odd.ANONYMOUS]
         )
+
+
+class _Limits:
+    """How many devices a node may have, and how many samples in a minute: more than any agent writes."""
+
+    def __init__(self) -> None:
+        self._devices: set[str] = set()
+        self._samples_of_minute: Counter[datetime] = Counter()
+
+    def admit(self, device: str, at: datetime) -> bool:
+        """Whether a sample is within the limits; if so, it counts."""
+        minute = at.replace(second=0, microsecond=0)
+        is_new = device not in self._devices
+        if is_new and len(self._devices) >= DEVICES_PER_NODE:
+            return False
+        if self._samples_of_minute[minute] >= SAMPLES_PER_NODE_AND_MINUTE:
+            return False
+        self._devices.add(device)
+        self._samples_of_minute[minute] += 1
+        return True
 
 
 # --- pods ---
@@ -584,9 +628,16 @@ def _spent(detail: str) -> MissingEvidence:
 class _Spending:
     """What one look has used up of its budget."""
 
+    samples_at_first: int = 0
+    """What the looks before it have kept."""
+    samples: int = 0
     characters: int = 0
     pauses: int = 0
     lock: Lock = field(default_factory=Lock)
+
+    def add_sample(self) -> None:
+        with self.lock:
+            self.samples += 1
 
 
 class _Calls:
@@ -622,16 +673,29 @@ class _Calls:
                 spending.pauses += 1
             self._sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+        events = _readable(page.get("events"))
         with spending.lock:
-            spending.characters += sum(len(event["message"]) for event in page.get("events") or ())
-        return page
+            spending.characters += sum(len(event["message"]) for event in events)
+        return {"events": events, "nextToken": page.get("nextToken")}
 
     def _check(self, spending: _Spending) -> None:
         if self._out_of_time():
             raise _EndedError(_spent("time ran out before its device events could be read"))
-        if spending.characters >= self.budget.message_characters:
+        kept = spending.samples_at_first + spending.samples
+        if spending.characters >= self.budget.message_characters or kept >= self.budget.samples:
             detail = "the devices of the nodes before it used up what one run reads of the logs"
             raise _EndedError(_spent(detail))
+
+
+def _readable(events: object) -> list[Mapping[str, Any]]:
+    """Those of a page's events that are events: with a message, and a stream's name if any."""
+    return [
+        event
+        for event in (events if isinstance(events, list) else ())
+        if isinstance(event, Mapping)
+        and isinstance(event.get("message"), str)
+        and isinstance(event.get("logStreamName", ""), str)
+    ]
 
 
 def _milliseconds(instant: datetime) -> int:
@@ -687,7 +751,7 @@ def _device_sample(event: Mapping[str, Any]) -> DeviceSample:
         _instant(event),
         # Empty when the agent could not read the devices; a device without a name is for `weigh` to pass
         # over.
-        _text(event, "interface"),
+        _device(event),
         _rate(event, "node_interface_network_rx_bytes"),
         _rate(event, "node_interface_network_tx_bytes"),
         _packets(event, "node_interface_network_rx_packets"),
@@ -725,7 +789,7 @@ def _pod_sample(event: object, node: Node) -> PodSample | None:
     return PodSample(
         namespace,
         name,
-        _text(event, "interface") if "interface" in event else "",
+        _device(event) if "interface" in event else "",
         _rate(event, "pod_interface_network_rx_bytes"),
         _rate(event, "pod_interface_network_tx_bytes"),
     )
@@ -734,6 +798,14 @@ def _pod_sample(event: object, node: Node) -> PodSample | None:
 # As Kubernetes has them: a DNS subdomain and a DNS label.
 _POD_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _device(event: Mapping[str, Any]) -> str:
+    """The device's name. Raises TypeError or ValueError for one that Linux does not allow."""
+    name = _text(event, "interface")
+    if name and not is_device_name(name):
+        raise ValueError("interface is the name of a network device")
+    return name
 
 
 def _text(event: Mapping[str, Any], field: str) -> str:

@@ -63,7 +63,7 @@ COUNTED_AGAIN_PATTERNS: Final = (
     r"flannel\.\d+|flannel-v6\.\d+|flannel-wg(-v6)?",  # flannel-io/flannel pkg/backend
     r"vxlan\.calico|vxlan-v6\.calico",  # projectcalico/calico felix/dataplane/linux/dataplanedefs
     r"wireguard\.cali|wg-v6\.cali",
-    r"vxlan[-_\w]*\d+|vxlan_sys_\d+",  # Open vSwitch; Weave's vxlan-6784
+    r"vxlan[-_\w]*\d|vxlan_sys_\d+",  # Open vSwitch; Weave's vxlan-6784
     r"cilium_vxlan|cilium_geneve|cilium_ipip[46]|cilium_tunl|cilium_wg\d+",  # cilium/cilium pkg/defaults
     r"geneve[-_.\w]*|genev_sys_\d+",  # Open vSwitch: Antrea, OVN-Kubernetes
     r"antrea-tun\d+|antrea-ext\.\d+",  # antrea-io/antrea pkg/agent/config; Egress with VLANs
@@ -87,6 +87,22 @@ GATEWAY_PATTERNS: Final = (
 )
 
 
+LONGEST_DEVICE_NAME_BYTES: Final = 15
+_NEVER_IN_A_DEVICE_NAME: Final = re.compile(r"[\s/:]")
+
+
+def is_device_name(name: str) -> bool:
+    """Whether Linux allows it as the name of a network device (`dev_valid_name` in net/core/dev.c).
+
+    Up to 15 bytes without blanks, slashes and colons. Linux would allow control characters; a name with any
+    is refused here, because names are shown to people.
+    """
+    if not 0 < len(name) <= LONGEST_DEVICE_NAME_BYTES or name in {".", ".."}:
+        return False
+    is_short = len(name.encode("utf-8", "surrogatepass")) <= LONGEST_DEVICE_NAME_BYTES
+    return is_short and name.isprintable() and not _NEVER_IN_A_DEVICE_NAME.search(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """Tells a device's kind by its name. Patterns must match the whole name."""
@@ -107,7 +123,13 @@ class Classifier:
         object.__setattr__(self, "_table", table)
 
     def kind(self, device: str) -> DeviceKind:
-        """The kind of the device of this name."""
+        """The kind of the device of this name.
+
+        A name that Linux does not allow is unknown without a look: patterns, the user's among them, see no
+        more than 15 characters.
+        """
+        if not is_device_name(device):
+            return DeviceKind.UNKNOWN
         for pattern, kind in self._table:
             if pattern.fullmatch(device):
                 return kind
