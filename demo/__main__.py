@@ -149,7 +149,7 @@ def _judged(stage: Stage, clients: Clients, stack: Deployment, told: Story, rece
 
 
 DEAD_MAN = (
-    "The dead man's alarm, on the pipeline itself: this story begins an hour and a half ago, and in all\n"
+    "An alarm on the pipeline itself: this story begins an hour and a half ago, and in all\n"
     "that time nobody had judged the cluster. It clears a period after the newest window is done."
 )
 
@@ -165,7 +165,7 @@ def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings,
     for name, state in states.items():
         stage.say(f"  {name:<28} {state}")
     if states.get("enigap-ClustersOverdue") == "ALARM":
-        stage.say("  (ClustersOverdue: see the dead man's alarm above.)")
+        stage.say("  (ClustersOverdue: see its message above.)")
     if "INSUFFICIENT_DATA" in states.values():
         stage.say("  (INSUFFICIENT_DATA: nothing was ever put into those dead-letter queues.)")
     _command(stage, aws, "status")

@@ -97,10 +97,20 @@ class Alarms(Construct):
             "ClustersOverdue",
             self._published(Metric.CLUSTERS_OVERDUE),
             told=self._pipeline,
+            periods=2,
+            description="enigap has not judged a cluster for two schedules. Look at the other alarms, then "
+            "at the logs of plan and reconcile.",
+            section=TABLE,
+        )
+        self._alarm(
+            "PlansMade",
+            self._published(Metric.PLANS_MADE),
+            told=self._pipeline,
             missing=MISSING_IS_BAD,
             periods=2,  # the datapoint of a late plan falls into the next period
-            description="enigap has not judged a cluster for two schedules or, where the metric has no "
-            "points, has not run at all. Look at the other alarms, then at the logs of plan and reconcile.",
+            threshold=1,  # no point is larger, so that only missing ones set it off
+            description="enigap has not run at all: no plan was made. Check that the schedule exists and is "
+            "enabled, then look at the log of plan.",
             section=TABLE,
         )
 
@@ -152,6 +162,7 @@ class Alarms(Construct):
         section: str,
         missing: cloudwatch.TreatMissingData = MISSING_IS_FINE,
         periods: int = 1,
+        threshold: int = 0,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -159,7 +170,7 @@ class Alarms(Construct):
             alarm_name=f"{Stack.of(self).stack_name}-{name}",
             alarm_description=f'{description} See {RUNBOOK}, "{section}".',
             metric=metric,
-            threshold=0,
+            threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=periods,
             treat_missing_data=missing,

@@ -105,7 +105,7 @@ class EnigapStack(Stack):
                 for name, each in deployed.items()
             },
         )
-        # The self-test publishes the first datapoint of ClustersOverdue. Without it that alarm, which treats
+        # The self-test publishes the first datapoint of PlansMade. Without it that alarm, which treats
         # missing data as breaching, would go off at once.
         alarms.node.add_dependency(self_test)
 

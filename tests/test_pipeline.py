@@ -21,7 +21,7 @@ from enigap.core.judging.cluster import ClusterReport, FindingKind
 from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
-from enigap.pipeline import NotSettledError, Outcome, overdue_clusters, plan, survey
+from enigap.pipeline import NotSettledError, Outcome, Planned, overdue_clusters, plan, rehearse_planning
 from enigap.settings import Settings
 from tests.fakes.pipeline_ports import (
     LATE,
@@ -464,6 +464,10 @@ class Desk:
     def overdue(self) -> float | None:
         return self.publisher.without_dimensions("ClustersOverdue", NOW)
 
+    @property
+    def plans_made(self) -> float | None:
+        return self.publisher.without_dimensions("PlansMade", NOW)
+
 
 @pytest.fixture
 def desk() -> Desk:
@@ -547,16 +551,83 @@ def test_a_window_that_has_not_settled_is_not_planned(desk: Desk) -> None:
     assert desk.queue.items == []
 
 
-def test_a_survey_plans_nothing_and_says_what_is_overdue(desk: Desk) -> None:
-    found = survey(
-        settings=Settings(), now=NOW, clusters=["prod"], states=desk.states, publisher=desk.publisher
+class BrokenError(Exception):
+    pass
+
+
+def broken(*_: object) -> tuple[str, ...]:
+    raise BrokenError
+
+
+def plan_with(desk: Desk, clusters: Callable[[], tuple[str, ...]]) -> Planned:
+    return plan(
+        NEWEST,
+        account="123456789012",
+        region="eu-west-1",
+        settings=Settings(),
+        now=NOW,
+        clusters=clusters,
+        states=desk.states,
+        publisher=desk.publisher,
+        queue=desk.queue,
     )
-    assert (found.due, found.unseen, found.overdue) == (("prod",), ("prod",), ())
-    assert desk.overdue == 0
+
+
+def test_known_clusters_are_queued_and_the_metrics_told_before_anything_is_looked_for(desk: Desk) -> None:
+    desk.states.note_planned("prod", NEWEST.previous(7))
+    seen: list[object] = []
+
+    def looked_for() -> tuple[str, ...]:
+        seen.append(([item.cluster for item in desk.queue.items], desk.overdue, desk.plans_made))
+        return ("dev", "prod")
+
+    plan_with(desk, looked_for)
+    assert seen == [(["prod"], 1, 1)]
+    assert [item.cluster for item in desk.queue.items] == ["prod", "dev"]
+
+
+@pytest.mark.parametrize("what", ["queue", "publisher", "clusters", "states"])
+def test_whatever_fails_in_a_plan_the_other_steps_are_made(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    desk.states.note_planned("prod", NEWEST.previous(1))
+    ports = {
+        "queue": (desk.queue, "send"),
+        "publisher": (desk.publisher, "publish"),
+        "states": (desk.states, "note_planned"),
+    }
+    if what in ports:
+        monkeypatch.setattr(*ports[what], broken)
+    with pytest.raises(BrokenError):
+        plan_with(desk, broken if what == "clusters" else lambda: ("dev",))
+    queued = {"queue": [], "clusters": ["prod"]}.get(what, ["prod", "dev"])
+    assert [item.cluster for item in desk.queue.items] == queued
+    assert desk.plans_made == (None if what == "publisher" else 1)
+
+
+def test_a_cluster_that_comes_back_and_was_not_judged_is_overdue_in_the_same_plan(desk: Desk) -> None:
+    cluster = FakeCluster("i-1")
+    desk.remember(cluster, NEWEST.previous(9))
+    cluster.nodes.clear()
+    desk.remember(cluster, NEWEST.previous(8))
+    desk.plan("prod")
+    assert desk.publisher.values["ClustersOverdue", (), NOW] == {0, 1}, "the maximum counts"
+
+
+def test_a_rehearsal_plans_nothing_and_says_what_is_overdue(desk: Desk) -> None:
+    rehearse_planning(
+        settings=Settings(),
+        now=NOW,
+        clusters=lambda: ["prod"],
+        states=desk.states,
+        publisher=desk.publisher,
+    )
+    assert (desk.overdue, desk.plans_made) == (0, 1)
+    assert desk.queue.items == []
     assert desk.states.items == {}
 
 
 def test_the_metrics_that_are_published_are_the_ones_that_are_documented() -> None:
     pipeline = troubled(window(0), window(1)).run_all(window(0), window(1))
     names = {name for name, _, _ in pipeline.publisher.values}
-    assert names == {metric.metric_name for metric in Metric} - {Metric.CLUSTERS_OVERDUE.metric_name}
+    assert names == {metric.metric_name for metric in Metric} - {"ClustersOverdue", "PlansMade"}

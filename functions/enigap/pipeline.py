@@ -11,7 +11,8 @@ least once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -136,16 +137,6 @@ def policy_of(settings: Settings) -> Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """The clusters to judge."""
-
-    due: tuple[str, ...]
-    unseen: tuple[str, ...]
-    """Clusters that were never planned before."""
-    overdue: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
     """The result of a plan, for its log line."""
 
@@ -168,41 +159,87 @@ def plan(
 ) -> Planned:
     """Queue one work item for each cluster that is due.
 
-    Raises NotSettledError for a window that cannot be judged yet. If `clusters` (discovery) raises, the
-    clusters with a stored state are planned before the error is raised again, so that they stay watched and
-    their own runs report what cannot be read.
+    The clusters with a stored state and those that the settings name come first, then the metrics, and only
+    then discovery (`clusters`): it makes the most calls, and the clusters that are known stay watched though
+    it fails or never ends. Each step is tried whatever became of the one before it; the first error is raised
+    at the end. Raises NotSettledError for a window that cannot be judged yet.
     """
     require_settled(window, settings, now)
-
-    def plan_for(names: Iterable[str]) -> Planned:
-        found = survey(settings=settings, now=now, clusters=names, states=states, publisher=publisher)
-        for cluster in found.unseen:
-            states.note_planned(cluster, Window.newest_settled(now, settings.settle))
-        queue.send([WorkItem(account, region, cluster, window) for cluster in found.due])
-        return Planned(window, found.due, found.overdue)
-
-    try:
-        names = clusters()
-    except Exception:
-        plan_for(())
-        raise
-    return plan_for(names)
-
-
-def survey(
-    *, settings: Settings, now: datetime, clusters: Iterable[str], states: States, publisher: Publisher
-) -> Survey:
-    """The clusters to judge: those discovered, and those with a stored state that is still alive. Publishes
-    how many of them are overdue.
-    """
+    first_seen = Window.newest_settled(now, settings.settle)
     known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
-    # Those that the settings name are judged whether there or not: a name that is misspelt is a finding.
-    found = {name for name in clusters if settings.watches(name)} | set(settings.named_clusters)
-    due = sorted(found | {name for name, item in known.items() if item.is_alive})
-    overdue = overdue_clusters([known[name] for name in due if name in known], settings, now)
-    metric = Metric.CLUSTERS_OVERDUE
-    publisher.publish([Datum(metric.metric_name, (), len(overdue), metric.value.unit, now)])
-    return Survey(tuple(due), tuple(name for name in due if name not in known), overdue)
+    errors = _Errors()
+
+    def queue_up(names: Collection[str]) -> None:
+        unseen = sorted(set(names) - known.keys())
+        for cluster in unseen:
+            with errors.kept():
+                states.note_planned(cluster, first_seen)
+        with errors.kept():
+            queue.send([WorkItem(account, region, cluster, window) for cluster in sorted(names)])
+
+    due = _due_anyway(known, settings)
+    overdue = overdue_clusters([known[name] for name in sorted(due) if name in known], settings, now)
+    queue_up(due)
+    with errors.kept():
+        publisher.publish(_data_of_plan(len(overdue), now))
+    with errors.kept():
+        found = {name for name in clusters() if settings.watches(name)} - due
+        queue_up(found)
+        again = overdue_clusters([known[name] for name in sorted(found) if name in known], settings, now)
+        if again:
+            overdue = tuple(sorted((*overdue, *again)))
+            publisher.publish(_data_of_plan(len(overdue), now))
+        due = due | found
+    errors.raise_first()
+    return Planned(window, tuple(sorted(due)), overdue)
+
+
+def rehearse_planning(
+    *,
+    settings: Settings,
+    now: datetime,
+    clusters: Callable[[], Iterable[str]],
+    states: States,
+    publisher: Publisher,
+) -> None:
+    """Make the calls of a plan, publish its metrics, and queue nothing."""
+    known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
+    due = _due_anyway(known, settings) | {name for name in clusters() if name in known}
+    overdue = overdue_clusters([known[name] for name in sorted(due) if name in known], settings, now)
+    publisher.publish(_data_of_plan(len(overdue), now))
+
+
+def _due_anyway(known: Mapping[str, Known], settings: Settings) -> set[str]:
+    """The clusters that are due whatever discovery finds.
+
+    Those that the settings name are judged whether there or not: a name that is misspelt is a finding.
+    """
+    return {name for name, item in known.items() if item.is_alive} | set(settings.named_clusters)
+
+
+def _data_of_plan(overdue: int, now: datetime) -> list[Datum]:
+    values = ((Metric.PLANS_MADE, 1), (Metric.CLUSTERS_OVERDUE, overdue))
+    return [Datum(metric.metric_name, (), value, metric.value.unit, now) for metric, value in values]
+
+
+class _Errors:
+    """The errors of steps that do not depend on each other."""
+
+    def __init__(self) -> None:
+        self._all: list[Exception] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep an error of the block for `raise_first`."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - each is raised at the end
+            self._all.append(error)
+
+    def raise_first(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._all:
+            raise self._all[0]
 
 
 def unmatched(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

@@ -30,9 +30,7 @@ def forgotten(deployed: SharedDeployment) -> Iterator[str]:
     dynamodb.delete_item(TableName=table, Key={"id": {"S": f"cluster#{FORGOTTEN}"}})
 
 
-def test_a_cluster_that_nobody_judges_sets_off_the_dead_mans_alarm(
-    deployed: SharedDeployment, forgotten: str
-) -> None:
+def test_a_cluster_that_nobody_judges_sets_off_an_alarm(deployed: SharedDeployment, forgotten: str) -> None:
     cloudwatch = deployed.client("cloudwatch")
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="OK", StateReason="so far")
     already = len(deployed.slack(f"ALARM: {ALARM}"))

@@ -15,6 +15,7 @@ RUNBOOK = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
 FINDINGS = ("NodesUnexplained", "NodesSilent")
 PIPELINE = (
     "ClustersOverdue",
+    "PlansMade",
     *(
         f"{function}{what}"
         for function in ("plan", "reconcile", "slack")
@@ -37,7 +38,8 @@ def test_an_alarm_watches_one_metric_without_mathematics_or_search(stack: Stack,
     alarm = stack.alarm(name)
     assert alarm["MetricName"]
     assert "Metrics" not in alarm
-    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+    largest_that_is_fine = 1 if name == "PlansMade" else 0
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (largest_that_is_fine, "GreaterThanThreshold")
 
 
 @pytest.mark.parametrize("name", [*FINDINGS, *PIPELINE])
@@ -85,6 +87,7 @@ def test_the_runbook_says_what_alarms_in_other_regions_are_called() -> None:
         ("NodesUnexplained", Metric.NODES_UNEXPLAINED),
         ("NodesSilent", Metric.NODES_SILENT),
         ("ClustersOverdue", Metric.CLUSTERS_OVERDUE),
+        ("PlansMade", Metric.PLANS_MADE),
     ],
 )
 def test_the_worst_cluster_decides(deploy: Callable[..., Stack], name: str, metric: Metric) -> None:
@@ -96,7 +99,7 @@ def test_the_worst_cluster_decides(deploy: Callable[..., Stack], name: str, metr
 
 def test_a_dead_pipeline_is_an_alarm_and_nothing_else_that_is_missing_is(stack: Stack) -> None:
     for name in (*FINDINGS, *PIPELINE):
-        expected = "breaching" if name == "ClustersOverdue" else "notBreaching"
+        expected = "breaching" if name == "PlansMade" else "notBreaching"
         assert stack.alarm(name)["TreatMissingData"] == expected
 
 
@@ -107,7 +110,7 @@ def test_the_dead_mans_alarm_waits_for_its_first_point(stack: Stack) -> None:
         resource
         for resource in stack.template["Resources"].values()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
-        and resource["Properties"]["AlarmName"] == "enigap-ClustersOverdue"
+        and resource["Properties"]["AlarmName"] == "enigap-PlansMade"
     ]
     assert self_test in alarm["DependsOn"]
 

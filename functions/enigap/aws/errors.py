@@ -407,7 +407,9 @@ def _untrusted(error: BotoCoreError, call: str) -> AwsProblem:
 
 
 def _no_answer(error: BotoCoreError, call: str) -> AwsProblem:
-    if isinstance(error.kwargs.get("error"), OSError):
+    cause = error.kwargs.get("error")
+    # A reset ends a connection that was made, so the network and the certificates are all right.
+    if isinstance(cause, OSError) and not isinstance(cause, (ConnectionError, TimeoutError)):
         return AwsProblem(
             ProblemKind.UNREACHABLE,
             f"No connection could be made for {call} ({type(error).__name__})",

@@ -81,7 +81,7 @@ class Fleet:
     publish: Publish = Settings().publish
     flagged_nodes: int = 0
     """Nodes not explained at any time: those with metrics if `publish` is `flagged`."""
-    alarms: int = 12
+    alarms: int = 13
     emails_per_month: int = 30
 
     @property

@@ -146,7 +146,14 @@ class Metric(Enum):
         Scope.DEPLOYMENT,
         Unit.COUNT,
         "Maximum",
-        "Clusters not judged for two schedules; published by every plan, so its absence means no plan ran.",
+        "Clusters not judged for two schedules.",
+    )
+    PLANS_MADE = Published(
+        "PlansMade",
+        Scope.DEPLOYMENT,
+        Unit.COUNT,
+        "Maximum",
+        "1 for each plan, whatever state the clusters are in: its absence means that no plan ran.",
     )
 
     @property

@@ -2,7 +2,7 @@
 
 Events: `{}` plans the newest settled window, `{"window_end": "2026-01-01T00:15:00Z"}` the window that ends at
 that time. `{"dry_run": true}` queues nothing: it tests the calls that planning makes, and writes nothing but
-the metric of overdue clusters. Its answer has `warnings`: what the settings ask for and is not there.
+the metrics of the plan. Its answer has `warnings`: what the settings ask for and is not there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from enigap.core.counting.window import Window
 from enigap.core.instants import instant, timestamp
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
-from enigap.pipeline import plan, survey, warnings_about
+from enigap.pipeline import plan, rehearse_planning, warnings_about
 from enigap.settings import Settings
 
 OLDEST: Final = timedelta(days=14)
@@ -59,7 +59,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
 
     def rehearse() -> None:
         states.rehearse()
-        survey(settings=settings, now=now, clusters=clusters(), states=states, publisher=publisher)
+        rehearse_planning(settings=settings, now=now, clusters=clusters, states=states, publisher=publisher)
 
     if asked.dry_run:
         rehearse()
