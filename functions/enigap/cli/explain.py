@@ -27,6 +27,8 @@ from enigap.cli.arguments import (
     settings_from,
     window_at,
 )
+from enigap.cli.bars import SplitBars
+from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
     STYLES,
@@ -139,6 +141,9 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     console.print()
     console.print(_sides(judgement))
     console.print()
+    if (drawing := drawing_of(judgement)) is not None:
+        console.print(SplitBars(drawing))
+        console.print()
     if judgement.split:
         console.print(_split(judgement.split))
         console.print()
