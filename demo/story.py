@@ -16,8 +16,8 @@ CLUSTER: Final = "demo"
 HEALTHY_BEFORE: Final = 1
 """Judged windows before the fault; the next two constants are those during and after it."""
 TROUBLE: Final = 2
-HEALTHY_AFTER: Final = 3
-"""So many until the devices exclude half of what was told, over an hour."""
+HEALTHY_AFTER: Final = 5
+"""So many until an hour that began when the device was back excludes half of what was told."""
 
 _LOOKED_BACK: Final = 2
 """Windows in each fetch."""

@@ -118,7 +118,7 @@ def test_the_recorded_fault_is_told_after_two_windows_and_its_end_once_the_devic
 
     pipeline.assess = judge_recordings
     said = [len(pipeline.run(window(n)).news) for n in range(12)]
-    assert said == [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    assert said == [0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]
     assert pipeline.notifier.told == [
         ("opened", "prod/i-1/os_deficit", "confirmed"),
         ("resolved", "prod/i-1/os_deficit", "explained_again"),

@@ -3,7 +3,7 @@
 import pytest
 
 from enigap.core.judging.verdict import Cause
-from enigap.core.messages.words import CAUSE_WORDS
+from enigap.core.messages.words import CAUSE_WORDS, words_for
 from tests.cli.accounts import AT, EVIL, Account
 from tests.cli.conftest import Enigap
 
@@ -119,10 +119,13 @@ def test_a_node_of_a_cluster_that_reports_nothing_at_all_is_not_blamed_for_it(
 
 def test_it_says_what_the_alert_says_and_what_to_do(enigap: Enigap) -> None:
     said = " ".join(enigap("explain", "g1-moved-device", "--at", AT).stdout.split())
-    words = CAUSE_WORDS[Cause.MOVED_DEVICE]
+    node = enigap("explain", "g1-moved-device", "--at", AT, "--format", "json").document["node"]
+    words = words_for(node["verdict"], node["cause"], node["alternative_cause"])
+    assert words is not None
+    assert CAUSE_WORDS[Cause.MOVED_DEVICE].likely in words.likely
     assert f"Likely: {words.likely}." in said
     assert said.endswith(f"Next: {words.next_step}")
-    assert said.count("counting never makes the OS see less") == 1
+    assert said.count("never crossed a device the OS sees") == 1
 
 
 def test_what_cannot_be_known_has_no_line(enigap: Enigap, account: Account) -> None:

@@ -337,7 +337,8 @@ class _Way:
         self.direction, self.rules = direction, rules
         self.sides = [_Side(eni, tracks, direction) for tracks in readings]
         self.runs = _runs(self.sides)
-        self.enis = max(len(tracks) for tracks in readings)
+        # What crosses no ENI device is in no figure of the OS: an idle one has no resolver traffic.
+        self.enis = max(sum(t.counters[direction].bytes[-1] > 0 for t in tracks) for tracks in readings)
         self.use_packets = frames and all(
             side.packets_known and side.packets_are_small for side in self.sides
         )

@@ -76,8 +76,13 @@ class SeenByDevices:
         )
 
     def again(self, violation: Violation, window: Window) -> SeenByDevices:
-        """Seen once more, perhaps in the other direction, perhaps less of it as there is less traffic."""
-        return replace(self.of(violation, window), start=max(self.start, violation.start))
+        """Seen once more, perhaps in the other direction, perhaps less of it as there is less traffic.
+
+        The last of it, in a run that ended before this window, is no measure of what there was.
+        """
+        newest = self.of(violation, window) if violation.end > window.start else self
+        start = max(self.start, violation.start)
+        return replace(newest, start=start, last=window.end, looked_at=window.end)
 
 
 @dataclass(frozen=True, slots=True)
