@@ -174,15 +174,17 @@ class Signs:
         return frozenset(sample.device for sample in newest)
 
     @cached_property
-    def before(self) -> frozenset[str]:
-        """Those that had rates in the windows before."""
-        return frozenset(s.device for s in self._all.samples if s.at < self.window.start and _is_rated(s))
-
-    @cached_property
     def vanished(self) -> frozenset[str]:
         """Devices that had rates, and have no event any more."""
         rated = {s.device for s in self._all.samples if s.at < self.window.end and _is_rated(s)}
         return frozenset(rated - self.devices)
+
+    @property
+    def took_the_place(self) -> bool:
+        """Whether devices vanished, and those that are there wrote nothing before they had."""
+        gone = [sample.at for sample in self._all.samples if sample.device in self.vanished]
+        there = [sample.at for sample in self._all.samples if sample.device in self.devices]
+        return bool(gone and there) and max(gone) < min(there)
 
     @property
     def has_all_devices(self) -> bool:
@@ -362,8 +364,7 @@ def _sees_a_pod_only(signs: Signs) -> Named:
     is_small = signs.part is not None and signs.part <= MOST_OF_A_NAMESPACE
     if not is_small and all(_named_physical(signs, name) for name in signs.vanished):
         return ()
-    is_new = bool(signs.before) and not signs.devices & signs.before
-    if is_new or signs.devices != {"eth0"}:
+    if signs.took_the_place or signs.devices != {"eth0"}:
         return (Cause.WRONG_NAMESPACE,)
     # A node whose own first device is called eth0, without pods and with an ENI moved, shows as much.
     return Cause.MOVED_DEVICE, Cause.WRONG_NAMESPACE
@@ -441,8 +442,11 @@ def _wrapped_at_32_bits(signs: Signs) -> Named:
         return Cause.EC2_SIDE, Cause.WRAPPED_COUNTER
     if signs.lacks_bytes_alone:
         return (Cause.WRAPPED_COUNTER,)
-    # One direction may be short by as much by chance.
-    return (Cause.WRAPPED_COUNTER, Cause.MOVED_DEVICE) if len(short) == len(signs.sides) else ()
+    if len(short) < len(signs.sides):
+        return ()  # one direction may be short by as much by chance
+    if Cause.UNIT_ERROR in _is_off_by_a_unit(signs):
+        return Cause.UNIT_ERROR, Cause.WRAPPED_COUNTER
+    return Cause.WRAPPED_COUNTER, Cause.MOVED_DEVICE
 
 
 def _is_whole_wraps(side: Side) -> bool:
