@@ -67,6 +67,9 @@ from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import GRID, Window
 
 ETHERNET_HEADER_BYTES: Final = 14.0
+MOST_MERGED_HEADERS: Final = 0.125
+"""Of what pods receive: an ENI device counts the 66 bytes of headers of each frame, and a pod's device those of
+many frames merged into one once. The least segment that hosts agree on unasked is 536 bytes (RFC 9293)."""
 SHORTEST_FRAME_BYTES: Final = 60.0
 """Where an event names no packets there may be one for each so many bytes."""
 _AROUND: Final = timedelta(minutes=5)
@@ -248,7 +251,7 @@ def _of_devices(  # noqa: PLR0917 - each figure of both directions side by side
     pods_out, pods_in = eni_out.high, eni_in.high
     if crossed.pods_are_whole:
         pods_out = min(most_sent + unseen_out, eni_out.high)
-        pods_in = min(most_received + unseen_in, eni_in.high)
+        pods_in = min((1 + MOST_MERGED_HEADERS) * most_received + unseen_in, eni_in.high)
     pods_high = pods_out + pods_in
     host_low = max(ZERO, eni_out.low - pods_out) + max(ZERO, eni_in.low - pods_in)
     likely = _likely(crossed, eni_in.middle, eni_out.middle, inside_low)
