@@ -1,6 +1,6 @@
 """Adapters to AWS. They convert AWS's answers to `core`'s types, and its errors to `AwsProblem`.
 
 A module declares the calls it makes as narrow Protocols, and the permissions they need as `ACTIONS` (see
-`iam`). Clients are created in `clients` and passed as arguments. Outside this package, only `slack_webhook`
-and `lambdas` know SQS records and Lambda responses.
+`iam`). Clients are created in `clients`, limited in time by `deadline`, and passed as arguments. Outside this
+package, only `slack_webhook` and `lambdas` know SQS records and Lambda responses.
 """

@@ -26,6 +26,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from botocore.utils import IMDSRegionProvider
 
+from enigap.aws.deadline import ATTEMPT_SECONDS, CONNECT_SECONDS, Deadline
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, no_region, one_line
 from enigap.aws.signing_in import get_credentials
 
@@ -36,9 +37,6 @@ DEFAULT_ATTEMPTS: Final = 6
 METRIC_CALLS_UNDER_WAY: Final = 24
 """Concurrent GetMetricData calls. AWS's quota of 180,000 datapoints a second allows about 22 full calls of
 8,000 in a second, to which `Pace` limits them; with so many threads a call may take up to a second."""
-
-_CONNECT_SECONDS: Final = 5
-_READ_SECONDS: Final = 60
 
 
 class Aws:
@@ -60,6 +58,8 @@ class Aws:
         attempts: int = DEFAULT_ATTEMPTS,
     ) -> None:
         self.parallelism = parallelism
+        self.deadline = Deadline()
+        """Of every call of every client; endless until its `seconds_left` is set."""
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
@@ -97,6 +97,7 @@ class Aws:
                 f"The endpoint set for {service} is no URL",
                 "set AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
             ) from error
+        self.deadline.attach(client)
         if service == "cloudwatch":
             events = client.meta.events
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
@@ -111,8 +112,8 @@ class Aws:
             # Adaptive: after throttling, all threads of the client slow down together.
             retries={"mode": "adaptive", "total_max_attempts": self._attempts},
             max_pool_connections=METRIC_CALLS_UNDER_WAY if service == "cloudwatch" else self.parallelism,
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ATTEMPT_SECONDS,
             tcp_keepalive=True,
             user_agent_extra="enigap",
             # Validating 500 queries a call takes a fifth of the time of reading; they are built in one place.

@@ -43,6 +43,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     now = datetime.now(UTC)
     asked = Asked.from_event(event, now)
     settings, aws = Settings.from_env(os.environ), runtime.aws()
+    aws.deadline.seconds_left = lambda: runtime.seconds_left(context)
     states = StateTable(aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=now)
     publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
 

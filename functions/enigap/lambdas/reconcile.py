@@ -65,6 +65,7 @@ class _Run:
     def __init__(self, context: runtime.Context) -> None:
         self.context = context
         self.settings, self.now, self.aws = Settings.from_env(os.environ), datetime.now(UTC), runtime.aws()
+        self.aws.deadline.seconds_left = self.seconds_left
         self.health = Metrics(namespace=self.settings.metric_namespace)
         self.states = StateTable(self.aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=self.now)
 
@@ -88,15 +89,19 @@ class _Run:
 
     def reconcile(self, item: WorkItem) -> Done:
         def assess(name: str, window: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
-            return assess_cluster(
-                self.aws,
-                self.settings,
-                name,
-                window,
-                self.out_of_time,
-                readers=RECONCILERS_AT_ONCE,
-                is_followed=is_followed,
-            )
+            self.aws.deadline.seconds_left = self.seconds_to_read
+            try:
+                return assess_cluster(
+                    self.aws,
+                    self.settings,
+                    name,
+                    window,
+                    self.out_of_time,
+                    readers=RECONCILERS_AT_ONCE,
+                    is_followed=is_followed,
+                )
+            finally:
+                self.aws.deadline.seconds_left = self.seconds_left
 
         document_of = partial(
             notification_document,
@@ -119,7 +124,13 @@ class _Run:
 
     def out_of_time(self) -> bool:
         """Whether too little time is left to read more."""
-        return self.context.get_remaining_time_in_millis() / 1000 < RESERVE_SECONDS
+        return self.seconds_to_read() < 0
+
+    def seconds_to_read(self) -> float:
+        return self.context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+
+    def seconds_left(self) -> float:
+        return runtime.seconds_left(self.context)
 
     def log(self, item: WorkItem, done: Done) -> None:
         """Log the outcome of the item, and each piece of news with its reason."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
@@ -21,6 +21,15 @@ class Context(Protocol):
     @property
     def invoked_function_arn(self) -> str: ...
     def get_remaining_time_in_millis(self) -> int: ...
+
+
+LAST_SECONDS: Final = 3.0
+"""Kept back to log what happened and to answer."""
+
+
+def seconds_left(context: Context) -> float:
+    """The time that calls to AWS may still take in this invocation."""
+    return context.get_remaining_time_in_millis() / 1000 - LAST_SECONDS
 
 
 class LogLines(LambdaPowertoolsFormatter):

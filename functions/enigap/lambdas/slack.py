@@ -25,6 +25,7 @@ for library in ("botocore", "urllib3"):
 def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any]:
     """Post a batch of messages; the answer lists the failed messages, which SQS retries."""
     records = event["Records"]
+    runtime.aws().deadline.seconds_left = lambda: runtime.seconds_left(context)
     if not records:  # SQS sends no empty batch: this is the self-test of a deployment.
         rehearse()
     channel = Channel(
