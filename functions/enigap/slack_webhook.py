@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from enigap.aws.deadline import Deadline
 from enigap.core.documents import Document
 from enigap.core.messages import slack_message
 
@@ -78,11 +79,15 @@ class Answer:
     text: str
     """The beginning of the body: "ok", or what Slack calls the error, such as "no_service"."""
     retry_after_seconds: float = 1.0
+    """How long Slack asks to wait; 1 where it does not say."""
 
     @property
     def is_delivered(self) -> bool:
         # A proxy or a captive portal answers 200, too, but not "ok".
         return 200 <= self.status < 300 and self.text.strip() == "ok"
+
+
+_DEADLINE: Final = Deadline()
 
 
 def post(
@@ -97,6 +102,8 @@ def post(
     answer: Answer | None = None
     failure = ""
     try:
+        # The timeouts are between two bytes; the deadline is that of the whole post.
+        _DEADLINE.begin(pool.connection_from_url(address), connect_seconds + read_seconds)
         response = pool.request(
             "POST",
             address,
@@ -146,6 +153,7 @@ class Channel:
     def deliver(self, message: Document) -> None:
         """Post, and retry after a rate limit or a change of the URL. Raises NotDeliveredError."""
         address = self.address(fresh=False)
+        pause_seconds = 1.0
         while True:
             if self.remaining_seconds() < POST_SECONDS:
                 raise NotDeliveredError("Too little time was left to post to Slack.")
@@ -154,10 +162,13 @@ class Channel:
                 return
             if answer.status in _REVOKED and (newer := self.address(fresh=True)) != address:
                 address = newer  # The webhook was replaced, and the cached URL is the old one.
-            elif (
-                answer.status == 429 and self.remaining_seconds() > answer.retry_after_seconds + POST_SECONDS
-            ):
-                self.sleep(answer.retry_after_seconds)
+                continue
+            # Where Slack does not say how long to wait, each pause is twice the one before.
+            is_told = answer.retry_after_seconds > 1
+            wait_seconds = answer.retry_after_seconds if is_told else pause_seconds
+            if answer.status == 429 and self.remaining_seconds() > wait_seconds + POST_SECONDS:
+                self.sleep(wait_seconds)
+                pause_seconds *= 1 if is_told else 2
             else:
                 raise NotDeliveredError(_what_happened(answer))
 

@@ -184,3 +184,14 @@ def test_plain_yaml_is_read_as_yaml_or_not_at_all(value: Any) -> None:
     except ValueError:
         return
     assert found == value
+
+
+def test_a_clusters_name_is_quoted_for_the_shell() -> None:
+    class NotInstalled:
+        def describe_addon(self, **_: Any) -> dict[str, Any]:
+            error = {"Error": {"Code": "ResourceNotFoundException", "Message": "no"}}
+            raise ClientError(error, "DescribeAddon")
+
+    why = why_not_collected(NotInstalled(), "a; rm -rf $HOME")
+    assert why is not None
+    assert "--cluster-name 'a; rm -rf $HOME' --addon-name" in why

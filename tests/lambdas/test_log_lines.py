@@ -19,6 +19,10 @@ from enigap.lambdas.runtime import LogLines
             "https://sqs.eu-west-1.amazonaws.com/123456789012/work.fifo",
             "https://sqs.eu-west-1.amazonaws.com/ACCOUNT/work.fifo",
         ),
+        ('not a work item: {"account":"123456789012"}', 'not a work item: {"account":"ACCOUNT"}'),
+        ("123456789012", "ACCOUNT"),
+        ("in account 123456789012", "in account ACCOUNT"),
+        ("arn:aws:iam::123456789012", "arn:aws:iam::ACCOUNT"),
         ("123456789012 bytes in 2026", "123456789012 bytes in 2026"),
     ],
 )

@@ -4,11 +4,11 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from enigap.aws.errors import AwsProblem
 from enigap.core.documents import Document
 from enigap.lambdas import environment, runtime
 from enigap.lambdas import slack as function
-from enigap.slack_webhook import Channel, NotDeliveredError, address_in, deliver_all, post
+from enigap.slack_webhook import Answer, Channel, NotDeliveredError, address_in, deliver_all, post
 from tests.fakes.slack_receiver import Behaviour, HangUp, Say, SayNothing, SlackReceiver
 
 LOOPBACK_AWS = "http://127.0.0.1:4566"
@@ -464,3 +464,43 @@ def test_no_error_holds_the_address(pool: urllib3.PoolManager) -> None:
     with pytest.raises(NotDeliveredError, match=r"Slack did not answer \(\w+\)\.$") as refused:
         post(pool, address, {})
     assert refused.value.__cause__ is refused.value.__context__ is None
+
+
+def test_a_429_that_names_no_time_is_answered_by_ever_longer_pauses() -> None:
+    pauses: list[float] = []
+    channel = Channel(
+        address=lambda *, fresh: "https://hooks.slack.com/services/T",  # noqa: ARG005
+        send=lambda _, __: Answer(429, "rate_limited"),
+        sleep=pauses.append,
+        remaining_seconds=lambda: 60.0 - sum(pauses),
+    )
+    with pytest.raises(NotDeliveredError):
+        channel.deliver({"text": "hello"})
+    assert pauses == [1, 2, 4, 8, 16]
+
+
+def test_an_answer_that_drips_ends_in_time(pool: urllib3.PoolManager) -> None:
+    over = Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.05):
+                    self.wfile.write(b"o")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    try:
+        with pytest.raises(NotDeliveredError, match="Slack did not answer"):
+            post(pool, address, {"text": "hello"}, connect_seconds=0.2, read_seconds=0.3)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()

@@ -32,7 +32,9 @@ class Eks(Protocol):
 def why_not_collected(eks: Eks, cluster: str) -> str | None:
     """The reason and the remedy, as a clause; None if the EKS call is denied or fails."""
     region = region_of(eks)
-    addon_of = f"--cluster-name {cluster}{f' --region {region}' if region else ''} --addon-name {NAME}"
+    addon_of = (
+        f"--cluster-name {shlex.quote(cluster)}{f' --region {region}' if region else ''} --addon-name {NAME}"
+    )
     try:
         with calling("eks:DescribeAddon", eks):
             addon = eks.describe_addon(clusterName=cluster, addonName=NAME)["addon"]

@@ -50,6 +50,12 @@ class Deadline:
         client.meta.events.register_last("before-send", begin)
         client.meta.events.register_first("needs-retry", self._give_up)
 
+    def begin(self, pool: Any, seconds: float) -> None:
+        """Give this thread's next request by a pool of connections so many seconds, to its last byte."""
+        self._attempt.until = self._clock() + seconds
+        if not hasattr(pool.ConnectionCls, "is_limited"):
+            pool.ConnectionCls = _limited(pool.ConnectionCls, self)
+
     def seconds_of_attempt(self) -> float:
         """How much is left of this thread's attempt."""
         return float(getattr(self._attempt, "until", math.inf)) - self._clock()
@@ -63,12 +69,10 @@ class Deadline:
                 f"Time ran out before AWS could be asked for {operation}",
                 "it is tried again with the next run",
             )
-        self._attempt.until = self._clock() + seconds
         proxy = session._proxy_config.proxy_url_for(url)  # noqa: SLF001
         pool = session._get_connection_manager(url, proxy).connection_from_url(url)  # noqa: SLF001
         pool.timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
-        if not hasattr(pool.ConnectionCls, "is_limited"):
-            pool.ConnectionCls = _limited(pool.ConnectionCls, self)
+        self.begin(pool, seconds)
 
     def _give_up(
         self,

@@ -39,7 +39,8 @@ class LogLines(LambdaPowertoolsFormatter):
         return _ACCOUNT.sub("ACCOUNT", super().format(record))
 
 
-_ACCOUNT = re.compile(r"(?<=[:/])\d{12}(?=[:/])")
+_ACCOUNT = re.compile(r"""(?<=[:/"'=@])\d{12}(?=[:/"'\\@.])|(?<=account )\d{12}(?!\d)""")
+"""In ARNs and URLs, as a whole quoted value, as in a work item's text, and after the word."""
 
 aws = cache(Aws)
 """AWS clients for the function's account and region, created once and reused by later invocations."""
