@@ -16,11 +16,12 @@ from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
 from enigap.aws.pace import Pace
 from enigap.aws.placement import FoundCluster, Wanted
+from enigap.aws.publisher import is_dimension_value
 from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
-from enigap.core.text import count
+from enigap.core.text import count, printable
 from enigap.settings import Settings
 
 READ_ACTIONS: Final = (
@@ -156,10 +157,21 @@ def assess_cluster(
         report = assess_found(
             aws, settings, cluster, window, out_of_time, readers=readers, is_followed=is_followed
         )
-        return replace(report, notes=found.notes + report.notes)
+        return replace(report, notes=found.notes + report.notes + notes_on_name(name))
     except AwsProblem as problem:
         finding = Finding(FindingKind.UNREADABLE, f"No node of {name} could be read. {problem}")
         return ClusterReport(name, window, finding=finding, node_count=len(cluster.nodes))
+
+
+def notes_on_name(cluster: str) -> tuple[str, ...]:
+    """What cannot be published under a cluster's name, in one sentence."""
+    if is_dimension_value(cluster):
+        return ()
+    said = (
+        f"CloudWatch takes no metric of {printable(cluster)}, whose name is not ASCII: only those of all "
+        "clusters together are published; correct the tag or the agent's cluster name."
+    )
+    return (said,)
 
 
 def why_not_found(cluster: FoundCluster, region: str) -> str:

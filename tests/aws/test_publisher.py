@@ -111,3 +111,20 @@ def test_only_its_own_namespace_may_be_written_to() -> None:
         "Resource": ["*"],
         "Condition": {"StringEqualsIfExists": {"cloudwatch:namespace": "EniGap/staging"}},
     }
+
+
+@pytest.mark.parametrize("name", ["pröd", "", "   ", ":prod", "a\nb", "x" * 1025])
+def test_a_name_that_cloudwatch_does_not_take_hinders_no_other_metric(name: str) -> None:
+    data = [
+        Datum("NodesJudged", dimensions, 3, Unit.COUNT, NOW)
+        for dimensions in ((("ClusterName", name),), (("ClusterName", "prod"),), ())
+    ]
+    sent: list[Any] = []
+
+    class Recorder:
+        def put_metric_data(self, **request: Any) -> dict[str, Any]:
+            sent.extend(request["MetricData"])
+            return {}
+
+    MetricPublisher(Recorder(), "EniGap").publish(data)
+    assert [each["Dimensions"] for each in sent] == [[{"Name": "ClusterName", "Value": "prod"}], []]

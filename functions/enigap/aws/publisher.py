@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -29,6 +30,15 @@ def actions(namespace: str) -> tuple[Statement, ...]:
     return (Statement(("cloudwatch:PutMetricData",), condition=only_there),)
 
 
+# As PutMetricData documents it: ASCII without control characters, not blank, with no colon in front.
+_DIMENSION_VALUE: Final = re.compile(r"(?=.*[!-~])(?!:)[ -~]{1,1024}")
+
+
+def is_dimension_value(name: str) -> bool:
+    """Whether CloudWatch takes a name as a dimension's value; one that it does not fails the call."""
+    return _DIMENSION_VALUE.fullmatch(name) is not None
+
+
 class CloudWatch(Protocol):
     """The part of boto3's CloudWatch client that is used here."""
 
@@ -44,10 +54,14 @@ class MetricPublisher:
         self._cloudwatch, self._namespace, self._parallelism = cloudwatch, namespace, parallelism
 
     def publish(self, data: Iterable[Datum]) -> None:
-        """Publish all data. Raises AwsProblem, with some of the data published already; a retry publishes it
-        again, which is idempotent.
+        """Publish all data whose names CloudWatch takes.
+
+        Raises AwsProblem, with some of the data published already; a retry publishes it again, which is
+        idempotent.
         """
-        batches = _batches(data)
+        batches = _batches(
+            datum for datum in data if all(is_dimension_value(value) for _, value in datum.dimensions)
+        )
         with ThreadPoolExecutor(self._parallelism) as pool:
             while some := list(islice(batches, self._parallelism)):
                 list(pool.map(self._put, some))
