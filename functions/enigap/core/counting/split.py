@@ -68,7 +68,7 @@ from enigap.core.counting.window import GRID, Window
 
 ETHERNET_HEADER_BYTES: Final = 14.0
 MOST_MERGED_HEADERS: Final = 0.125
-"""Of what pods receive: an ENI device counts the 66 bytes of headers of each frame, and a pod's device those of
+"""Of what pods receive: an ENI device counts the 66 bytes of headers of each frame, a pod's device those of
 many frames merged into one once. The least segment that hosts agree on unasked is 536 bytes (RFC 9293)."""
 SHORTEST_FRAME_BYTES: Final = 60.0
 """Where an event names no packets there may be one for each so many bytes."""
