@@ -27,7 +27,7 @@ RECORDED: Final = {node.key: node for node in recorded_nodes()}
 
 EVIL: Final = "[bold red]evil[/]\x1b[31m\nnode"
 """A name that would colour a terminal, start a new line, and be taken for markup."""
-EVIL_DEVICE: Final = "[/]\x1b[2J"
+EVIL_DEVICE: Final = "[b]<i>&{x}"
 
 
 def role(key: str, name: str | None = None, **changes: Any) -> Role:

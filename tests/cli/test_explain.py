@@ -88,8 +88,8 @@ def test_devices_that_prove_nothing_are_shown_and_the_reason_is_given(
     text = " ".join(ran.stdout.split())
     assert "\x1b" not in ran.stdout
     assert r"[bold red]evil[/]\x1b[31m\nnode (i-" in text
-    assert r"[/]\x1b[2J unknown " in text
-    assert r"Not used as evidence: none of its devices ([/]\x1b[2J, eni" in text
+    assert r"[b]<i>&{x} unknown " in text
+    assert r"Not used as evidence: none of its devices ([b]<i>&{x}, eni" in text
 
 
 def test_a_silent_node_has_dashes_and_no_devices(enigap: Enigap, account: Account) -> None:
