@@ -21,7 +21,9 @@ def test_the_articles_node_and_a_healthy_fleet_never_notify(deployed: SharedDepl
 
 
 def test_a_moved_device_is_told_once_and_once_when_it_is_over(deployed: SharedDeployment) -> None:
-    before, first, second, *better, over = deployed.play("moved", node="c g1 g1 c c c", twin="b b b b b b")
+    before, first, second, *better, over = deployed.play(
+        "moved", node="c g1 g1 c c c c", twin="b b b b b b b"
+    )
     opened = [("opened", "os_deficit")]
     for window, told in (
         (before, []),
