@@ -109,7 +109,7 @@ def test_the_legend_says_the_figures_of_the_split_and_leaves_none_out(judgement:
         return
     split = judgement.split
     assert split is not None
-    shown = {entry.part: entry.span.middle for entry in drawing.legend}
+    shown = {entry.part: entry.span.middle for entry in drawing.legend if entry.span.middle > ZERO}
     gap = split.unexplained.middle
     assert shown == {
         part: rate

@@ -82,7 +82,11 @@ def _legend(drawing: Drawing, *, in_short: bool) -> Table:
     table.add_column(no_wrap=True)
     table.add_column("where the bytes were counted")
     table.add_column("likely", justify="right", no_wrap=True)
-    table.add_column("at least, at most")
+    if in_short:
+        table.add_column("at least, at most")
+    else:
+        table.add_column("at least", justify="right", no_wrap=True)
+        table.add_column("at most", justify="right", no_wrap=True)
     for row in _rows(drawing, in_short=in_short):
         table.add_row(*row)
     return table
@@ -95,5 +99,5 @@ def _rows(drawing: Drawing, *, in_short: bool) -> Iterator[Sequence[Text]]:
             Text(style.letter, Style(color=style.colour, bold=True)),
             Text(style.short if in_short else style.label),
             Text(entry.likely),
-            Text(entry.bounds, "dim"),
+            *(map(Text, [entry.bounds] if in_short else entry.ends)),
         )

@@ -85,9 +85,14 @@ class Entry:
         return str(self.span.middle)
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """At least and at most."""
+        return self.span.low.rounded_down, self.span.high.rounded_up
+
+    @property
     def bounds(self) -> str:
         """`31.2 MB/s to 97.3 MB/s`; empty where both are the likely figure."""
-        low, high = self.span.low.rounded_down, self.span.high.rounded_up
+        low, high = self.ends
         return "" if low == high == self.likely else f"{low} to {high}"
 
 
@@ -136,12 +141,13 @@ _SPANS: Final = (
 
 
 def _legend(split: Split) -> Iterator[Entry]:
+    """Every part that there may be, though it is likely that there is none."""
     for part, name in _SPANS:
         span = getattr(split, name)
-        if span.middle > ZERO:
+        if (span.low, span.high) != (ZERO, ZERO):
             yield Entry(part, span)
     gap = split.unexplained
-    if gap.middle > ZERO:
+    if gap.middle >= ZERO and (gap.low, gap.high) != (ZERO, ZERO):
         yield Entry(Part.UNEXPLAINED, gap)
     elif gap.middle < ZERO:
         yield Entry(Part.MISSING, RateSpan(*(max(ZERO, ZERO - r) for r in (gap.high, gap.middle, gap.low))))

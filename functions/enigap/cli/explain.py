@@ -46,8 +46,6 @@ from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import EvidencePolicy
-from enigap.core.counting.split import Split
-from enigap.core.counting.units import ZERO, RateSpan
 from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -144,9 +142,6 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     if (drawing := drawing_of(judgement)) is not None:
         console.print(SplitBars(drawing))
         console.print()
-    if judgement.split:
-        console.print(_split(judgement.split))
-        console.print()
     if judgement.evidence is not None:
         for line in _pods(judgement.evidence):
             console.print(line)
@@ -167,29 +162,6 @@ def _sides(judgement: Judgement) -> Table:
     table.add_row("OS / ENI", ratio(judgement.ratio), "")
     if judgement.unexplained is not None:
         table.add_row("unexplained", judgement.unexplained.rounded_down, "at least")
-    return table
-
-
-PARTS = {
-    "host_off_node": "host traffic off the node",
-    "pod_off_node": "pod traffic off the node",
-    "pod_off_node_again": "  the same counted again",
-    "inside_node": "traffic inside the node",
-    "inside_node_again": "  the same counted again",
-    "unexplained": "unexplained",
-}
-
-
-def _split(split: Split) -> Table:
-    """Where the OS counted its bytes: each part that there may be."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("part of the OS's figure", no_wrap=True)
-    for column in ("likely", "at least", "at most"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for part, name in PARTS.items():
-        span: RateSpan = getattr(split, part)
-        if (span.low, span.high) != (ZERO, ZERO):
-            table.add_row(name, rate(span.middle), span.low.rounded_down, span.high.rounded_up)
     return table
 
 
