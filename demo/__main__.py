@@ -149,7 +149,7 @@ def _judged(stage: Stage, clients: Clients, stack: Deployment, told: Story, rece
 
 
 DEAD_MAN = (
-    "An alarm on the pipeline itself: this story begins an hour and a half ago, and in all\n"
+    "An alarm on the pipeline itself: this story begins two hours ago, and in all\n"
     "that time nobody had judged the cluster. It clears a period after the newest window is done."
 )
 
