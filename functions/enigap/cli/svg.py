@@ -54,6 +54,8 @@ def _pattern(part: Part, identity: str) -> str:
     return (
         f'<pattern id={quoteattr(_hatching(part, identity))} width="6" height="6" '
         'patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        # White below it, or names are not legible on a dark page.
+        '<rect width="6" height="6" fill="#ffffff"/>'
         f'<rect width="6" height="6" fill="{colour}" fill-opacity="0.35"/>'
         f'<rect width="3" height="6" fill="{colour}"/></pattern>'
     )
