@@ -281,6 +281,12 @@ class SharedDeployment:
         )["Item"]
         return item
 
+    def forget_state(self, cluster: str) -> None:
+        """Whatever was judged of a cluster so far: a plan of another test may have found that it has no node."""
+        self.client("dynamodb").delete_item(
+            TableName=self.stack.state_table, Key={"id": {"S": f"cluster#{cluster}"}}
+        )
+
     def published(self, metric: str, cluster: str | None, at: datetime) -> float | None:
         """The greatest value of a metric that was published for this minute; None if there is none."""
         dimensions = [{"Name": "ClusterName", "Value": cluster}] if cluster else []

@@ -43,6 +43,8 @@ def test_a_moved_device_is_told_once_and_once_when_it_is_over(deployed: SharedDe
 
 def test_a_named_cluster_without_container_insights_is_one_finding(deployed: SharedDeployment) -> None:
     windows = deployed.play_without_insights(WITHOUT_INSIGHTS, one="c c c", other="b b b")
+    deployed.forget_state(WITHOUT_INSIGHTS)
+    deployed.forget_told(WITHOUT_INSIGHTS)
     deployed.judge(WITHOUT_INSIGHTS, *windows)
     assert deployed.news(WITHOUT_INSIGHTS) == [("opened", "not_collected")]
     [event] = deployed.events(WITHOUT_INSIGHTS)
