@@ -546,3 +546,12 @@ def test_agents_that_report_every_few_minutes_are_one_finding_of_the_cluster(eve
 
 def test_agents_that_report_every_minute_are_none() -> None:
     assert assessed({"i-a": AGREES, "i-b": OS_SILENT, "i-c": SURPLUS}).findings == ()
+
+
+@pytest.mark.parametrize("evidence", list(EvidencePolicy))
+def test_the_devices_of_a_windows_node_are_not_asked_for(evidence: EvidencePolicy) -> None:
+    devices = FakeDevices()
+    nodes = [replace(a_node("i-a"), is_windows=True)]
+    report = assessed({"i-a": SURPLUS}, devices, nodes=nodes, evidence=evidence)
+    assert verdicts(report) == {"i-a": Verdict.UNVERIFIED}
+    assert (devices.asked, devices.asked_for_all) == ([], [])

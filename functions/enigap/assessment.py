@@ -181,6 +181,8 @@ class _Run:
         self.collecting = self.collecting or _has_os_datapoint(readings)
         if judgements[0].verdict is Verdict.PARTIAL and (interval := long_interval_of(readings)):
             self.long_intervals.append(interval)
+        if node.is_windows:
+            return
         is_suspect = any(wants_evidence(judgement) for judgement in judgements)
         look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
         if is_suspect or look is not Look.NONE:

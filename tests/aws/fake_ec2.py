@@ -21,6 +21,8 @@ class Machine:
     state: str = "running"
     enis: Mapping[str, str] = field(default_factory=dict)
     """Their types by their ids."""
+    platform: str | None = None
+    """EC2 leaves it out except for Windows."""
 
 
 def error(code: str, message: str, operation: str) -> ClientError:
@@ -138,6 +140,7 @@ def _described(machine: Machine) -> dict[str, Any]:
         "NetworkInterfaces": [
             {"NetworkInterfaceId": eni, "InterfaceType": kind} for eni, kind in machine.enis.items()
         ],
+        **({} if machine.platform is None else {"Platform": machine.platform}),
     }
 
 

@@ -178,8 +178,18 @@ def test_fargate_and_hybrid_nodes_are_left_out_by_name_and_counted() -> None:
     assert nodes_of(discovery) == {"prod": ["i-1"]}
     assert (cluster.fargate, cluster.not_on_ec2, cluster.departed) == (2, 1, 0)
     assert discovery.notes == (
-        "serverless has nodes on Fargate only, and these have no instance to compare with.",
+        "Fargate and hybrid nodes of prod are left out: they have no EC2 instance to compare with.",
+        "Fargate nodes of serverless are left out: they have no EC2 instance to compare with.",
     )
+
+
+@pytest.mark.parametrize(
+    ("platform", "is_windows"), [("windows", True), ("Windows", True), (None, False), ("", False)]
+)
+def test_a_windows_node_is_told_by_its_platform(platform: str | None, *, is_windows: bool) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED, platform=platform)])
+    ((node,),) = (each.nodes for each in found(ec2, seen(Series("prod", "i-1", "ip-1"))).clusters)
+    assert node.is_windows is is_windows
 
 
 @pytest.mark.parametrize("patterns", [(), ("prod",), ("pro*",)], ids=["all", "by name", "by pattern"])

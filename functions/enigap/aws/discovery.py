@@ -234,6 +234,8 @@ def _instance(description: Mapping[str, Any]) -> Instance:
         description.get("PrivateDnsName") or "",
         # Intern the strings: many workers have the same few tags.
         {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags", ())},
+        # EC2 gives a platform of Windows instances only, in lower case in some answers.
+        str(description.get("Platform") or "").casefold() == "windows",
     )
 
 

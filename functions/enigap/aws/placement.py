@@ -96,6 +96,7 @@ class Instance:
     launched_at: datetime | None = None
     private_dns_name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    is_windows: bool = False
 
 
 class Placed(NamedTuple):
@@ -242,7 +243,9 @@ def join(
         (
             *_on_those_counted_once(twice),
             *_on_those_called_otherwise({pair: n for pair, n in renamed.items() if wanted.cluster(pair[0])}),
-            *_on_those_without_instances(sorted(filter(wanted.cluster, fargate.keys() - nodes.keys()))),
+            *_on_those_without_instances(
+                list(filter(wanted.cluster, fargate)), list(filter(wanted.cluster, not_on_ec2))
+            ),
         ),
         called,
     )
@@ -258,6 +261,7 @@ def _node(instance: Instance, placed: Placed, bandwidths: Mapping[str, ByteRate]
         bandwidths.get(instance.instance_type),
         instance.private_dns_name or None,
         placed.called,
+        instance.is_windows,
     )
 
 
@@ -275,9 +279,14 @@ def _on_those_called_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterat
         )
 
 
-def _on_those_without_instances(clusters: Iterable[str]) -> Iterator[str]:
-    for cluster in clusters:
-        yield f"{cluster} has nodes on Fargate only, and these have no instance to compare with."
+def _on_those_without_instances(on_fargate: Collection[str], not_on_ec2: Collection[str]) -> Iterator[str]:
+    # Without their number: it is of two weeks, and each pod on Fargate has a node of its own.
+    for cluster in sorted({*on_fargate, *not_on_ec2}):
+        kinds = [
+            kind for kind, those in (("Fargate", on_fargate), ("hybrid", not_on_ec2)) if cluster in those
+        ]
+        named = " and ".join(kinds).capitalize()
+        yield f"{named} nodes of {cluster} are left out: they have no EC2 instance to compare with."
 
 
 def by_instance(series: Iterable[Series]) -> dict[str, list[Series]]:

@@ -51,6 +51,28 @@ def test_a_node_cloudwatch_failed_for_is_unreadable_and_says_why() -> None:
     assert (found.os, found.eni, found.unexplained) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("readings", "devices"),
+    [
+        (steady(9 * MB, MB, MB), None),
+        (steady(9 * MB, MB, MB), {"Ethernet 2": (MB, MB), "vEthernet (nat)": (3 * MB, 4 * MB)}),
+        (steady(MB, 5 * MB, MB), {"eth0": (0.5 * MB, 0.5 * MB)}),
+        (without_os(steady(5 * MB, MB, MB), SPAN.start, 32), None),
+        (steady(2 * MB, MB, MB), {"eth0": (MB, MB)}),
+    ],
+    ids=["surplus", "adapters", "deficit", "silent", "same"],
+)
+def test_a_windows_node_is_unverified_for_it_runs_windows(
+    readings: Readings, devices: Devices | None
+) -> None:
+    found = judged(readings, devices, node=replace(NODE, is_windows=True))
+    assert found.verdict is Verdict.UNVERIFIED
+    assert "runs Windows" in str(found.reason)
+    assert "Ethernet" not in str(found.reason)
+    assert not wants_evidence(found)
+    assert (found.unexplained, found.cause) == (None, None)
+
+
 class TestWarmingUp:
     new = replace(NODE, launched_at=WINDOW.start + timedelta(minutes=8))
 

@@ -88,3 +88,16 @@ def test_pods_on_the_nodes_network_are_named_and_added_to_nothing() -> None:
     assert judgement.evidence.host_network_pods == ("kube-system/aws-node-x7k2p",)
     assert replace(judgement.evidence, host_network_pods=()) == without.evidence
     assert (judgement.os, judgement.node_local_at_least) == (without.os, without.node_local_at_least)
+
+
+@pytest.mark.parametrize("prefix", ["a", "k8", "vpc", "net0", "xyz1", "e.n", "a+b"])
+def test_devices_with_another_prefix_of_the_vpc_cni_are_pods(prefix: str) -> None:
+    gone = PodSample("jobs", "backup")  # its device is there, its events are not
+    inside = {device_of(CLIENT, prefix): (637e6, 3e5), device_of(SERVER, prefix): (3e5, 637e6)}
+    devices = {"eth0": (200_000.0, 100_000.0), **inside, device_of(gone, prefix): (2e6, 1e6)}
+    judgement = judged(devices, CLIENT, SERVER)
+    assert judgement.verdict is Verdict.NODE_LOCAL
+    assert isinstance(judgement.evidence, Evidence)
+    kinds = {each.device: each.kind for each in judgement.evidence.devices}
+    assert kinds.pop("eth0") is DeviceKind.PHYSICAL
+    assert set(kinds.values()) == {DeviceKind.POD}

@@ -31,6 +31,9 @@ class Node:
     called: str | None = None
     """What the agent calls the cluster (ClusterName in Container Insights), where EKS calls it otherwise."""
 
+    is_windows: bool = False
+    """Whether it runs Windows, by EC2's description."""
+
     @property
     def insights_cluster(self) -> str:
         """The cluster's name in Container Insights: to ask CloudWatch by, never to show or to store."""

@@ -81,6 +81,8 @@ def judge(  # noqa: PLR0917 - in the order in which they become known
     if isinstance(readings, Unreadable):
         reason = Reason(readings.why, ", so this window could not be judged")
         return Judgement(node, window, Verdict.UNREADABLE, reason)
+    if node.is_windows:
+        return _on_windows(node, readings, window)
     if isinstance(events, DeviceEvents):
         rules = replace(rules, classifier=with_pods_devices(rules.classifier, events))
     case = _Case(node, readings, events, window, rules, history or History(history_of(readings)))
@@ -88,6 +90,22 @@ def judge(  # noqa: PLR0917 - in the order in which they become known
     if judgement.explained is not False:
         return judgement
     return with_causes(judgement, likely_causes(case.signs(judgement.verdict)))
+
+
+def _on_windows(node: Node, readings: Readings, window: Window) -> Judgement:
+    """Windows counts a virtual switch's adapters beside the ENI's, by names that no table here has."""
+    return Judgement(
+        node,
+        window,
+        Verdict.UNVERIFIED,
+        Reason(
+            "the node runs Windows",
+            ", whose network adapters are counted otherwise than Linux's, so its totals are not compared",
+        ),
+        os=os_alone(readings, window),
+        eni=eni_alone(readings, window),
+        evidence_missing="the node runs Windows",
+    )
 
 
 def with_causes(judgement: Judgement, causes: Sequence[Cause]) -> Judgement:

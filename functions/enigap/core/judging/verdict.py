@@ -101,7 +101,8 @@ VERDICT_TABLE: Final = {
     ),
     Verdict.UNVERIFIED: VerdictRow(
         explained=None,
-        means="beyond what off-node traffic explains, with no usable device evidence for or against a fault",
+        means="beyond what off-node traffic explains, with no usable device evidence for or against a fault; "
+        "or a node that runs Windows",
     ),
 }
 
@@ -241,7 +242,9 @@ class Judgement(Figures):
 
 def wants_evidence(judgement: Judgement) -> bool:
     """Whether the devices could change or explain this verdict: it is unexplained, or it could not be
-    told."""
+    told. The devices of a Windows node explain nothing."""
+    if judgement.node.is_windows:
+        return False
     return judgement.explained is False or judgement.verdict is Verdict.UNVERIFIED
 
 

@@ -9,20 +9,27 @@ from dataclasses import replace
 from enigap.core.counting.conversations import conversations
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import DeviceEvents, DeviceRates, Evidence, Unusable
-from enigap.core.counting.pods import host_network_pods, pods_by_device
+from enigap.core.counting.pods import DIGITS, host_network_pods, pods_by_device
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import Window
 
 
 def with_pods_devices(classifier: Classifier, events: DeviceEvents) -> Classifier:
-    """The classifier that knows devices of no known class for pods' that are named after the node's pods."""
+    """The classifier that knows devices of no known class for pods' that are named after the node's pods.
+
+    All devices of the same prefix (AWS_VPC_K8S_CNI_VETHPREFIX) are pods', those of pods without events, too.
+    """
     if not events.pods:
         return classifier
     unknown = {each.device for each in events.samples if classifier.kind(each.device) is DeviceKind.UNKNOWN}
     named = pods_by_device(unknown, events.pods)
     if not named:
         return classifier
-    return replace(classifier, pod=(*classifier.pod, *map(re.escape, sorted(named))))
+    prefixes = sorted({name[:-DIGITS] for name in named})
+    return replace(
+        classifier,
+        pod=(*classifier.pod, *(rf"{re.escape(prefix)}[0-9a-f]{{{DIGITS}}}" for prefix in prefixes)),
+    )
 
 
 def told_apart(
