@@ -282,7 +282,7 @@ class SharedDeployment:
         return item
 
     def forget_state(self, cluster: str) -> None:
-        """Whatever was judged of a cluster so far: a plan of another test may have found that it has no node."""
+        """Delete what was judged so far: a plan of another test may have found no node of the cluster."""
         self.client("dynamodb").delete_item(
             TableName=self.stack.state_table, Key={"id": {"S": f"cluster#{cluster}"}}
         )
