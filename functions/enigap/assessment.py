@@ -219,7 +219,7 @@ class _Run:
 
     @property
     def not_looked_at(self) -> int:
-        """How many explained nodes nobody could look at, where every node was to be looked at."""
+        """How many explained nodes could not be looked at, where every node was to be looked at."""
         if self.looking.policy is not EvidencePolicy.ALWAYS:
             return 0
         return sum(is_taken_on_trust(report.newest) for report in self.reports.values())

@@ -45,7 +45,7 @@ is traffic inside the node. All is scaled to add up to O.
 
 What a verdict adds: where counting explains the window, host and pod traffic are what the ENI devices
 counted and nothing is unexplained. Where it does not (`os_deficit`, `os_excess`), they are what the
-interfaces carried and what is left of O is unexplained. Where nobody can tell, all that O has beyond E may be
+interfaces carried and what is left of O is unexplained. Where it is unknown, all that O has beyond E may be
 a fault, and nothing is known to be inside the node.
 """
 
