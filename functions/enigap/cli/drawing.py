@@ -5,7 +5,8 @@
 
 This module decides the parts of both bars, their order, letters, colours and words. `bars` draws them on a
 terminal and `svg` as a picture, which no page shows yet. Each part is as long as its likely rate: solid as
-far as it is certain, hatched beyond. What the OS lacks (`os_deficit`) is an outline in its bar, cut out of what the interfaces carried.
+far as it is certain, hatched beyond. What the OS lacks (`os_deficit`) is an outline in its bar, cut out of
+what the interfaces carried.
 """
 
 from __future__ import annotations
