@@ -68,7 +68,8 @@ def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:
 def main() -> None:
     app = App()
     try:
-        build(app, settings_for(app), asset.build())
+        settings = settings_for(app)
+        build(app, settings, asset.build(architecture=settings.architecture))
     except SettingsError as error:
         sys.exit(str(error))
     app.synth()

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from enigap.settings import Settings
 from scripts.environments import uv
 
 PYTHON_VERSION: Final = "3.13"
-PLATFORM: Final = "aarch64-manylinux2014"
+PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+"""The platform of the dependencies, in uv's words, by the architecture, in Lambda's."""
 
 PROJECT: Final = Path(__file__).parent.parent
 SOURCE: Final = PROJECT / "functions" / "enigap"
@@ -39,15 +41,16 @@ the asset, which Lambda fetches and unpacks before each cold start, has a fifth 
 TRACES: Final = ("bin", ".lock", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
 
-def build(into: Path = BUILD) -> Path:
+def build(into: Path = BUILD, *, architecture: str = Settings().architecture) -> Path:
     """The directory to deploy; it is built unless one with the same fingerprint exists."""
-    asset = into / _fingerprint()
+    platform = PLATFORMS[architecture]
+    asset = into / _fingerprint(platform)
     if asset.exists():
         return asset
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into) as scratch:
         packed = Path(scratch) / "packed"
-        _install(packed)
+        _install(packed, platform)
         _drop(packed, TRACES)
         _keep(packed / "botocore" / "data", SERVICES)
         for source in _sources():
@@ -73,19 +76,19 @@ def _sources() -> Iterator[Path]:
             yield path
 
 
-def _fingerprint() -> str:
-    digest = hashlib.sha256()
+def _fingerprint(platform: str) -> str:
+    digest = hashlib.sha256(platform.encode())
     for path in (Path(__file__), LOCK, *_sources()):
         for part in (path.relative_to(PROJECT).as_posix().encode(), path.read_bytes()):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()[:16]
 
 
-def _install(target: Path) -> None:
-    platform = ("--python-version", PYTHON_VERSION, "--python-platform", PLATFORM, "--only-binary", ":all:")
+def _install(target: Path, platform: str) -> None:
+    wheels = ("--python-version", PYTHON_VERSION, "--python-platform", platform, "--only-binary", ":all:")
     exact = ("--require-hashes", "--no-compile-bytecode", "--requirements", LOCK)
     # Copies, not links into uv's cache: the permissions of these files are changed below.
-    uv("pip", "install", "--quiet", "--link-mode", "copy", "--target", target, *platform, *exact)
+    uv("pip", "install", "--quiet", "--link-mode", "copy", "--target", target, *wheels, *exact)
 
 
 def _drop(directory: Path, patterns: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """A Lambda function with its log group and its least-privilege role."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -12,6 +13,8 @@ from enigap.aws.iam import Statement
 from enigap.lambdas import environment as variables
 from enigap.settings import Settings
 from infra.permissions import policy_statements
+
+_ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
 class Function(Construct):
@@ -64,7 +67,7 @@ class Function(Construct):
             handler=handler,
             description=description,
             runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
+            architecture=_ARCHITECTURES[settings.architecture],
             role=self.role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,

@@ -54,6 +54,7 @@ EVERYTHING: dict[str, Any] = {
     "permissions_boundary": "teams/boundary",
     "tags": {"cost-center": "1234"},
     "log_retention_days": 30,
+    "architecture": "x86_64",
     "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
 }
 

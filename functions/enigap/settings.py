@@ -34,8 +34,13 @@ MAX_VARIABLE_BYTES: Final = 3_000
 """Lambda's limit for all variables is 4 KB; the rest is for the names of queue, table and topic."""
 
 
-OF_THE_DEPLOYMENT: Final = frozenset({"stack_name", "permissions_boundary", "tags", "log_retention_days"})
+OF_THE_DEPLOYMENT: Final = frozenset(
+    {"stack_name", "permissions_boundary", "tags", "log_retention_days", "architecture"}
+)
 """Settings that only the deployment needs: they stay out of the functions' environment."""
+
+ARCHITECTURES: Final = ("arm64", "x86_64")
+"""Values of `architecture`, as Lambda calls them."""
 
 RETENTIONS: Final = (
     1,
@@ -343,6 +348,9 @@ class Settings:
     log_retention_days: Annotated[
         int, _one_of(RETENTIONS), "How long the functions' logs are kept. Untried on AWS."
     ] = 90
+    architecture: Annotated[
+        str, _one_of(ARCHITECTURES), "The processor that the functions run on. x86_64 is untried on AWS."
+    ] = "arm64"
     node_tags: Annotated[
         Mapping[str, str],
         _object_of(_TAG_NAME, _TAG_VALUE, 20),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from enigap.settings import ARCHITECTURES
 from infra import asset
 from tests.infra.conftest import functions
 
@@ -103,7 +104,19 @@ def test_a_changed_source_or_lock_is_another_asset(
     with monkeypatch.context() as changed:
         changed.setattr(asset, "LOCK", lock)
         changed.setattr(asset, "PROJECT", Path("/"))
-        assert asset._fingerprint() != built.name
+        assert asset._fingerprint(asset.PLATFORMS["arm64"]) != built.name
+
+
+def test_another_processor_is_another_asset_with_libraries_for_it(built: Path, tmp_path: Path) -> None:
+    other = asset.build(tmp_path, architecture="x86_64")
+    assert other.name != built.name
+    wheels = "\n".join(path.read_text() for path in other.glob("*.dist-info/WHEEL"))
+    assert "aarch64" not in wheels
+    assert not [path for path in other.rglob("*.so") if "aarch64" in path.name]
+
+
+def test_every_architecture_that_can_be_set_has_a_platform() -> None:
+    assert set(asset.PLATFORMS) == set(ARCHITECTURES)
 
 
 def test_it_holds_no_trace_of_the_machine_it_was_built_on(built: Path) -> None:

@@ -155,6 +155,12 @@ def test_tags_and_the_retention_of_logs_are_those_that_were_set(deploy: Callable
     assert {group["RetentionInDays"] for group in stack.of_type("Logs::LogGroup").values()} == {30}
 
 
+def test_the_functions_run_on_the_processor_that_was_set(deploy: Callable[..., Stack]) -> None:
+    functions = deploy(architecture="x86_64").of_type("Lambda::Function").values()
+    assert [each["Architectures"] for each in functions] == [["x86_64"]] * len(functions)
+    assert all("architecture" not in str(each.get("Environment")) for each in functions)
+
+
 def kinds(stack: Stack) -> Counter[str]:
     return Counter(resource["Type"] for resource in stack.template["Resources"].values())
 
