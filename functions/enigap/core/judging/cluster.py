@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import GRID, Window
@@ -85,6 +87,28 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes of one cluster with the same verdict and the same likely cause, which need the same next step."""
+
+    verdict: Verdict
+    cause: str | None
+    alternative_cause: str | None
+    nodes: tuple[Judgement, ...]
+    """Worst first."""
+
+    @property
+    def unexplained(self) -> ByteRate | None:
+        """At least this much, all its nodes together; None where no figure is known of any."""
+        return sum_of_known(judgement.unexplained for judgement in self.nodes)
+
+
+def sum_of_known(rates: Iterable[ByteRate | None]) -> ByteRate | None:
+    """The sum of the rates that are known; None where none is."""
+    known = [rate for rate in rates if rate is not None]
+    return sum(known, ZERO) if known else None
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterReport:
     """What one run found out about one cluster. With a finding, `nodes` may be empty."""
 
@@ -122,11 +146,36 @@ class ClusterReport:
         """Unexplained first, then unknown, then explained; within each the largest amount first."""
         return sorted(self.nodes, key=_badness)
 
+    def groups(self) -> list[Group]:
+        """Its nodes by verdict and likely cause; the group with the worst node first."""
+        found: dict[tuple[Verdict, str | None, str | None], list[Judgement]] = {}
+        for report in self.worst_first():
+            newest = report.newest
+            key = (newest.verdict, newest.cause, newest.alternative_cause)
+            found.setdefault(key, []).append(newest)
+        return [Group(*key, tuple(judgements)) for key, judgements in found.items()]
+
+
+def worst_clusters_first(reports: Iterable[ClusterReport]) -> list[ClusterReport]:
+    """Those with unexplained nodes, then those of which something is unknown; within each the largest amount
+    at stake first."""
+    return sorted(reports, key=_badness_of_cluster)
+
+
+def _badness_of_cluster(report: ClusterReport) -> tuple[int, float, str]:
+    ranks = {_RANKS[verdict.explained] for verdict in report.verdicts}
+    rank = min(ranks | {_RANKS[None]} if report.finding or not ranks else ranks)
+    at_stake = [surplus(each.newest) for each in report.nodes if _RANKS[each.newest.explained] == rank]
+    return rank, -sum(at_stake, ZERO).bytes_per_second, report.cluster
+
+
+_RANKS: Final = {False: 0, None: 1, True: 2}
+"""By whether counting explains a node: the worst first."""
+
 
 def _badness(report: NodeReport) -> tuple[int, float, str]:
     judgement = report.newest
-    rank = {False: 0, None: 1, True: 2}[judgement.explained]
-    return rank, -surplus(judgement).bytes_per_second, judgement.node.instance_id
+    return _RANKS[judgement.explained], -surplus(judgement).bytes_per_second, judgement.node.instance_id
 
 
 def surplus(judgement: Judgement) -> ByteRate:
