@@ -16,7 +16,7 @@ from typing import Final
 from tests.reliability.figures import Figures
 from tests.reliability.history import ANCHOR, FAULTS, NODES, PLAYS, History
 
-USUAL_WINDOWS: Final = 2000
+USUAL_WINDOWS: Final = 600
 WINDOWS: Final = int(os.environ.get("ENIGAP_SOAK_WINDOWS", USUAL_WINDOWS))
 LOOKS: Final = 20
 """How often memory is looked at on the way. A quarter of them is averaged: nodes come and go."""

@@ -152,7 +152,7 @@ CASES = st.builds(
 ).filter(lambda case: case.is_seen)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(CASES)
 def test_no_violation_tells_of_more_than_is_missing(case: Case) -> None:
     compared = case.compared()
@@ -160,7 +160,7 @@ def test_no_violation_tells_of_more_than_is_missing(case: Case) -> None:
         assert told.at_least_bytes <= case.of(told.sign, told.direction, told.start, told.end)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(CASES)
 def test_what_is_excluded_is_not_missing_over_some_run_of_one_to_two_hours(
     case: Case,
@@ -178,7 +178,7 @@ def test_what_is_excluded_is_not_missing_over_some_run_of_one_to_two_hours(
         assert min(rates) <= excluded.rate.bytes_per_second + 1.0
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(CASES)
 def test_a_deficit_is_told_only_where_no_event_of_an_eni_was_lost(case: Case) -> None:
     compared = case.compared()
