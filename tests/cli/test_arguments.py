@@ -19,11 +19,31 @@ NOW = datetime(2026, 1, 20, 12, 0, tzinfo=UTC)
         ("2026-01-20T11:55:00+00:00", datetime(2026, 1, 20, 11, 45, tzinfo=UTC)),
         ("2026-01-20T11:54:59", datetime(2026, 1, 20, 11, 30, tzinfo=UTC)),
         ("2026-01-20T09:10+02:00", datetime(2026, 1, 20, 7, 0, tzinfo=UTC)),
-        ("2026-01-19", datetime(2026, 1, 18, 23, 45, tzinfo=UTC)),
+        ("now", datetime(2026, 1, 20, 11, 45, tzinfo=UTC)),
+        ("-0m", datetime(2026, 1, 20, 11, 45, tzinfo=UTC)),
+        ("-20m", datetime(2026, 1, 20, 11, 30, tzinfo=UTC)),
+        ("-3h", datetime(2026, 1, 20, 8, 45, tzinfo=UTC)),
+        ("-2d", datetime(2026, 1, 18, 11, 45, tzinfo=UTC)),
     ],
 )
 def test_it_judges_the_newest_window_that_had_settled_by_then(at: str | None, end: datetime) -> None:
     assert window_at(at, NOW, Rules()).end == end
+
+
+@pytest.mark.parametrize("at", ["2026-01-19", "20260119", "2026-W04-1"])
+def test_a_day_has_no_one_window(at: str) -> None:
+    """Its first moment would judge the day before."""
+    with pytest.raises(UsageError, match=r"is a whole day: give a time of it, such as 2026-01-19T14:00Z"):
+        window_at(at, NOW, Rules())
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [("+3h", "not '\\+3h'"), ("-3w", "not '-3w'"), ("-15d", "too long ago"), ("-999999d", "too long ago")],
+)
+def test_a_time_that_cannot_be_meant(at: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        window_at(at, NOW, Rules())
 
 
 def test_a_longer_settling_time_judges_an_older_window() -> None:

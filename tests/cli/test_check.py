@@ -193,7 +193,13 @@ def test_a_cluster_that_is_not_there_is_named_whatever_else_is(
     options = [part for name in asked for part in ("--cluster", name)]
     problem = enigap("check", *options, "--at", AT).problem
     assert problem.startswith(f"There is no cluster {missing} in eu-west-1:")
-    assert "check the name, the region and the account" in problem
+    assert (
+        "check the name, the region and the account; there are: [red]odd, calm, evil, half and 4" in problem
+    )
+
+
+def test_a_near_miss_is_answered_with_the_cluster_that_is_there(enigap: Enigap) -> None:
+    assert enigap("check", "--cluster", "movd", "--at", AT).problem.endswith("; did you mean moved?")
 
 
 @pytest.mark.parametrize(

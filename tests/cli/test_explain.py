@@ -45,6 +45,12 @@ def test_a_node_that_is_not_there(enigap: Enigap, name: str) -> None:
     assert said.endswith("or list the nodes with `enigap check --all`.")
 
 
+@pytest.mark.parametrize("name", ["g1-moved", "G1-Moved-Device", "g1-movd-device"])
+def test_a_near_miss_is_answered_with_the_node_that_is_there(enigap: Enigap, name: str) -> None:
+    said = enigap("explain", name, "--at", AT).problem
+    assert "did you mean g1-moved-device? It may have been terminated since" in said
+
+
 @pytest.mark.parametrize(
     ("cluster", "name", "status"),
     [

@@ -65,7 +65,7 @@ class Aws:
         with calling("AWS"):
             self._session = _session(profile, region)
             self.region = str(self._session.region_name or "")
-        if not self.region:
+        if not self.region or region == "":
             raise no_region()
 
     def sign_in(self) -> None:

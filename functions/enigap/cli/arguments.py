@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +77,8 @@ At = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Judge the newest window settled at this time, such as 2026-01-31T14:00Z; by default now.",
+        help="Judge the newest window settled at this time: now, -3h, -2d, or such as 2026-01-31T14:00Z. "
+        "[default: now]",
     ),
 ]
 Output = Annotated[Format, typer.Option("--format", help="A table for people or JSON for programs.")]
@@ -99,7 +101,7 @@ def options(values: Mapping[str, object]) -> tuple[str, ...]:
 
 def window_at(at: str | None, now: datetime, rules: Rules) -> Window:
     """Parse `--at`: the newest window settled at that time. Raises UsageError."""
-    moment = now if at is None else _moment(at)
+    moment = now if at is None else _moment(at, now)
     if moment > now:
         raise UsageError(f"--at {at} is in the future: give a time that has passed.")
     kept_since = now - MINUTES_KEPT
@@ -114,12 +116,39 @@ def window_at(at: str | None, now: datetime, rules: Rules) -> Window:
     )
 
 
-def _moment(text: str) -> datetime:
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def span_of_time(text: str) -> timedelta | None:
+    """The time that `30m`, `2h` or `3d` is; None for other text."""
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    return int(found[1]) * _UNITS[found[2]] if found else None
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if text == "now":
+        return now
+    if text.startswith("-") and (ago := span_of_time(text[1:])) is not None:
+        return now - min(ago, 2 * MINUTES_KEPT)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--at takes a time such as 2026-01-31T14:00Z, not {text[:40]!r}.") from None
+        raise UsageError(
+            f"--at takes a time such as 2026-01-31T14:00Z, not {text[:40]!r}. Or say now, -3h or -2d."
+        ) from None
+    if _is_a_day(text):
+        raise UsageError(
+            f"--at {text} is a whole day: give a time of it, such as {moment.date()}T14:00Z, in UTC."
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def settings_from(path: Path | None, aws: Aws) -> Settings:
@@ -135,8 +164,13 @@ def settings_from(path: Path | None, aws: Aws) -> Settings:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--settings {path} cannot be read ({error.strerror}): name a cdk.json.") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"--settings {path} is no JSON ({where}): name a cdk.json.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--settings {path} is no JSON (byte {error.start}): name a cdk.json.") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--settings {path} is no JSON ({error}): name a cdk.json.") from error
+        raise UsageError(f"--settings {path} is no JSON that can be read: name a cdk.json.") from error
     context = document.get("context") if isinstance(document, Mapping) else None
     if not isinstance(context, Mapping) or "enigap" not in context:
         # Not the defaults: the user would take them for the settings in the file.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from rich.table import Table
 
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.cli.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
+from enigap.cli.screen import Screen, write
 from enigap.core.published import Publish
 from enigap.core.text import count, percent
 from enigap.settings import SCHEDULES, Settings
@@ -56,10 +55,9 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         flagged_nodes=round(nodes * FLAGGED_SHARE) if flagged is None else flagged,
     )
     if output is Format.JSON:
-        json.dump(_document(fleet), sys.stdout)
-        sys.stdout.write("\n")
+        write(_document(fleet))
     else:
-        _show(Console(highlight=False), fleet)
+        _show(Screen(), fleet)
     return 0
 
 

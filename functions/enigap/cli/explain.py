@@ -15,7 +15,7 @@ from rich.text import Text
 from enigap.assessment import examine
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
-from enigap.aws.placement import FoundCluster, Wanted
+from enigap.aws.placement import INSTANCE_ID, FoundCluster, Wanted
 from enigap.cli.arguments import (
     At,
     Format,
@@ -42,6 +42,7 @@ from enigap.cli.figures import (
 from enigap.cli.look import exit_status
 from enigap.cli.progress import progress
 from enigap.cli.screen import Screen, write
+from enigap.cli.usage import near_miss
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.node import Node
@@ -58,7 +59,10 @@ from enigap.wiring import assess_found, sources
 
 def command(  # noqa: PLR0917 - typer passes the options by name
     instance_id: Annotated[
-        str, typer.Argument(help="The node's EC2 instance id (i-...), or its name.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NODE", help="The node's EC2 instance id (i-...), or its name.", show_default=False
+        ),
     ],
     region: Region = None,
     profile: Profile = None,
@@ -104,9 +108,13 @@ def _node(aws: Aws, settings: Settings, instance_id: str) -> tuple[Node, FoundCl
             f"{len(called)} running nodes in {aws.region} are called {instance_id[:100]!r}: "
             f"give one by its instance id, such as {called[0][0].instance_id}."
         )
+    is_id = INSTANCE_ID.fullmatch(instance_id) is not None
+    there = {node.instance_id if is_id else short_name(node) or node.instance_id for node, _ in nodes}
+    near = near_miss(instance_id, there)
     raise UsageError(
-        f"There is no running node {instance_id[:100]!r} in {aws.region}: it may have been terminated since; "
-        "check the instance id, the region and the account, or list the nodes with `enigap check --all`."
+        f"There is no running node {instance_id[:100]!r} in {aws.region}: {f'{near} It' if near else 'it'} "
+        "may have been terminated since; check the instance id, the region and the account, or list the "
+        "nodes with `enigap check --all`."
     )
 
 

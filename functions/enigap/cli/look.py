@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import discover
+from enigap.aws.discovery import clusters, discover
+from enigap.aws.errors import AwsProblem
 from enigap.aws.placement import Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import (
     DeskEvidence,
@@ -18,11 +19,12 @@ from enigap.cli.arguments import (
     window_at,
 )
 from enigap.cli.progress import Say, progress
+from enigap.cli.usage import near_miss
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.verdict import Verdict
-from enigap.core.text import count
+from enigap.core.text import count, listed, printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found
 
@@ -98,7 +100,8 @@ def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
         names = ", ".join(map(repr, empty))
         raise UsageError(
             f"There is no cluster {names} in {aws.region}: no running instance is a node of it by its series "
-            "in Container Insights or, without one, by its tags; check the name, the region and the account."
+            "in Container Insights or, without one, by its tags; check the name, the region and the account"
+            f"{_others(aws, empty[0])}"
         )
     if not found.clusters:
         raise UsageError(
@@ -106,6 +109,17 @@ def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
             "Container Insights has no series of one; check the region and the account."
         )
     return found
+
+
+def _others(aws: Aws, name: str) -> str:
+    """How a sentence about a cluster that is not there ends: with those that are, if they can be listed."""
+    try:
+        there = clusters(aws.client("ec2"), aws.client("cloudwatch"))
+    except AwsProblem:
+        there = ()
+    if near := near_miss(name, there):
+        return f"; {near}"
+    return f"; there are: {listed([printable(each) for each in there])}." if there else "."
 
 
 def _is_found(name: str, found: Discovery) -> bool:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from enigap.aws.errors import AwsProblem
 from enigap.cli import backtest, check, demo, estimate, explain, notify, policy, report, silence, status
 from enigap.cli.arguments import UsageError
 from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
+from enigap.cli.usage import usage_sentence
 from enigap.core.incidents.state import ConflictError, StateUnreadableError
 from enigap.core.text import printable
 from enigap.gc_pause import collect_seldom
@@ -36,8 +37,26 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LONGEST_LINE = 2000
 """Characters of an error message, which may quote text of any length from AWS or a file."""
 
+LOOK = "Look at an account, read-only"
+OPERATE = "Operate what is deployed"
+TRY = "Try it, and plan"
+
+
+class _Groups(typer.core.TyperGroup):
+    """Lists the commands by group, with their whole first sentence."""
+
+    def format_commands(self, _: Any, formatter: Any) -> None:
+        for group in (LOOK, OPERATE, TRY):
+            commands: list[Any] = [
+                each for each in self.commands.values() if getattr(each, "rich_help_panel", None) == group
+            ]
+            with formatter.section(group):
+                formatter.write_dl([(each.name, each.help.partition("\n\n")[0]) for each in commands])
+
+
 app = typer.Typer(
     name="enigap",
+    cls=_Groups,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -62,21 +81,32 @@ def _enigap(
     """Options of `enigap` itself."""
 
 
-app.command("check")(check.command)
-app.command("explain")(explain.command)
-app.command("backtest")(backtest.command)
-app.command("report")(report.command)
-app.command("status")(status.command)
-app.command("silence")(silence.command)
-app.command("notify")(notify.command)
-app.command("estimate")(estimate.command)
-app.command("policy")(policy.command)
-app.command("demo")(demo.command)
+app.command("check", rich_help_panel=LOOK)(check.command)
+app.command("explain", rich_help_panel=LOOK)(explain.command)
+app.command("report", rich_help_panel=LOOK)(report.command)
+app.command("backtest", rich_help_panel=LOOK)(backtest.command)
+app.command("status", rich_help_panel=OPERATE)(status.command)
+app.command("silence", rich_help_panel=OPERATE)(silence.command)
+app.command("notify", rich_help_panel=OPERATE)(notify.command)
+app.command("demo", rich_help_panel=TRY)(demo.command)
+app.command("estimate", rich_help_panel=TRY)(estimate.command)
+app.command("policy", rich_help_panel=TRY)(policy.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Expected errors are one sentence on stderr; exits with 0, 1, 2 or 130."""
-    run(lambda: app(args=arguments, prog_name="enigap", standalone_mode=False))
+    given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    run(lambda: _started(given))
+
+
+def _started(arguments: Sequence[str]) -> int | None:
+    for each in arguments:
+        if any(
+            0xD800 <= ord(character) < 0xE000 for character in each
+        ):  # what is no UTF-8 comes as surrogates
+            raise UsageError(f"{each[:40]!r} is no text in UTF-8: type it anew.")
+    status: int | None = app(args=arguments, prog_name="enigap", standalone_mode=False)
+    return status
 
 
 def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...] = ()) -> NoReturn:
@@ -89,7 +119,7 @@ def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...]
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except typer.TyperException as error:
-        _fail(_usage(error))
+        _fail(usage_sentence(error))
     except _SENTENCES + expected as error:
         _fail(str(error))
     except ConflictError as error:
@@ -123,14 +153,6 @@ def _fail(sentence: str) -> NoReturn:
     for line in f"enigap: {sentence}".splitlines():
         print(printable(_with_both_ends(line), most=LONGEST_LINE), file=sys.stderr)  # noqa: T201
     sys.exit(EXIT_COULD_NOT_TELL)
-
-
-def _usage(error: typer.TyperException) -> str:
-    """A usage error as one sentence that names the command with `--help`."""
-    message = error.format_message().rstrip(".").replace("Value error, ", "")
-    context = getattr(error, "ctx", None)
-    help_of = f"see `{context.command_path if context else 'enigap'} --help`."
-    return f"{message} S{help_of[1:]}" if message.endswith("?") else f"{message}: {help_of}"
 
 
 def _with_both_ends(line: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from rich.console import Console
 
@@ -21,10 +22,24 @@ class Screen(Console):
     """A console that prints text literally, without parsing markup or names of emojis."""
 
     def __init__(self) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False)
+        output = sys.stdout if sys.stdout.isatty() else cast("TextIO", _WithoutPadding(sys.stdout))
+        super().__init__(highlight=False, markup=False, emoji=False, file=output)
 
     def on_broken_pipe(self) -> NoReturn:
         raise NobodyReadsError
+
+
+class _WithoutPadding:
+    """A file or a pipe, for which the blanks are cut with which rich pads paragraphs and tables."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+    def write(self, text: str) -> int:
+        return self._output.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
 
 
 def write(document: Document, *, indent: int | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,20 +10,21 @@ import typer
 
 from enigap.aws.clients import Aws
 from enigap.aws.state_table import StateTable
-from enigap.cli.arguments import Profile, Region, Stack, UsageError, options
+from enigap.cli.arguments import Profile, Region, Stack, UsageError, options, span_of_time
 from enigap.cli.deployed import deployed
 from enigap.cli.screen import Screen
+from enigap.cli.usage import near_miss
 from enigap.core.incidents.incident import Silence
 from enigap.core.text import printable
 
 LONGEST = timedelta(days=90)
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
     target: Annotated[
         str,
         typer.Argument(
+            metavar="TARGET",
             help="An incident's id as the message gives it, a pattern of one (prod/*/os_silent), "
             "a cluster, or an instance id.",
             show_default=False,
@@ -49,8 +49,10 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     it = deployed(Aws(profile=profile, region=region), now, stack)
     states, screen, shown = it.states, Screen(), printable(silence.target)
     if until == now:
-        if all(each.target != silence.target for each in states.silences()):
-            raise UsageError(f"There is no silence of {shown!r}: `enigap status` lists those there are.")
+        muted = [each.target for each in states.silences()]
+        if silence.target not in muted:
+            there = near_miss(silence.target, muted) or "`enigap status` lists those there are."
+            raise UsageError(f"There is no silence of {shown!r}: {there}")
         states.silence(silence)
         screen.print(f"{shown} is no longer muted.")
         return 0
@@ -85,10 +87,9 @@ def _is_open(states: StateTable, silence: Silence, now: datetime) -> bool:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if not found:
+    duration = span_of_time(text)
+    if duration is None:
         raise UsageError(f"--for takes a time such as 30m, 2h or 3d, not {text[:40]!r}.")
-    duration = int(found[1]) * _UNITS[found[2]]
     if duration > LONGEST:
         raise UsageError(f"--for {text} is longer than {LONGEST.days} days: change the settings instead.")
     return duration
