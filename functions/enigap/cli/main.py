@@ -83,14 +83,14 @@ def _enigap(
 
 app.command("check", rich_help_panel=LOOK)(check.command)
 app.command("explain", rich_help_panel=LOOK)(explain.command)
-app.command("report", rich_help_panel=LOOK)(report.command)
 app.command("backtest", rich_help_panel=LOOK)(backtest.command)
+app.command("report", rich_help_panel=LOOK)(report.command)
 app.command("status", rich_help_panel=OPERATE)(status.command)
 app.command("silence", rich_help_panel=OPERATE)(silence.command)
 app.command("notify", rich_help_panel=OPERATE)(notify.command)
-app.command("demo", rich_help_panel=TRY)(demo.command)
 app.command("estimate", rich_help_panel=TRY)(estimate.command)
 app.command("policy", rich_help_panel=TRY)(policy.command)
+app.command("demo", rich_help_panel=TRY)(demo.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
