@@ -351,9 +351,15 @@ def test_an_answer_that_makes_no_sense_is_a_failure_and_not_silence(spoilt: dict
 
 
 @pytest.mark.parametrize("value", ["12", None, True, [1.0]])
-def test_what_is_no_number_is_no_datapoint(value: Any) -> None:
+def test_what_is_no_number_is_no_missing_datapoint_either(value: Any) -> None:
     answer = answer_to({"MetricDataResults": all_four(q0=result("q0", {0: value, 1: 5.0}))})
-    assert os_of(answer) == {1: 5.0}
+    assert why(answer) == "CloudWatch's answer about node_network_total_bytes makes no sense"
+
+
+@pytest.mark.parametrize("minutes", [[-600], [600, 601]])
+def test_datapoints_all_of_another_time_are_not_silence(minutes: list[int]) -> None:
+    answer = answer_to({"MetricDataResults": all_four(q0=result("q0", dict.fromkeys(minutes, 1.0)))})
+    assert why(answer) == "CloudWatch's answer about node_network_total_bytes makes no sense"
 
 
 def test_datapoints_outside_the_span_are_thrown_away_and_the_last_of_two_wins() -> None:

@@ -27,6 +27,8 @@ class Process:
         """Kill the process at this point, counted from 0."""
         self.failures: dict[str, Exception] = {}
         """Calls that fail, as in "sns.publish"."""
+        self.spoilt: dict[str, Callable[[Any], Any]] = {}
+        """Calls whose answers arrive as something else."""
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens once at a point, as in "before dynamodb.put_item"."""
         self._is_dead = False
@@ -61,6 +63,10 @@ class Process:
         return Killed(name)
 
 
+def _as_it_is(answer: Any) -> Any:
+    return answer
+
+
 class _Guarded:
     """A client whose calls pass a process's points."""
 
@@ -77,7 +83,7 @@ class _Guarded:
             self._process.point(f"before {call}")
             if failure := self._process.failures.get(call):
                 raise failure
-            answer = attribute(**request)
+            answer = self._process.spoilt.get(call, _as_it_is)(attribute(**request))
             self._process.point(f"after {call}")
             return answer
 

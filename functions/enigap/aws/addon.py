@@ -38,6 +38,7 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
     try:
         with calling("eks:DescribeAddon", eks):
             addon = eks.describe_addon(clusterName=cluster, addonName=NAME)["addon"]
+            version, given = str(addon.get("addonVersion", "")), addon.get("configurationValues")
     except AwsProblem as problem:
         if problem.kind is not ProblemKind.MISSING:
             return None
@@ -45,7 +46,6 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             f"the EKS add-on {NAME} is not installed (the agent may have been installed by other means); "
             f"`aws eks create-addon {addon_of}` installs it"
         )
-    version, given = str(addon.get("addonVersion", "")), addon.get("configurationValues")
     values = _values(given)
     if values is None:
         return (

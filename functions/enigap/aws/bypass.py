@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Protocol
 
-from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.errors import AwsProblem
 from enigap.aws.iam import Statement
+from enigap.aws.pages import items, pages
 from enigap.aws.placement import FILTER_VALUES
 from enigap.core.counting.bypass import Bypass, Bypasses, EfaTraffic
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan
+from enigap.core.strict import text
 
 ACTIONS: Final = (Statement(("ec2:DescribeTrafficMirrorSessions",)),)
 """Optional. DescribeInstances is among discovery's permissions."""
@@ -76,44 +79,40 @@ def bypasses(ec2: Ec2, read_efa: ReadEfa, nodes: Sequence[Node], span: FetchSpan
 
 def _sessions(ec2: Ec2) -> Counter[str]:
     """How many sessions mirror each ENI. Raises AwsProblem."""
-    found: Counter[str] = Counter()
-    request: dict[str, Any] = {"MaxResults": _SESSIONS_PER_PAGE}
-    while True:
-        with calling("ec2:DescribeTrafficMirrorSessions", ec2):
-            page = ec2.describe_traffic_mirror_sessions(**request)
-        found.update(
-            session.get("NetworkInterfaceId", "") for session in page.get("TrafficMirrorSessions", ())
-        )
-        if not page.get("NextToken"):
-            return found
-        request["NextToken"] = page["NextToken"]
+
+    def read(page: Mapping[str, Any]) -> list[str]:
+        return [text(session["NetworkInterfaceId"]) for session in items(page, "TrafficMirrorSessions")]
+
+    call, request = ec2.describe_traffic_mirror_sessions, {"MaxResults": _SESSIONS_PER_PAGE}
+    return Counter(chain.from_iterable(pages("ec2:DescribeTrafficMirrorSessions", ec2, call, request, read)))
 
 
 def _enis(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, _Enis]:
     """The ENIs of instances. Raises AwsProblem."""
     wanted = sorted(asked := set(instance_ids))
     found: dict[str, _Enis] = {}
+
+    def read(page: Mapping[str, Any]) -> dict[str, _Enis]:
+        return {
+            instance["InstanceId"]: _enis_of(instance.get("NetworkInterfaces") or ())
+            for reservation in items(page, "Reservations")
+            for instance in items(reservation, "Instances")
+            if instance["InstanceId"] in asked
+        }
+
     for start in range(0, len(wanted), FILTER_VALUES):
-        request: dict[str, Any] = {
+        request = {
             "Filters": [{"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}],
             "MaxResults": _INSTANCES_PER_PAGE,
         }
-        while True:
-            with calling("ec2:DescribeInstances", ec2):
-                page = ec2.describe_instances(**request)
-            for reservation in page.get("Reservations", ()):
-                for instance in reservation.get("Instances", ()):
-                    if instance["InstanceId"] in asked:
-                        found[instance["InstanceId"]] = _enis_of(instance.get("NetworkInterfaces", ()))
-            if not page.get("NextToken"):
-                break
-            request["NextToken"] = page["NextToken"]
+        for page in pages("ec2:DescribeInstances", ec2, ec2.describe_instances, request, read):
+            found |= page
     return found
 
 
 def _enis_of(descriptions: Iterable[Mapping[str, Any]]) -> _Enis:
     described = list(descriptions)
     return _Enis(
-        tuple(each.get("NetworkInterfaceId", "") for each in described),
+        tuple(text(each["NetworkInterfaceId"]) for each in described),
         any(str(each.get("InterfaceType", "")).startswith("efa") for each in described),
     )

@@ -23,6 +23,7 @@ from xml.etree import ElementTree as ET
 
 import boto3.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserError
 from botocore.utils import IMDSRegionProvider
 
@@ -82,22 +83,25 @@ class Aws:
         return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        try:
-            with calling(service):
+        with calling(service):
+            try:
                 client: Any = self._session.client(service, config=self._config(service))
-        except ValueError as error:
-            if "endpoint" not in str(error):
+            except BotoCoreError:
+                raise  # some are ValueErrors, too
+            except ValueError as error:
+                if "endpoint" not in str(error):
+                    raise AwsProblem(
+                        ProblemKind.PROFILE,
+                        f"The SDK refuses the AWS configuration ({one_line(str(error))})",
+                        "correct the profile, or the environment variable that has this value",
+                    ) from None
                 raise AwsProblem(
-                    ProblemKind.PROFILE,
-                    f"The SDK refuses the AWS configuration ({one_line(str(error))})",
-                    "correct the profile, or the environment variable that has this value",
-                ) from None
-            raise AwsProblem(
-                ProblemKind.UNREACHABLE,
-                f"The endpoint set for {service} is no URL",
-                "set AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
-            ) from error
+                    ProblemKind.UNREACHABLE,
+                    f"The endpoint set for {service} is no URL",
+                    "set AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
+                ) from error
         self.deadline.attach(client)
+        client.meta.events.register_first("before-parse", _refuse_web_pages)
         if service == "cloudwatch":
             events = client.meta.events
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
@@ -136,6 +140,18 @@ def _session(profile: str | None, region: str | None) -> boto3.session.Session:
     return boto3.session.Session(profile_name=profile, region_name=of_instance) if of_instance else session
 
 
+def _refuse_web_pages(response_dict: dict[str, Any], **_: object) -> None:
+    """Raise ResponseParserError for a web page, with which a proxy or portal answers in AWS's place.
+
+    botocore takes one with status 200 for an answer without members: no instances, no state, a message sent.
+    """
+    body = response_dict["body"]
+    start = body[:100].lstrip().lower() if isinstance(body, bytes) else b""
+    is_page = "html" in response_dict["headers"].get("content-type", "").lower()
+    if response_dict["status_code"] < 300 and (is_page or start.startswith((b"<!doctype", b"<html"))):
+        raise ResponseParserError("a web page")
+
+
 def _write_queries_as_they_are(
     params: dict[str, Any], model: Any, context: dict[str, Any], **_: object
 ) -> dict[str, Any] | None:
@@ -169,7 +185,7 @@ def _take_numbers_as_they_are(
         return
     try:
         answer = json.loads(response_dict["body"])
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise ResponseParserError("an answer that is no JSON object")
@@ -189,9 +205,12 @@ def _read_only_what_discovery_reads(
     try:
         # As safe as botocore, which parses the same text with the same parser.
         answer = ET.fromstring(_NAMESPACE.sub(b"", before + after, count=1))  # noqa: S314
+        found = answer.find("reservationSet")
+        if found is None:
+            raise ResponseParserError("an answer without reservations")
         reservations = [
             {"Instances": [_instance(item) for item in reservation.iterfind("instancesSet/item")]}
-            for reservation in answer.iterfind("reservationSet/item")
+            for reservation in found.iterfind("item")
         ]
     except (ET.ParseError, ValueError):
         return  # botocore parses it and raises the error

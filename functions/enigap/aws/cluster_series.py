@@ -12,12 +12,15 @@ is read can have agents all the same, and installing another would be billed for
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from enigap.aws.device_events import log_group
 from enigap.aws.errors import AwsProblem, calling, region_of
+from enigap.aws.pages import items, pages
 from enigap.aws.placement import FARGATE, INSTANCE_ID
 from enigap.core.counting.meters import (
     CLUSTER_DIMENSION,
@@ -27,6 +30,7 @@ from enigap.core.counting.meters import (
     OS_NAMESPACE,
 )
 from enigap.core.counting.window import PERIOD, FetchSpan
+from enigap.core.strict import text
 
 _MOST_PAGES: Final = 3
 _MOST_SERIES: Final = 5
@@ -98,24 +102,21 @@ def _listed(cloudwatch: CloudWatch, cluster: str, metric: str | None = None) -> 
     if metric:
         request["MetricName"] = metric
     found: list[_Series] = []
-    for page in _pages(cloudwatch, request):
-        for each in page.get("Metrics", ()):
-            dimensions = {pair["Name"]: pair["Value"] for pair in each.get("Dimensions", ())}
-            found.append((each["MetricName"], dimensions))
+    listed = pages("cloudwatch:ListMetrics", cloudwatch, cloudwatch.list_metrics, request, _series_of_page)
+    with suppress(AwsProblem):
+        for page in islice(listed, _MOST_PAGES):
+            found += page
     return found
 
 
-def _pages(cloudwatch: CloudWatch, request: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for _ in range(_MOST_PAGES):
-        try:
-            with calling("cloudwatch:ListMetrics", cloudwatch):
-                page = cloudwatch.list_metrics(**request)
-        except AwsProblem:
-            return
-        yield page
-        if not page.get("NextToken"):
-            return
-        request["NextToken"] = page["NextToken"]
+def _series_of_page(page: Mapping[str, Any]) -> list[_Series]:
+    return [
+        (
+            text(each["MetricName"]),
+            {text(pair["Name"]): text(pair["Value"]) for pair in items(each, "Dimensions")},
+        )
+        for each in items(page, "Metrics")
+    ]
 
 
 def _has_datapoint(cloudwatch: CloudWatch, series: Sequence[_Series], span: FetchSpan) -> bool:
@@ -142,9 +143,9 @@ def _has_datapoint(cloudwatch: CloudWatch, series: Sequence[_Series], span: Fetc
             answer = cloudwatch.get_metric_data(
                 MetricDataQueries=queries, StartTime=span.start, EndTime=span.end
             )
+            return any(result.get("Values") for result in items(answer, "MetricDataResults"))
     except AwsProblem:
         return False
-    return any(result.get("Values") for result in answer.get("MetricDataResults", ()))
 
 
 def _instance_ids_of_events(logs: Logs, cluster: str, span: FetchSpan) -> set[str]:
@@ -156,18 +157,15 @@ def _instance_ids_of_events(logs: Logs, cluster: str, span: FetchSpan) -> set[st
         "filterPattern": '{ $.Type = "NodeNet" }',
         "limit": 100,
     }
-    for _ in range(_MOST_PAGES):
-        try:
-            with calling("logs:FilterLogEvents", logs):
-                page = logs.filter_log_events(**request)
-        except AwsProblem:
-            return set()
-        ids = {
-            found for each in page.get("events", ()) if (found := _instance_id(each["message"])) is not None
-        }
-        if ids or not page.get("nextToken"):
-            return ids
-        request["nextToken"] = page["nextToken"]
+
+    def read(page: Mapping[str, Any]) -> set[str]:
+        named = (_instance_id(text(each["message"])) for each in items(page, "events"))
+        return {found for found in named if found is not None}
+
+    tokens = ("nextToken", "nextToken")
+    listed = pages("logs:FilterLogEvents", logs, logs.filter_log_events, request, read, tokens=tokens)
+    with suppress(AwsProblem):
+        return next(filter(None, islice(listed, _MOST_PAGES)), set())
     return set()
 
 

@@ -6,10 +6,13 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
+from enigap.aws.pages import items, pages
+from enigap.core.strict import text
 
 STACK: Final = "enigap"
 """The stack's name unless `stack_name` is set. Before it was, further regions had `enigap-REGION`."""
@@ -113,48 +116,48 @@ def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Dep
 
 def tagged_stacks(cloudformation: CloudFormation) -> tuple[str, ...]:
     """The names of the stacks in the region with enigap's tag; none where they cannot be listed."""
-    found: list[str] = []
-    request: dict[str, Any] = {}
+
+    def read(page: Mapping[str, Any]) -> list[str]:
+        return [text(each["StackName"]) for each in items(page, "Stacks") if _is_tagged(each)]
+
+    call = cloudformation.describe_stacks
     try:
-        while True:
-            with calling("cloudformation:DescribeStacks", cloudformation):
-                page = cloudformation.describe_stacks(**request)
-            found.extend(each["StackName"] for each in page.get("Stacks", ()) if _is_tagged(each))
-            if not page.get("NextToken"):
-                return tuple(sorted(found))
-            request["NextToken"] = page["NextToken"]
+        listed = list(pages("cloudformation:DescribeStacks", cloudformation, call, {}, read))
     except AwsProblem:
         return ()
+    return tuple(sorted(chain.from_iterable(listed)))
 
 
 def _is_tagged(stack: Mapping[str, Any]) -> bool:
-    return TAG in {(tag["Key"], tag["Value"]) for tag in stack.get("Tags", ())}
+    return TAG in {(tag["Key"], tag["Value"]) for tag in stack.get("Tags") or ()}
 
 
 def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:
     """The environment variables the planner was deployed with. Raises AwsProblem."""
     with calling("lambda:GetFunctionConfiguration", lambda_):
         answer = lambda_.get_function_configuration(FunctionName=deployment.plan_function)
-    variables: Mapping[str, str] = answer.get("Environment", {}).get("Variables", {})
-    return variables
+        variables = answer.get("Environment", {}).get("Variables", {})
+        return {text(name): text(value) for name, value in variables.items()}
 
 
 def subscriptions(sns: Sns, deployment: Deployment) -> tuple[Subscription, ...]:
     """The subscriptions to either topic. Raises AwsProblem."""
     topics: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for topic_arn in (deployment.topic_arn, deployment.pipeline_topic_arn):
-        request = {"TopicArn": topic_arn}
-        while True:
-            with calling("sns:ListSubscriptionsByTopic", sns):
-                page = sns.list_subscriptions_by_topic(**request)
-            for each in page.get("Subscriptions", ()):
-                arn = each["SubscriptionArn"]
-                if arn != _UNSUBSCRIBED:
-                    topics[each["Protocol"], each["Endpoint"], arn != _PENDING].append(topic_arn)
-            if not page.get("NextToken"):
-                break
-            request["NextToken"] = page["NextToken"]
+        call, request = sns.list_subscriptions_by_topic, {"TopicArn": topic_arn}
+        listed = pages("sns:ListSubscriptionsByTopic", sns, call, request, _subscribed)
+        for each in chain.from_iterable(listed):
+            topics[each].append(topic_arn)
     return tuple(sorted(Subscription(*each, tuple(of)) for each, of in topics.items()))
+
+
+def _subscribed(page: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """Protocol, endpoint and whether it is confirmed, of each subscription of a page."""
+    return [
+        (text(each["Protocol"]), text(each["Endpoint"]), each["SubscriptionArn"] != _PENDING)
+        for each in items(page, "Subscriptions")
+        if each["SubscriptionArn"] != _UNSUBSCRIBED
+    ]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -203,9 +206,9 @@ def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | 
     try:
         with calling("cloudformation:DescribeStacks", cloudformation):
             answer = cloudformation.describe_stacks(StackName=stack)
+            outputs = items(answer, "Stacks")[0].get("Outputs") or ()
+            return {text(output["OutputKey"]): text(output["OutputValue"]) for output in outputs}
     except AwsProblem as problem:
         if problem.code == "ValidationError":  # CloudFormation's error code for a stack that does not exist
             return None
         raise
-    outputs = answer["Stacks"][0].get("Outputs", ())
-    return {output["OutputKey"]: output["OutputValue"] for output in outputs}

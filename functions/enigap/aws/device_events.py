@@ -40,6 +40,7 @@ from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
+from enigap.aws.pages import items
 from enigap.core.counting.devices import Classifier, DeviceKind, is_device_name, name_prefixes
 from enigap.core.counting.evidence import (
     DeviceEvents,
@@ -51,6 +52,7 @@ from enigap.core.counting.evidence import (
 from enigap.core.counting.node import Node
 from enigap.core.counting.pods import PodSample, digits_in
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
+from enigap.core.strict import optional_text, text
 
 ACTIONS: Final = (
     Statement(
@@ -508,8 +510,8 @@ class _LogGroup:
                 page = self._calls.make(request, self._spending)
             except AwsProblem as problem:
                 raise self._ended(problem) from None
-            yield page.get("events") or ()
-            if not page.get("nextToken"):
+            yield page["events"]
+            if not page["nextToken"]:
                 return
             request = {**request, "nextToken": page["nextToken"]}
         raise _EndedError(_spent(f"its device events fill more than {most} pages"))
@@ -665,6 +667,8 @@ class _Calls:
             try:
                 with calling("logs:FilterLogEvents", self._logs):
                     page = self._logs.filter_log_events(**request)
+                    events = [_event(each) for each in items(page, "events")]
+                    token = optional_text(page.get("nextToken"))
                     break
             except AwsProblem as problem:
                 if problem.kind is not ProblemKind.THROTTLED or spending.pauses >= self.budget.pauses:
@@ -673,10 +677,9 @@ class _Calls:
                 spending.pauses += 1
             self._sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-        events = _readable(page.get("events"))
         with spending.lock:
             spending.characters += sum(len(event["message"]) for event in events)
-        return {"events": events, "nextToken": page.get("nextToken")}
+        return {"events": events, "nextToken": token}
 
     def _check(self, spending: _Spending) -> None:
         if self._out_of_time():
@@ -687,15 +690,9 @@ class _Calls:
             raise _EndedError(_spent(detail))
 
 
-def _readable(events: object) -> list[Mapping[str, Any]]:
-    """Those of a page's events that are events: with a message, and a stream's name if any."""
-    return [
-        event
-        for event in (events if isinstance(events, list) else ())
-        if isinstance(event, Mapping)
-        and isinstance(event.get("message"), str)
-        and isinstance(event.get("logStreamName", ""), str)
-    ]
+def _event(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """Raises LookupError or TypeError for what CloudWatch Logs has no event as."""
+    return {"message": text(event["message"]), "logStreamName": text(event.get("logStreamName", ""))}
 
 
 def _milliseconds(instant: datetime) -> int:

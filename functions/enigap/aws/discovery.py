@@ -19,12 +19,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from sys import intern
 from typing import Any, Final, Protocol
 
 from enigap.aws.clients import DEFAULT_PARALLELISM
-from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.errors import AwsProblem
 from enigap.aws.iam import Statement
+from enigap.aws.pages import items, pages
 from enigap.aws.placement import (
     FILTER_VALUES,
     INSTANCE_ID,
@@ -47,6 +49,7 @@ from enigap.core.counting.meters import (
     OS_NAMESPACE,
 )
 from enigap.core.counting.units import ByteRate
+from enigap.core.strict import optional_text, text
 
 CLUSTER_ACTIONS: Final = (Statement(("ec2:DescribeInstances", "ec2:DescribeTags", "cloudwatch:ListMetrics")),)
 """Permissions for `clusters`."""
@@ -185,55 +188,56 @@ def _ids_by_name(ec2: Ec2, names: Sequence[str] | None) -> set[str]:
     Most of them have a tag of ownership as well. Describing instances by each of their tags would read 8 KB
     about each of them twice or more: it was half of what discovery took.
     """
-    found: set[str] = set()
-    request: dict[str, Any] = {
+    if not names:
+        return set()
+    request = {
         "Filters": [
             {"Name": "key", "Values": list(NAME_TAGS)},
-            {"Name": "value", "Values": list(names or ())},
+            {"Name": "value", "Values": list(names)},
             {"Name": "resource-type", "Values": ["instance"]},
         ],
         "MaxResults": _TAGS_PER_PAGE,
     }
-    while names:
-        with calling("ec2:DescribeTags", ec2):
-            page = ec2.describe_tags(**request)
-        found |= {
+
+    def read(page: Mapping[str, Any]) -> set[str]:
+        return {
             tag["ResourceId"]
-            for tag in page.get("Tags", ())
+            for tag in items(page, "Tags")
             if tag["Key"] in NAME_TAGS and tag["Value"] in names and INSTANCE_ID.fullmatch(tag["ResourceId"])
         }
-        if not page.get("NextToken"):
-            break
-        request["NextToken"] = page["NextToken"]
-    return found
+
+    return set().union(*pages("ec2:DescribeTags", ec2, ec2.describe_tags, request, read))
 
 
 def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
-    request: dict[str, Any] = {
+    request = {
         "Filters": [*filters, {"Name": "instance-state-name", "Values": ["running"]}],
         "MaxResults": _INSTANCES_PER_PAGE,
     }
-    while True:
-        with calling("ec2:DescribeInstances", ec2):
-            page = ec2.describe_instances(**request)
-        for reservation in page.get("Reservations", ()):
-            for description in reservation.get("Instances", ()):
-                if description.get("State", {}).get("Name") == "running":
-                    yield _instance(description)
-        if not page.get("NextToken"):
-            return
-        request["NextToken"] = page["NextToken"]
+
+    def read(page: Mapping[str, Any]) -> list[Instance]:
+        return [
+            _instance(description)
+            for reservation in items(page, "Reservations")
+            for description in items(reservation, "Instances")
+            if description["State"]["Name"] == "running"
+        ]
+
+    yield from chain.from_iterable(pages("ec2:DescribeInstances", ec2, ec2.describe_instances, request, read))
 
 
 def _instance(description: Mapping[str, Any]) -> Instance:
+    """Raises LookupError, TypeError, ValueError or the like for what EC2 does not describe in this way."""
+    if not INSTANCE_ID.fullmatch(description["InstanceId"]):
+        raise ValueError("no instance id")
     launched = description.get("LaunchTime")
     return Instance(
         description["InstanceId"],
-        intern(description.get("InstanceType") or ""),
+        intern(optional_text(description.get("InstanceType")) or ""),
         launched.astimezone(UTC) if launched else None,
-        description.get("PrivateDnsName") or "",
+        optional_text(description.get("PrivateDnsName")) or "",
         # Intern the strings: many workers have the same few tags.
-        {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags", ())},
+        {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags") or ()},
         # EC2 gives a platform of Windows instances only, in lower case in some answers.
         str(description.get("Platform") or "").casefold() == "windows",
     )
@@ -254,19 +258,22 @@ def _series(cloudwatch: MetricsList, having: Mapping[str, str], *, recent: bool 
     }
     if recent:
         request["RecentlyActive"] = "PT3H"
-    while True:
-        with calling("cloudwatch:ListMetrics", cloudwatch):
-            page = cloudwatch.list_metrics(**request)
-        for metric in page.get("Metrics", ()):
-            dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions", ())}
-            # Only series of nodes, with exactly these dimensions; a cluster's total has only ClusterName.
-            if dimensions.keys() == {CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION}:
-                yield Series(
+    listed = pages("cloudwatch:ListMetrics", cloudwatch, cloudwatch.list_metrics, request, _series_of_page)
+    yield from chain.from_iterable(listed)
+
+
+def _series_of_page(page: Mapping[str, Any]) -> list[Series]:
+    found = []
+    for metric in items(page, "Metrics"):
+        dimensions = {text(each["Name"]): text(each["Value"]) for each in items(metric, "Dimensions")}
+        # Only series of nodes, with exactly these dimensions; a cluster's total has only ClusterName.
+        if dimensions.keys() == {CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION}:
+            found.append(
+                Series(
                     dimensions[CLUSTER_DIMENSION], dimensions[INSTANCE_DIMENSION], dimensions[NODE_DIMENSION]
                 )
-        if not page.get("NextToken"):
-            return
-        request["NextToken"] = page["NextToken"]
+            )
+    return found
 
 
 def _series_under_other_names(
@@ -314,17 +321,17 @@ def _bandwidths(ec2: Ec2, types: Sequence[str]) -> tuple[dict[str, ByteRate], tu
 
 def _described_bandwidths(ec2: Ec2, types: Sequence[str]) -> dict[str, ByteRate]:
     # A filter, because the parameter InstanceTypes would fail the call if one type is unknown in the region.
-    request: dict[str, Any] = {"Filters": [{"Name": "instance-type", "Values": list(types)}]}
-    found: dict[str, ByteRate] = {}
-    while True:
-        with calling("ec2:DescribeInstanceTypes", ec2):
-            page = ec2.describe_instance_types(**request)
-        for description in page.get("InstanceTypes", ()):
-            if bandwidth := bandwidth_of(description):
-                found[description["InstanceType"]] = bandwidth
-        if not page.get("NextToken"):
-            return found
-        request["NextToken"] = page["NextToken"]
+    request = {"Filters": [{"Name": "instance-type", "Values": list(types)}]}
+
+    def read(page: Mapping[str, Any]) -> dict[str, ByteRate]:
+        return {
+            text(description["InstanceType"]): bandwidth
+            for description in items(page, "InstanceTypes")
+            if (bandwidth := bandwidth_of(description))
+        }
+
+    described = pages("ec2:DescribeInstanceTypes", ec2, ec2.describe_instance_types, request, read)
+    return {name: bandwidth for page in described for name, bandwidth in page.items()}
 
 
 def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

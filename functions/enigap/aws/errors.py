@@ -74,12 +74,27 @@ class AwsProblem(Exception):  # noqa: N818 - throttling and timeouts are problem
 
 @contextmanager
 def calling(action: str, client: object = None) -> Iterator[None]:
-    """Converts SDK errors in the block to AwsProblem. `action` is "ec2:DescribeInstances" or so."""
+    """Converts SDK errors in the block to AwsProblem. `action` is "ec2:DescribeInstances" or so.
+
+    So it does with errors of reading the answer, which belongs into the block as well: botocore does not
+    check that a member is there nor what type it has, and its parsers stumble over much that is not AWS's.
+    """
     try:
         yield
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, *MAKES_NO_SENSE) as error:
         # Not chained: the original error may contain secrets.
         raise problem_of(error, action, region_of(client)) from None
+
+
+MAKES_NO_SENSE: Final = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading an answer raises that is not as AWS documents it."""
 
 
 def region_of(client: object) -> str:
@@ -449,6 +464,14 @@ def _not_ours(error: Exception, call: str) -> AwsProblem:
     )
 
 
+def _answer_makes_no_sense(error: Exception, call: str) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.FAILED,
+        f"AWS's answer to {call} makes no sense ({type(error).__name__})",
+        "run it again, and check the proxy and AWS_ENDPOINT_URL",
+    )
+
+
 EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
     ((sdk.LoginInsufficientPermissions,), _no_permission_to_log_in),
     ((sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError), _sign_in_again_by("aws sso login")),
@@ -536,5 +559,6 @@ EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
         ),
         _not_ours,
     ),
+    (MAKES_NO_SENSE, _answer_makes_no_sense),
 )
 """The sentence for each class of the SDK's exceptions and its subclasses; the first match wins."""

@@ -15,13 +15,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from enigap.aws.clients import METRIC_CALLS_UNDER_WAY
-from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
+from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, ProblemKind, one_line
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
+from enigap.aws.pages import items, pages
 from enigap.core.counting.accumulated import Carried, EniHistory
 from enigap.core.counting.bypass import EfaTraffic
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
@@ -163,30 +164,24 @@ class CloudWatchTotals:
         }
         answers: dict[str, _Answer] = {}
         remarks: list[str] = []
-        tokens: set[str] = set()
         failure: _Answer | None = None
-        while True:
-            try:
-                page = self._call(request, queries)
-            except AwsProblem as problem:
-                if not tokens:
-                    raise
-                failure = _cut_short(problem)
-                break
-            remarks += _texts(page.get("Messages"))
-            for result in page.get("MetricDataResults") or ():
+
+        def read(page: Mapping[str, Any]) -> None:
+            remarks.extend(_texts(page.get("Messages")))
+            for result in items(page, "MetricDataResults"):
                 if result["Id"] in queries:
                     answers.setdefault(result["Id"], _Answer()).add(result)
-            token = page.get("NextToken")
-            if not token:
-                break
-            if token in tokens:
-                failure = _Answer(
-                    status=_CUT_SHORT, remarks=["CloudWatch sends the same page again and again"]
-                )
-                break
-            tokens.add(token)
-            request["NextToken"] = token
+
+        read_pages = 0
+        action = "cloudwatch:GetMetricData"
+        call = partial(self._call, sum(query.datapoints for query in queries.values()))
+        try:
+            for _ in pages(action, self._cloudwatch, call, request, read):
+                read_pages += 1
+        except AwsProblem as problem:
+            if not read_pages:
+                raise
+            failure = _cut_short(problem)
         for key in queries:
             answer = answers.setdefault(key, _Answer())
             answer.remarks += remarks
@@ -194,16 +189,15 @@ class CloudWatchTotals:
                 answers[key] = failure
         return answers
 
-    def _call(self, request: Mapping[str, Any], queries: Mapping[str, _Query]) -> dict[str, Any]:
+    def _call(self, datapoints: int, **request: Any) -> dict[str, Any]:
         if self._out_of_time():
             raise AwsProblem(
                 ProblemKind.OUT_OF_TIME,
                 "Time ran out before CloudWatch could be asked",
                 "allow more time, or look at fewer clusters at once",
             )
-        self._pace.wait(sum(query.datapoints for query in queries.values()))
-        with calling("cloudwatch:GetMetricData", self._cloudwatch):
-            return self._cloudwatch.get_metric_data(**request)
+        self._pace.wait(datapoints)
+        return self._cloudwatch.get_metric_data(**request)
 
 
 # --- queries ---
@@ -302,8 +296,10 @@ class _Answer:
         self.remarks = list(remarks)
 
     def add(self, result: Mapping[str, Any]) -> None:
-        self.at += result.get("Timestamps") or ()
-        self.values += result.get("Values") or ()
+        # What is missing or no list counts as one value that is no number: it spoils this series alone.
+        for into, name in ((self.at, "Timestamps"), (self.values, "Values")):
+            given = result.get(name)
+            into.extend(given if isinstance(given, list) else [given])
         self.status = str(result.get("StatusCode"))
         self.remarks += _texts(result.get("Messages"))
 
@@ -321,7 +317,7 @@ class _Answer:
         return f"{what} {metric}" + (f" ({remarks})" if remarks else "")
 
     def series(self, reading: Quantity, span: FetchSpan) -> tuple[float | None, ...]:
-        """A value for each period of the span. Raises ValueError, TypeError or OverflowError for nonsense."""
+        """A value for each period of the span. Raises one of `MAKES_NO_SENSE` for nonsense."""
         period = int(reading.value.period.total_seconds())
         newest_first = _seconds_newest_first(span, period)
         whole = self.at == newest_first and len(self.values) == len(self.at)
@@ -331,11 +327,18 @@ class _Answer:
         start, at = span.start.timestamp(), self.at
         if at and isinstance(at[0], datetime):
             at = [instant.timestamp() for instant in at]
+        if not _NUMBERS.issuperset(map(type, self.values)):
+            raise TypeError("values that are no numbers")
         series: list[float | None] = [None] * len(newest_first)
+        outside = 0
         for second, value in zip(at, self.values, strict=True):
             index = int((second - start) // period)
-            if 0 <= index < len(series) and type(value) in _NUMBERS:
+            if 0 <= index < len(series):
                 series[index] = float(value)
+            else:
+                outside += 1
+        if at and outside == len(at):
+            raise ValueError("no value is of the time that was asked for")
         return tuple(series)
 
 
@@ -362,6 +365,7 @@ def _cut_short(problem: AwsProblem) -> _Answer:
 
 
 def _texts(messages: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """Raises one of `MAKES_NO_SENSE` for what are no messages."""
     return [one_line(str(message.get("Value") or message.get("Code"))) for message in messages or ()]
 
 
@@ -424,7 +428,7 @@ class _Question(Generic[T]):
                 return Unreadable(failure)
             try:
                 series[reading] = answer.series(reading, span)
-            except (ValueError, TypeError, OverflowError):
+            except MAKES_NO_SENSE:
                 return Unreadable(f"CloudWatch's answer about {reading.value.metric} makes no sense")
         return self.put_together(series, span)
 

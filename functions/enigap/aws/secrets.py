@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
+from enigap.core.strict import text
 
 ACTIONS: Final = (Statement(("secretsmanager:GetSecretValue",)),)
 
@@ -36,6 +37,8 @@ class Secret:
     def _read(self) -> str:
         with calling("secretsmanager:GetSecretValue", self._client):
             answer = self._client.get_secret_value(SecretId=self._name)
-        if "SecretString" not in answer:
-            raise AwsProblem(ProblemKind.REFUSED, f"The secret {self._name} is binary", "store it as text")
-        return str(answer["SecretString"])
+            if "SecretBinary" in answer:
+                raise AwsProblem(
+                    ProblemKind.REFUSED, f"The secret {self._name} is binary", "store it as text"
+                )
+            return text(answer["SecretString"])

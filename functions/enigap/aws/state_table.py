@@ -19,8 +19,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, calling
 from enigap.aws.iam import Statement
+from enigap.aws.pages import items, pages
 from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import ClusterState, Silence
 from enigap.core.incidents.state import (
@@ -110,13 +111,13 @@ class StateTable:
             "ProjectionExpression": ", ".join(f"#{name}" for name in _FOR_THE_PLANNER),
             "ExpressionAttributeNames": {f"#{name}": name for name in _FOR_THE_PLANNER},
         }
-        while True:
-            with calling("dynamodb:Scan", self._dynamodb):
-                page = self._dynamodb.scan(**request)
-            yield from (_known(item) for item in page.get("Items", ()) if "S" in item.get("cluster", {}))
-            if not page.get("LastEvaluatedKey"):
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+        def read(page: Mapping[str, Any]) -> list[Known]:
+            return [_known(item) for item in items(page, "Items") if "S" in item.get("cluster", {})]
+
+        tokens = ("LastEvaluatedKey", "ExclusiveStartKey")
+        for page in pages("dynamodb:Scan", self._dynamodb, self._dynamodb.scan, request, read, tokens=tokens):
+            yield from page
 
     def note_planned(self, cluster: str, window: Window) -> None:
         """Record the first planned window of a cluster that has no item yet."""
@@ -185,8 +186,8 @@ class StateTable:
             answer = self._dynamodb.get_item(
                 TableName=self._table, Key={"id": {"S": key}}, ConsistentRead=True
             )
-        item: _Item = answer.get("Item") or {}
-        return item
+            item: _Item = {name: dict(attribute) for name, attribute in answer.get("Item", {}).items()}
+            return item
 
     def _swap(self, key: str, attributes: _Item, read_at: int | None) -> int:
         """Write an item if its revision is still `read_at`; returns the new one. Raises ConflictError."""
@@ -229,7 +230,7 @@ def _revision(item: Mapping[str, Any]) -> int | None:
         return None
     try:
         return int(item["revision"]["N"])
-    except (KeyError, ValueError) as error:
+    except MAKES_NO_SENSE as error:
         raise StateUnreadableError(
             f"The item {item['id']['S'][:80]!r} in the state table has no revision that is a whole number: "
             "delete it."
