@@ -12,7 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from enigap.aws.placement import Wanted
-from enigap.core.counting.devices import DeviceKind
+from enigap.core.counting.devices import (
+    COUNTED_AGAIN_PATTERNS,
+    GATEWAY_PATTERNS,
+    PHYSICAL_PATTERN,
+    POD_PATTERNS,
+    DeviceKind,
+)
+from enigap.core.counting.patterns import require_quick
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.published import Publish
 from enigap.settings import (
@@ -230,6 +237,69 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_what_would_go_wrong_later_is_refused_now(settings: dict[str, Any]) -> None:
     [name] = settings
     assert refusal(**settings).startswith(f"{name}: ")
+
+
+SLOW_ON_SOME_NAMES = (
+    "(a+)+",
+    "(a*)*b",
+    "(a|a)*b",
+    "(a|b|ab|ba)*",
+    "((x+)+y)?",
+    "(a?){15}a{15}",
+    "(a?){30}",
+    "(){99999}",
+    ".*.*.*.*.*.*",
+    r"\w*" * 100,
+    "(?=(a+)+)b",
+    "(?<!x)(?!(a*)*c).*",
+    "(a*?)*?b",
+    "(?:a{0,15}){0,15}",
+    "(?>(a|aa)+)+b",
+    "(a|aa)++b",
+    "(((((((((a*)*)*)*)*)*)*)*)*)*",
+)
+
+
+@pytest.mark.parametrize("pattern", SLOW_ON_SOME_NAMES, ids=lambda pattern: pattern[:20])
+@pytest.mark.parametrize("before", ["", "eth0|"])
+def test_a_pattern_that_takes_for_ever_on_some_names_is_refused_and_never_tried(
+    pattern: str, before: str
+) -> None:
+    assert "physical_devices" in refusal(physical_devices=f"{before}{pattern}")
+    for kind in ("pod", "counted_again", "gateway"):
+        said = refusal(virtual_devices={kind: ["mypod.*", f"{before}{pattern}"]})
+        assert "virtual_devices" in said
+        assert "quick on every name" in said
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"eth\d+(\.\d+)*",
+        r"\w+-\w+-\w+-\w+",
+        ".*.*.*",
+        "(a|b)+c|d{3,9}",
+        "a{30}",
+        "(foo|bar)?x.*",
+        "(?!eth).*",
+    ],
+)
+def test_an_ordinary_pattern_is_taken(pattern: str) -> None:
+    settings = Settings.from_mapping({"virtual_devices": {"pod": [pattern]}})
+    assert settings.virtual_devices.pod == (pattern,)
+
+
+@pytest.mark.parametrize(
+    "patterns", [POD_PATTERNS, COUNTED_AGAIN_PATTERNS, GATEWAY_PATTERNS, (PHYSICAL_PATTERN,)]
+)
+def test_the_patterns_that_come_with_it_are_quick_themselves(patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        require_quick(pattern)
+
+
+def test_names_of_clusters_with_many_stars_are_matched_without_trying_all_ways() -> None:
+    settings = Settings.from_mapping({"clusters": ["*a" * 50]})
+    assert not settings.watches("a" * 100_000 + "b")
 
 
 @pytest.mark.parametrize("pattern", ["en.*", "e.*", r"(eth|en)\w+"])

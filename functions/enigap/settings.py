@@ -21,6 +21,7 @@ from enigap.core.counting.devices import (
     POD_PATTERNS,
     Classifier,
 )
+from enigap.core.counting.patterns import TooManyWaysError, require_quick
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.incident import Policy
@@ -253,14 +254,19 @@ def _device_pattern() -> _Kind[str]:
                 warnings.simplefilter("error")  # a pattern that Python warns about is a mistake
                 named_groups = re.compile(value).groupindex
                 re.compile(f"(?:{value})")  # how the classifier joins patterns into one
-        except (re.error, OverflowError, RecursionError, Warning):
+                require_quick(value)
+        except (re.error, OverflowError, RecursionError, TooManyWaysError, Warning):
             raise _RefusedError from None
         # In the joined pattern, groups have other numbers, and names may occur twice.
         if named_groups or re.search(r"\\[1-9]|\(\?\(", value):
             raise _RefusedError
         return value
 
-    return _Kind("a regular expression for whole device names, without named groups or references", read)
+    return _Kind(
+        "a regular expression for whole device names, without named groups or references, that is quick on "
+        "every name (so (a+)+ is none)",
+        read,
+    )
 
 
 def _physical_pattern() -> _Kind[str]:
@@ -274,7 +280,7 @@ def _physical_pattern() -> _Kind[str]:
 
     return _Kind(
         "a regular expression for whole device names (so `^eth` is none), which must not match "
-        f"{_POD_DEVICE}",
+        f"{_POD_DEVICE}, and that is quick on every name",
         read,
     )
 
