@@ -127,7 +127,15 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
 
 def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_back: timedelta) -> Judgement:
     """One node, with all of its devices whatever the two metrics say."""
-    span = FetchSpan.of(window, rules.windows_fetched)
+    judgements = examine_windows(node, window, rules, sources, look_back, windows=rules.windows_fetched)
+    return _report(judgements).newest
+
+
+def examine_windows(
+    node: Node, window: Window, rules: Rules, sources: Sources, look_back: timedelta, *, windows: int
+) -> list[Judgement]:
+    """So many windows of one node, newest first; CloudWatch bills no more for many of them."""
+    span = FetchSpan.of(window, windows)
     readings = next(readings for _, readings in sources.totals.totals([node], span))
     looked = Looking(EvidencePolicy.ALWAYS, look_back, 1).span(Look.LONG, window)
     events = sources.devices.devices([node], looked, DeviceScope.ALL)[node.instance_id]
@@ -136,13 +144,13 @@ def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_bac
     if isinstance(events, DeviceEvents) and isinstance(eni, EniHistory):
         tracks = eni_tracks(events, rules.classifier)
         history = History(eni, tracks, packets_are_frames=packets_are_frames(eni, tracks))
-    windows = [window.previous(number) for number in range(rules.windows_fetched)]
-    judgements = judge_windows(node, readings, events, windows, rules, history)
-    if history is not None and any(map(_has_deficit, judgements)):
+    judged = [window.previous(number) for number in range(windows)]
+    judgements = judge_windows(node, readings, events, judged, rules, history)
+    if history is not None and any(map(_has_deficit, judgements[: rules.windows_fetched])):
         bypass = sources.bypasses([node], looked).of.get(node.instance_id)
         history = replace(history, bypass=bypass)
-        judgements = judge_windows(node, readings, events, windows, rules, history)
-    return _report(judgements).newest
+        judgements = judge_windows(node, readings, events, judged, rules, history)
+    return judgements
 
 
 METRICS_PER_NODE: Final = 3

@@ -259,6 +259,7 @@ def test_an_instance_keeps_the_fields_that_discovery_reads_and_loses_the_rest() 
     assert answer["NextToken"] == "more"
     assert answer["Reservations"] == [
         {
+            "OwnerId": "123456789012",
             "Instances": [
                 {
                     "InstanceId": "i-1234567890abcdef0",
@@ -273,7 +274,7 @@ def test_an_instance_keeps_the_fields_that_discovery_reads_and_loses_the_rest() 
                     "State": {"Name": "running"},
                     "Tags": [{"Key": "Name", "Value": "<networkInterfaceSet>"}],
                 },
-            ]
+            ],
         }
     ]
 

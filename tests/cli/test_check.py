@@ -1,5 +1,7 @@
 """`enigap check` on clusters that each show one thing: the contract that people and programs rely on."""
 
+import csv
+import io
 import json
 import shlex
 from datetime import UTC, datetime, timedelta
@@ -73,7 +75,7 @@ def test_the_document_has_the_fields_of_the_contract_with_their_types(enigap: En
     document = enigap("check", "--at", AT, "--format", "json").document
 
     assert document["schema"] == "enigap.check/1"
-    assert document["region"] == "eu-west-1"
+    assert (document["region"], document["account"]) == ("eu-west-1", "123456789012")
     assert document["window"] == {"start": timestamp(WINDOW.start), "end": timestamp(WINDOW.end)}
     nodes = [node for cluster in document["clusters"] for node in cluster["nodes"]]
     # The clusters where nothing is collected count too: they were asked about.
@@ -322,13 +324,16 @@ def test_a_region_on_the_command_line_goes_before_all_others(
 
 def test_people_read_the_reason_and_what_to_do_next(enigap: Enigap, account: Account) -> None:
     ran = enigap("check", "--cluster", "moved", "--at", AT)
+    lines = ran.stdout.splitlines()
     text = " ".join(ran.stdout.split())
     moved = account.ids["moved", "g1-moved-device.internal"]
 
     assert f"os_deficit g1-moved-device ({moved})" in text
     assert "at least 42.7 MB/s never crossed a device the OS sees." in text
+    assert lines[0].startswith("eu-west-1, account 123456789012, ")
     assert (
-        "2 nodes: 1 unexplained, 0 unknown, 1 explained. CloudWatch bills 14 metrics for this look." in text
+        "2 nodes: 1 unexplained, 0 unknown, 1 explained. CloudWatch bills 14 metrics for this look: $0.00014."
+        in text
     )
     assert ran.stdout.splitlines()[-1] == f"Next: enigap explain {moved} --at {AT}"
 
@@ -368,6 +373,42 @@ def test_a_cluster_whose_agents_call_it_otherwise_has_eks_name_and_a_note(enigap
     assert r"is called {{name}}\x1b[31m by the agents on 1 node of it" in text
     said = enigap("check", "--cluster", "{{name}}\x1b[31m", "--at", AT).problem
     assert "it is what the agents of '[red]odd' call it; give this name, which is EKS's." in said
+
+
+def test_clusters_come_worst_first_each_with_a_line_and_healthy_ones_with_no_more(enigap: Enigap) -> None:
+    lines = enigap("check", "--at", AT).stdout.splitlines()
+    overview = [line.split()[0] for line in lines[2:10]]
+    assert sorted(overview[:4]) == ["[red]odd", "moved", "silent", "wrapped"]
+    assert sorted(overview[4:7]) == ["evil", "half", "uncollected"]
+    assert overview[7] == "calm"
+    assert not [line for line in lines if "article" in line]
+    assert [line for line in enigap("check", "--at", AT, "--all").stdout.splitlines() if "article" in line]
+
+
+def test_a_spreadsheet_has_a_row_for_each_node_with_the_figures_of_its_document(enigap: Enigap) -> None:
+    asked = ("check", "--cluster", "calm", "--cluster", "evil", "--cluster", "uncollected", "--at", AT)
+    ran, nodes = enigap(*asked, "--format", "csv"), enigap(*asked, "--format", "json").nodes()
+    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
+    assert (ran.status, len(rows)) == (2, len(nodes) + 1)
+    uncollected = rows.pop()
+    assert (uncollected["finding"], uncollected["instance_id"]) == ("not_collected", "")
+    by_id = {node["instance_id"]: node for node in nodes.values()}
+    for row in rows:
+        node = by_id[row["instance_id"]]
+        assert (row["account"], row["explained"]) == (
+            "123456789012",
+            json.dumps(node["explained"]).strip("nul"),
+        )
+        for key, value in row.items():
+            if key.endswith(("_per_second", "_ratio")):
+                assert value == ("" if node[key] is None else str(node[key]))
+    assert "\x1b" not in ran.stdout
+
+
+@pytest.mark.parametrize("wrong", [("--at", AT), ("--format", "csv"), ("--format", "json")], ids=str)
+def test_what_cannot_be_watched(enigap: Enigap, wrong: tuple[str, str]) -> None:
+    said = enigap("check", "--watch", *wrong).problem
+    assert said == "--watch shows a table of now: leave out --at and --format."
 
 
 @pytest.mark.parametrize("cluster", ["evil", "[[]red]odd*"])

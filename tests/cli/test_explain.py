@@ -1,10 +1,12 @@
 """`enigap explain`: one node, device by device."""
 
+from datetime import timedelta
+
 import pytest
 
 from enigap.core.judging.verdict import Cause
 from enigap.core.messages.words import CAUSE_WORDS, words_for
-from tests.cli.accounts import AT, EVIL, Account
+from tests.cli.accounts import AT, EVIL, WINDOW, Account
 from tests.cli.conftest import Enigap
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -82,9 +84,16 @@ def test_people_see_both_sides_and_every_device(enigap: Enigap, account: Account
         ["eni1a2b3c4d5e6", "virtual", "637", "MB/s", "319", "kB/s"],
         ["eni6e5d4c3b2a1", "virtual", "319", "kB/s", "637", "MB/s"],
         ["eth0", "physical", "519", "B/s", "318", "B/s"],
-        ["physical", "519", "B/s", "318", "B/s"],
-        ["ENIs", "(EC2)", "519", "B/s", "318", "B/s"],
+        [],
+        ["physical", "sum", "519", "B/s", "318", "B/s"],
+        ["ENIs", "(EC2)", "sum", "519", "B/s", "318", "B/s"],
     ]
+
+
+def test_since_when_it_is_so_and_what_it_was_before_is_said(enigap: Enigap) -> None:
+    said = " ".join(enigap("explain", "g1-moved-device", "--at", AT).stdout.split())
+    began = WINDOW.end - timedelta(minutes=50)  # the account was played from then on
+    assert f" Since {began:%H:%M} UTC, for 50 min; before that it was " in said
 
 
 def test_devices_that_prove_nothing_are_shown_and_the_reason_is_given(

@@ -209,7 +209,10 @@ def _read_only_what_discovery_reads(
         if found is None:
             raise ResponseParserError("an answer without reservations")
         reservations = [
-            {"Instances": [_instance(item) for item in reservation.iterfind("instancesSet/item")]}
+            {
+                "OwnerId": reservation.findtext("ownerId"),
+                "Instances": [_instance(item) for item in reservation.iterfind("instancesSet/item")],
+            }
             for reservation in found.iterfind("item")
         ]
     except (ET.ParseError, ValueError):

@@ -153,7 +153,8 @@ def discover(
     types = sorted({instance.instance_type for instance in instances.values()} - {""})
     bandwidths, notes = _bandwidths(ec2, types)
     found_so_far = join(wanted, instances, series, recent=recent, bandwidths=bandwidths)
-    return replace(found_so_far, notes=found_so_far.notes + notes)
+    account = next((each.account for each in instances.values() if each.account), None)
+    return replace(found_so_far, notes=found_so_far.notes + notes, account=account)
 
 
 def _tagged(ec2: Ec2, names: Sequence[str] | None) -> Iterator[Instance]:
@@ -217,7 +218,7 @@ def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
 
     def read(page: Mapping[str, Any]) -> list[Instance]:
         return [
-            _instance(description)
+            _instance(description, intern(optional_text(reservation.get("OwnerId")) or ""))
             for reservation in items(page, "Reservations")
             for description in items(reservation, "Instances")
             if description["State"]["Name"] == "running"
@@ -226,7 +227,7 @@ def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
     yield from chain.from_iterable(pages("ec2:DescribeInstances", ec2, ec2.describe_instances, request, read))
 
 
-def _instance(description: Mapping[str, Any]) -> Instance:
+def _instance(description: Mapping[str, Any], account: str) -> Instance:
     """Raises LookupError, TypeError, ValueError or the like for what EC2 does not describe in this way."""
     if not INSTANCE_ID.fullmatch(description["InstanceId"]):
         raise ValueError("no instance id")
@@ -240,6 +241,7 @@ def _instance(description: Mapping[str, Any]) -> Instance:
         {intern(tag["Key"]): intern(tag.get("Value", "")) for tag in description.get("Tags") or ()},
         # EC2 gives a platform of Windows instances only, in lower case in some answers.
         str(description.get("Platform") or "").casefold() == "windows",
+        account,
     )
 
 

@@ -69,6 +69,8 @@ class Discovery:
     """Remarks about the discovery for users, one sentence each."""
     called: Mapping[str, str] = field(default_factory=dict)
     """EKS's names of clusters by what their agents call them, where these differ."""
+    account: str | None = None
+    """The id of the account that was asked; None where it has no running worker."""
 
 
 class Series(NamedTuple):
@@ -97,6 +99,7 @@ class Instance:
     private_dns_name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     is_windows: bool = False
+    account: str = ""
 
 
 class Placed(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from enigap.cli.drawing import Bar, Drawing, Part, Piece
-from enigap.core.counting.units import ByteRate
+from enigap.core.counting.units import ZERO, ByteRate
 
 _LABEL_COLUMNS: Final = 16
 _FEWEST_COLUMNS: Final = 20
@@ -27,24 +27,46 @@ _SOLID_IN_ASCII, _HATCHED_IN_ASCII = "#", "/"
 class SplitBars:
     """The two bars and the legend, as wide as there is room."""
 
-    def __init__(self, drawing: Drawing) -> None:
-        self._drawing = drawing
+    def __init__(self, drawing: Drawing, *, has_legend: bool = True) -> None:
+        self._drawing, self._has_legend = drawing, has_legend
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(_LABEL_COLUMNS + _FEWEST_COLUMNS, options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        fills = (_SOLID, _HATCHED) if _can_show_blocks(options) else (_SOLID_IN_ASCII, _HATCHED_IN_ASCII)
+        fills = fills_of(options)
         columns = max(_FEWEST_COLUMNS, min(_MOST_COLUMNS, options.max_width) - _LABEL_COLUMNS)
         for bar in self._drawing.bars:
             yield _line(bar, self._drawing.longest, columns, fills)
+        if not self._has_legend:
+            return
         yield Text()
         yield _legend(self._drawing, in_short=options.max_width < _ROOM_FOR_LABELS)
         yield Text(f"{fills[0]} certain, {fills[1]} likely; both bars are on one scale", "dim")
 
 
-def _can_show_blocks(options: ConsoleOptions) -> bool:
-    return not options.ascii_only
+def fills_of(options: ConsoleOptions) -> tuple[str, str]:
+    """The characters for what is certain and for what is likely."""
+    return (_SOLID_IN_ASCII, _HATCHED_IN_ASCII) if options.ascii_only else (_SOLID, _HATCHED)
+
+
+def strip(drawing: Drawing, columns: int, fills: tuple[str, str]) -> Text:
+    """The OS's bar alone, so many columns long, whatever it comes to: what shares it has."""
+    bar = drawing.os
+    if bar.length <= ZERO:
+        return Text()
+    parts = (
+        _filled(piece, width, fills)
+        for piece, width in zip(bar.pieces, widths(bar, bar.length, columns), strict=True)
+    )
+    return Text("", no_wrap=True).join(parts)
+
+
+def key_of(drawings: Iterable[Drawing], fills: tuple[str, str]) -> str:
+    """What the letters and fills of these bars stand for, in one line."""
+    drawn = {piece.part for drawing in drawings for piece in drawing.os.pieces}
+    letters = ", ".join(f"{part.value.letter} {part.value.short}" for part in Part if part in drawn)
+    return f"{letters}; {fills[0]} certain, {fills[1]} likely"
 
 
 def _line(bar: Bar, longest: ByteRate, columns: int, fills: tuple[str, str]) -> Text:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import groupby
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -18,32 +23,47 @@ from enigap.cli.arguments import (
     Clusters,
     DeskEvidence,
     Evidence,
-    Format,
-    Output,
     Profile,
     Region,
     SettingsFile,
+    UsageError,
     options,
 )
+from enigap.cli.bars import SplitBars, fills_of, key_of, strip
+from enigap.cli.cost import GET_METRIC_DATA
+from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
     STYLES,
+    Sort,
     counts_of,
+    dollars,
     node_label,
     one_line,
     rate,
     ratio,
     short_name,
+    since_of,
     span_of,
 )
-from enigap.cli.look import exit_status, look
-from enigap.cli.screen import Screen, write
+from enigap.cli.look import Look, exit_status, look
+from enigap.cli.screen import Screen, write, write_text
+from enigap.cli.spreadsheet import spreadsheet
+from enigap.cli.watch import watch
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
-from enigap.core.judging.cluster import ClusterReport, FindingKind, surplus
-from enigap.core.judging.verdict import Judgement, is_taken_on_trust, meaning
+from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport, surplus
+from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, meaning
 from enigap.core.text import count, printable
+
+
+class CheckFormat(StrEnum):
+    """Output formats."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -52,10 +72,18 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     profile: Profile = None,
     at: At = None,
     evidence: Evidence = None,
-    output: Output = Format.TABLE,
+    output: Annotated[
+        CheckFormat, typer.Option("--format", help="A table for people, JSON or CSV for programs.")
+    ] = CheckFormat.TABLE,
     settings_file: SettingsFile = None,
     everything: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--all", help="List every node, explained ones included.")
+    ] = False,
+    sort: Annotated[
+        Sort, typer.Option(help="The order of nodes that have the same verdict, and of those in CSV.")
+    ] = Sort.WORST,
+    follow: Annotated[  # noqa: FBT002 - a flag is passed by name
+        bool, typer.Option("--watch", help="Look again when the next window has settled, until Ctrl-C.")
     ] = False,
 ) -> int:
     """Judge every node: which gaps are explained by counting, which are not, and why.
@@ -63,41 +91,58 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     Exit status: 1 if a node is unexplained; else 2 if a node is unreadable, a cluster is not collected,
     nothing could be judged, or the command failed; else 0. Nodes that are merely unverified do not change it.
     """
-    looked = look(
-        cluster=cluster,
-        region=region,
-        profile=profile,
-        at=at,
-        evidence=evidence,
-        settings_file=settings_file,
-        shows_all=output is Format.JSON and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
-    )
-    if output is Format.JSON:
-        write(check_document(looked.region, looked.window, looked.reports))
-    else:
-        show(
-            Screen(),
-            looked.region,
-            looked.reports,
-            looked.settings.rules(),
-            again=options(
-                {
-                    "--region": region,
-                    "--profile": profile,
-                    "--settings": settings_file,
-                    "--at": timestamp(looked.window.end + looked.settings.settle),
-                }
-            ),
-            notes=looked.notes,
-            everything=everything,
+    if follow and (at is not None or output is not CheckFormat.TABLE):
+        raise UsageError("--watch shows a table of now: leave out --at and --format.")
+
+    def looked() -> Look:
+        return look(
+            cluster=cluster,
+            region=region,
+            profile=profile,
+            at=at,
+            evidence=evidence,
+            settings_file=settings_file,
+            shows_all=output is not CheckFormat.TABLE
+            and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
         )
-    return exit_status(looked.reports)
+
+    def draw(screen: Screen, it: Look) -> None:
+        asked = {"--region": region, "--profile": profile, "--settings": settings_file}
+        again = options(asked | {"--at": timestamp(it.window.end + it.settings.settle)})
+        show(
+            screen,
+            it.region,
+            it.reports,
+            it.settings.rules(),
+            again=again,
+            notes=it.notes,
+            everything=everything,
+            sort=sort,
+            account=it.account,
+        )
+
+    if follow:
+        watch(Screen(), looked, draw, now=lambda: datetime.now(UTC), wait=time.sleep)
+    found = looked()
+    if output is CheckFormat.JSON:
+        write(check_document(found.region, found.window, found.reports, found.account))
+    elif output is CheckFormat.CSV:
+        write_text(spreadsheet(found, sort))
+    else:
+        draw(Screen(), found)
+    return exit_status(found.reports)
 
 
-NARROWEST_TABLE = 64
+NARROWEST_TABLE: Final = 64
 """Minimum width in columns for a table of verdicts, instance ids and numbers."""
-LISTED = {False: 50, None: 20, True: 20}
-"""The most nodes of a cluster that are listed without `--all`, by `explained` of their verdicts."""
+ROOM_FOR_BARS: Final = 100
+"""From this width on, bars show what each node's bytes are."""
+_FIGURES_COLUMNS: Final = 81
+_LONGEST_BAR: Final = 60
+_PROSE: Final = 120
+"""Longer lines are hard to read."""
+LISTED: Final = 3
+"""The most nodes of one verdict and cause that are listed without `--all`."""
 
 
 def show(
@@ -109,22 +154,34 @@ def show(
     again: Sequence[str],
     notes: Sequence[str] = (),
     everything: bool = False,
+    sort: Sort = Sort.WORST,
+    account: str | None = None,
 ) -> None:
-    """Print every cluster, worst nodes first, then a summary and the next step.
+    """Print every cluster, the worst first, then a legend, a summary and the next step.
 
     `rules` are those the reports were judged by, `again` the options that `enigap explain` needs to judge the
     same window in the same way.
     """
-    window = reports[0].window
-    console.print(Text.assemble((printable(region), "bold"), f", {span_of(window)}"))
-    for report in reports:
+    of_account = f", account {printable(account)}" if account else ""
+    console.print(Text.assemble((printable(region), "bold"), f"{of_account}, {span_of(reports[0].window)}"))
+    ordered = sorted(reports, key=_badness)
+    if len(ordered) > 1:
         console.print()
-        console.print(Text(printable(report.cluster), "bold"))
-        for part in _cluster(report, rules, everything=everything, width=console.width):
+        console.print(_overview(ordered))
+    listed = _Listed(console, everything=everything, sort=sort)
+    for report in ordered:
+        if len(ordered) > 1 and not everything and _is_all_well(report):
+            continue
+        console.print()
+        console.print(_heading(report))
+        for part in listed.cluster(report):
             console.print(part)
     console.print()
+    if legend := _legend(reports, rules, listed.key):
+        console.print(Constrain(legend, _PROSE))
+        console.print()
     for note in dict.fromkeys((*notes, *(note for report in reports for note in report.notes))):
-        console.print(Text(f"Note: {printable(note, most=500)}", "dim"))
+        console.print(Constrain(Text(f"Note: {printable(note, most=500)}", "dim"), _PROSE))
     console.print(_summary(reports))
     if (worst := _worst(reports)) is not None:
         command = shlex.join(["enigap", "explain", worst.node.instance_id, *again])
@@ -141,45 +198,179 @@ def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
     return None
 
 
-def _cluster(
-    report: ClusterReport, rules: Rules, *, everything: bool, width: int
-) -> Iterator[RenderableType]:
+# --- a line for each cluster ---
+
+
+def _badness(report: ClusterReport) -> tuple[int, float, str]:
+    """Clusters with unexplained nodes first, then those of which something is unknown."""
+    worst = report.worst_first()[0].newest if report.nodes else None
+    if report.finding or worst is None:
+        return (1 if report.finding else 2), 0.0, report.cluster
+    return {False: 0, None: 1, True: 2}[worst.explained], -surplus(worst).bytes_per_second, report.cluster
+
+
+def _is_all_well(report: ClusterReport) -> bool:
+    is_known = not report.finding and not report.findings
+    return is_known and all(node.newest.explained for node in report.nodes)
+
+
+def _overview(reports: Sequence[ClusterReport]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column("cluster", max_width=40)
+    table.add_column("state", no_wrap=True)
+    table.add_column("worst")
+    for report in reports:
+        state, worst = _state(report)
+        table.add_row(one_line(report.cluster), state, worst)
+    return table
+
+
+def _heading(report: ClusterReport) -> Text:
+    return Text.assemble((printable(report.cluster), "bold"), ": ", _state(report)[0])
+
+
+def _state(report: ClusterReport) -> tuple[Text, Text]:
+    """How many of a cluster's nodes are what, and what its worst is."""
     if report.finding is not None:
-        kind = report.finding.kind.value
-        yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
-        return
+        return Text(f"{count(report.node_count, 'node')} unknown", STYLES[None]), Text(report.finding.kind)
     if not report.nodes:
-        yield "No running nodes."
-        return
-    for remark in report.findings:
-        no_fault = " (no fault)" if remark.kind is FindingKind.COUNTS_DIFFER else ""
-        yield Text(f"{remark.kind.value}{no_fault}: {printable(remark.reason, most=1000)}", "dim")
-    judgements = [node.newest for node in report.worst_first()]
-    for explained, most in LISTED.items():
-        found = [judgement for judgement in judgements if judgement.explained is explained]
-        shown = found if everything else found[:most]
-        if not shown:
-            continue
-        yield ""
+        return Text("no running nodes"), Text()
+    counts, worst = counts_of([report]), report.worst_first()[0].newest
+    said = Text(f"{counts[worst.explained]:,} of {count(len(report.nodes), 'node')} {MARKS[worst.explained]}")
+    said.stylize(STYLES[worst.explained])
+    if worst.explained:
+        return said, Text()
+    at_least = f", at least {worst.unexplained.rounded_down}" if worst.unexplained else ""
+    return said, Text(f"{worst.verdict.value}{at_least}")
+
+
+# --- its nodes ---
+
+
+class _Listed:
+    """Lists the nodes of clusters on one console. `key` explains the bars that were drawn."""
+
+    def __init__(self, console: Console, *, everything: bool, sort: Sort) -> None:
+        self._width, self._everything, self._sort = console.width, everything, sort
+        self._fills = fills_of(console.options)
+        self._drawn: list[Judgement] = []
+
+    @property
+    def key(self) -> str:
+        drawings = [drawing for judgement in self._drawn if (drawing := drawing_of(judgement))]
+        return f"{key_of(drawings, self._fills)}" if drawings else ""
+
+    def cluster(self, report: ClusterReport) -> Iterator[RenderableType]:
+        if report.finding is not None:
+            kind = report.finding.kind.value
+            yield Text.assemble((kind, "yellow"), f": {printable(report.finding.reason, most=1000)}")
+            return
+        if not report.nodes:
+            yield "No running nodes."
+            return
+        for remark in report.findings:
+            no_fault = " (no fault)" if remark.kind is FindingKind.COUNTS_DIFFER else ""
+            yield Text(f"{remark.kind.value}{no_fault}: {printable(remark.reason, most=1000)}", "dim")
+        groups = _by_verdict_and_cause(report)
+        for group in groups:
+            if not group[0].newest.explained:
+                yield ""
+                yield self._open(group)
+        explained = [group for group in groups if group[0].newest.explained]
         if explained:
-            yield _table(shown) if width >= NARROWEST_TABLE else Group(*map(_figures, shown))
-        else:
-            yield Group(*map(_block, shown))
-        if more := len(found) - len(shown):
-            yield Text(f"... and {more:,} more {MARKS[explained]}; --all lists them", "dim")
-    if any(judgement.explained for judgement in judgements):
-        yield ""
-        yield _legend(report, rules)
-    yield from _taken_on_trust(judgements)
+            yield ""
+            yield from self._explained(explained)
+        yield from _taken_on_trust([node.newest for node in report.nodes])
+
+    def _shown(self, group: Sequence[NodeReport]) -> Sequence[NodeReport]:
+        ordered = self._sort.order(group)
+        return ordered if self._everything else ordered[:LISTED]
+
+    def _open(self, group: Sequence[NodeReport]) -> RenderableType:
+        """Nodes that have one verdict and cause and are not explained: who, since when, and why."""
+        first, shown = group[0].newest, self._shown(group)
+        style = STYLES[first.explained]
+        lines: list[RenderableType] = []
+        if len(group) > 1:
+            head = Text.assemble(
+                (first.verdict.value, style), _likely(first), f": {count(len(group), 'node')}"
+            )
+            lines.append(head)
+        for reason, nodes in groupby(shown, lambda node: str(node.newest.reason)):
+            for node in nodes:
+                who = (node_label(node.newest), "bold")
+                if len(group) > 1:
+                    named = Text.assemble("  ", who)
+                else:
+                    named = Text.assemble((first.verdict.value, style), "  ", who)
+                since = since_of(node)
+                lines.append(named.append(f"  {since}") if since else named)
+                last = node
+            indent = 4 if len(group) > 1 else 2
+            lines.append(Constrain(Padding(Text(printable(reason, most=1000)), (0, 0, 0, indent)), _PROSE))
+            lines.extend(self._bars(last.newest))
+        lines.extend(self._more(group, shown))
+        return Group(*lines)
+
+    def _bars(self, judgement: Judgement) -> Iterator[RenderableType]:
+        drawing = drawing_of(judgement)
+        if drawing is not None and self._width >= ROOM_FOR_BARS:
+            self._drawn.append(judgement)
+            yield Padding(SplitBars(drawing, has_legend=False), (0, 0, 0, 2))
+
+    def _explained(self, groups: Sequence[Sequence[NodeReport]]) -> Iterator[RenderableType]:
+        shown = [node.newest for group in groups for node in self._shown(group)]
+        yield self._table(shown) if self._width >= NARROWEST_TABLE else Group(*map(_figures, shown))
+        for group in groups:
+            yield from self._more(group, self._shown(group))
+
+    def _more(self, group: Sequence[NodeReport], shown: Sequence[NodeReport]) -> Iterator[Text]:
+        if more := len(group) - len(shown):
+            yield Text(f"... and {more:,} more {group[0].newest.verdict.value}; --all lists them", "dim")
+
+    def _table(self, judgements: Sequence[Judgement]) -> Table:
+        # In 80 columns only the names are shortened.
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+        table.add_column("verdict", no_wrap=True)
+        table.add_column("node")
+        table.add_column("instance", no_wrap=True)
+        for name in ("OS", "ENI", "OS / ENI"):
+            table.add_column(name, justify="right", no_wrap=True)
+        has_bars = self._width >= ROOM_FOR_BARS
+        if has_bars:
+            table.add_column("what the OS counted", no_wrap=True)
+        for judgement in judgements:
+            table.add_row(
+                Text(judgement.verdict.value, STYLES[judgement.explained]),
+                one_line(short_name(judgement.node)),
+                Text(printable(judgement.node.instance_id)),
+                rate(judgement.os),
+                rate(judgement.eni),
+                ratio(judgement.ratio),
+                *([self._strip(judgement)] if has_bars else []),
+            )
+        return table
+
+    def _strip(self, judgement: Judgement) -> Text:
+        drawing = drawing_of(judgement)
+        if drawing is None:
+            return Text()
+        self._drawn.append(judgement)
+        return strip(drawing, min(_LONGEST_BAR, self._width - _FIGURES_COLUMNS), self._fills)
 
 
-def _block(judgement: Judgement) -> RenderableType:
-    """An unexplained or unknown node as a paragraph: its name, verdict and reason."""
-    style = STYLES[judgement.explained]
-    return Group(
-        Text.assemble((judgement.verdict.value, style), "  ", (node_label(judgement), "bold")),
-        Padding(Text(printable(str(judgement.reason), most=1000)), (0, 0, 0, 2)),
-    )
+def _by_verdict_and_cause(report: ClusterReport) -> list[list[NodeReport]]:
+    """The nodes in groups, the group of the worst node first; within each the worst first."""
+    groups: dict[tuple[Verdict, str | None, str | None], list[NodeReport]] = {}
+    for node in report.worst_first():
+        newest = node.newest
+        groups.setdefault((newest.verdict, newest.cause, newest.alternative_cause), []).append(node)
+    return list(groups.values())
+
+
+def _likely(judgement: Judgement) -> str:
+    causes = [cause.replace("_", " ") for cause in (judgement.cause, judgement.alternative_cause) if cause]
+    return f", likely {' or '.join(causes)}" if causes else ""
 
 
 def _figures(judgement: Judgement) -> RenderableType:
@@ -192,27 +383,7 @@ def _figures(judgement: Judgement) -> RenderableType:
     )
 
 
-def _table(judgements: Sequence[Judgement]) -> Table:
-    # In 80 columns only the names are shortened.
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("node")
-    table.add_column("instance", no_wrap=True)
-    for name in ("OS", "ENI", "OS / ENI"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for judgement in judgements:
-        table.add_row(
-            Text(judgement.verdict.value, STYLES[judgement.explained]),
-            one_line(short_name(judgement.node)),
-            Text(printable(judgement.node.instance_id)),
-            rate(judgement.os),
-            rate(judgement.eni),
-            ratio(judgement.ratio),
-        )
-    return table
-
-
-_MOST_REASONS = 3
+_MOST_REASONS: Final = 3
 
 
 def _taken_on_trust(judgements: Sequence[Judgement]) -> Iterator[Text]:
@@ -227,9 +398,15 @@ def _taken_on_trust(judgements: Sequence[Judgement]) -> Iterator[Text]:
         yield Text(f"{of}: {printable(why or '', most=500)}", "dim")
 
 
-def _legend(report: ClusterReport, rules: Rules) -> Text:
-    """The meanings of the explained verdicts of this cluster; the other nodes have a reason each."""
-    rows = (f"{v.value}: {meaning(v, rules)}" for v in report.verdicts if v.explained)
+# --- what all of them come to ---
+
+
+def _legend(reports: Sequence[ClusterReport], rules: Rules, key: str) -> Text:
+    """The meanings of the explained verdicts, and of the bars; the other nodes have a reason each."""
+    found = {verdict for report in reports for verdict in report.verdicts if verdict.explained}
+    rows = [f"{verdict.value}: {meaning(verdict, rules)}" for verdict in Verdict if verdict in found]
+    if key:
+        rows.append(f"Bars: {key}; each node's to a scale of its own")
     return Text("\n".join(rows), "dim")
 
 
@@ -246,4 +423,5 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
     unseen = sum(judgement.evidence_missing is not None for judgement in judgements)
     if unseen:
         text.append(f". The devices of {unseen:,} were not looked at or prove nothing")
-    return text.append(f". CloudWatch bills {billed:,} metrics for this look.")
+    cost = dollars(billed * GET_METRIC_DATA.dollars)
+    return text.append(f". CloudWatch bills {billed:,} metrics for this look: {cost}.")

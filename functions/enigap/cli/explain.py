@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Annotated
 
 import typer
@@ -12,11 +13,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from enigap.assessment import examine
+from enigap.assessment import examine_windows
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
-from enigap.aws.placement import INSTANCE_ID, FoundCluster, Wanted
+from enigap.aws.placement import INSTANCE_ID, Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import (
+    MINUTES_KEPT,
     At,
     Format,
     Output,
@@ -47,12 +49,13 @@ from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.rules import EvidencePolicy
+from enigap.core.counting.window import GRID, Window
 from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
 from enigap.core.messages.talkers import conversations_in_words
 from enigap.core.messages.words import words_for
-from enigap.core.text import printable
+from enigap.core.text import duration, printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found, sources
 
@@ -76,13 +79,21 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     """
     aws = Aws(profile=profile, region=region)
     settings = settings_from(settings_file, aws)
-    window = window_at(at, datetime.now(UTC), settings.rules())
+    now, rules = datetime.now(UTC), settings.rules()
+    window = window_at(at, now, rules)
     aws.sign_in()
     with progress() as say:
         say(f"looking for {instance_id} in {aws.region}")
-        node, cluster = _node(aws, settings, instance_id)
+        found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=settings.clusters))
+        node, cluster = _node(found, aws.region, instance_id)
         say(f"reading {instance_id} and its devices")
-        judgement = examine(node, window, settings.rules(), sources(aws, settings), settings.look_back)
+        windows = _windows(window, settings, now)
+        judgements = examine_windows(
+            node, window, rules, sources(aws, settings), settings.look_back, windows=windows
+        )
+        # As far back as `check` looks, so that both say the same.
+        earlier = tuple(each.verdict for each in judgements[1 : rules.windows_fetched])
+        judgement = NodeReport.of(judgements[0], earlier).newest
         finding = None
         if judgement.verdict is Verdict.OS_SILENT:
             # A finding about the whole cluster; `check` prints it, too.
@@ -90,29 +101,34 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             unread = replace(settings, evidence=EvidencePolicy.OFF)
             finding = assess_found(aws, unread, cluster, window).finding
     if output is Format.JSON:
-        write(explain_document(aws.region, judgement, finding))
+        write(explain_document(aws.region, judgement, finding, found.account))
     else:
-        show(Screen(), aws.region, judgement, finding)
+        show(Screen(), aws.region, judgement, finding, earlier=judgements[1:])
     nodes = () if finding else (NodeReport(judgement),)
     return exit_status([ClusterReport(node.cluster, window, nodes, finding, node_count=1)])
 
 
-def _node(aws: Aws, settings: Settings, instance_id: str) -> tuple[Node, FoundCluster]:
-    found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=settings.clusters))
+def _windows(window: Window, settings: Settings, now: datetime) -> int:
+    """How many windows are judged: those of the look-back, as far as CloudWatch has kept all minutes."""
+    kept = (window.end - (now - MINUTES_KEPT)) // GRID - 1
+    return max(settings.rules().windows_fetched, min(settings.look_back // GRID, kept))
+
+
+def _node(found: Discovery, region: str, instance_id: str) -> tuple[Node, FoundCluster]:
     nodes = [(node, cluster) for cluster in found.clusters for node in cluster.nodes]
     called = [(node, cluster) for node, cluster in nodes if instance_id in _names(node)]
     if len(called) == 1:
         return called[0]
     if called:
         raise UsageError(
-            f"{len(called)} running nodes in {aws.region} are called {instance_id[:100]!r}: "
+            f"{len(called)} running nodes in {region} are called {instance_id[:100]!r}: "
             f"give one by its instance id, such as {called[0][0].instance_id}."
         )
     is_id = INSTANCE_ID.fullmatch(instance_id) is not None
     there = {node.instance_id if is_id else short_name(node) or node.instance_id for node, _ in nodes}
     near = near_miss(instance_id, there)
     raise UsageError(
-        f"There is no running node {instance_id[:100]!r} in {aws.region}: {f'{near} It' if near else 'it'} "
+        f"There is no running node {instance_id[:100]!r} in {region}: {f'{near} It' if near else 'it'} "
         "may have been terminated since; check the instance id, the region and the account, or list the "
         "nodes with `enigap check --all`."
     )
@@ -123,8 +139,18 @@ def _names(node: Node) -> set[str]:
     return {node.instance_id, node.name or "", short_name(node)} - {""}
 
 
-def show(console: Console, region: str, judgement: Judgement, finding: Finding | None = None) -> None:
-    """Print one node: the verdict with its likely cause, both sides, every device, and the next step."""
+def show(
+    console: Console,
+    region: str,
+    judgement: Judgement,
+    finding: Finding | None = None,
+    *,
+    earlier: Sequence[Judgement] = (),
+) -> None:
+    """Print one node: the verdict with its likely cause, both sides, every device, and the next step.
+
+    `earlier` are the windows before, newest first.
+    """
     console.print(
         Text.assemble(
             (node_label(judgement), "bold"),
@@ -142,6 +168,8 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
         mark = MARKS[judgement.explained]
         style = STYLES[judgement.explained]
         console.print(Text.assemble((judgement.verdict.value, style), f" ({mark}): {reason}"))
+    if since := None if finding else _since(judgement, earlier):
+        console.print(Text(since))
     if words:
         console.print(Text(f"Likely: {words.likely}."))
     console.print()
@@ -158,6 +186,21 @@ def show(console: Console, region: str, judgement: Judgement, finding: Finding |
     if words:
         console.print()
         console.print(Text(f"Next: {words.next_step}", "bold"))
+
+
+def _since(judgement: Judgement, earlier: Sequence[Judgement]) -> str:
+    """Since when the node has had its verdict, and which it had before."""
+    same = list(takewhile(lambda each: each.verdict is judgement.verdict, earlier))
+    start = same[-1].window.start if same else judgement.window.start
+    if judgement.comparison is not None:
+        start = min(start, judgement.comparison.start)
+    end = judgement.window.end
+    began = f"Since {start:%H:%M} UTC" if start.date() == end.date() else f"Since {start:%Y-%m-%d %H:%M} UTC"
+    before = next((each for each in earlier if each.window.end <= start), None)
+    if before is None:
+        return f"{began} or before, which is as far as was looked." if earlier else ""
+    was = f", OS / ENI {ratio(before.ratio)}" if before.ratio is not None else ""
+    return f"{began}, for {duration(end - start)}; before that it was {before.verdict.value}{was}."
 
 
 def _sides(judgement: Judgement) -> Table:
@@ -195,11 +238,12 @@ def _devices(judgement: Judgement) -> RenderableType:
     if isinstance(evidence, Unusable):
         why = Text(f"Not used as evidence: {printable(evidence.why, most=1000)}.", "dim")
         return Group(table, why) if evidence.devices else why
-    table.add_section()
-    table.add_row(
-        "physical", *blank, "", rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle)
-    )
-    table.add_row("ENIs (EC2)", *blank, "", rate(judgement.eni_in), rate(judgement.eni_out))
+    table.add_row()
+    is_compared = "bold" if judgement.violation else ""
+    physical = (rate(evidence.physical_rx.middle), rate(evidence.physical_tx.middle))
+    table.add_row("physical", *blank, "sum", *physical, style=is_compared)
+    carried = (rate(judgement.eni_in), rate(judgement.eni_out))
+    table.add_row("ENIs (EC2)", *blank, "sum", *carried, style=is_compared)
     return table
 
 

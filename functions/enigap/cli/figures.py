@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
+from math import inf
 
 from rich.text import Text
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
-from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.cluster import ClusterReport, NodeReport
 from enigap.core.judging.verdict import Judgement
 from enigap.core.text import printable
 
@@ -17,8 +19,48 @@ STYLES = {False: "bold red", None: "yellow", True: "green"}
 MARKS = {False: "unexplained", None: "unknown", True: "explained"}
 
 
+class Sort(StrEnum):
+    """Orders of nodes."""
+
+    WORST = "worst"
+    NAME = "name"
+    OS = "os"
+    ENI = "eni"
+    RATIO = "ratio"
+
+    def order(self, nodes: Sequence[NodeReport]) -> Sequence[NodeReport]:
+        """Nodes that come worst first, in this order: by name, or by a figure from the largest on."""
+        if self is Sort.WORST:
+            return nodes
+        if self is Sort.NAME:
+            return sorted(nodes, key=lambda node: node_label(node.newest))
+        return sorted(nodes, key=self._largest_first)
+
+    def _largest_first(self, report: NodeReport) -> float:
+        value: ByteRate | float | None = getattr(report.newest, self.value)
+        if value is None:
+            return inf
+        return -(value.bytes_per_second if isinstance(value, ByteRate) else value)
+
+
 def span_of(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
+
+
+def since_of(report: NodeReport) -> str:
+    """`since 15:45 UTC`: the start of what the newest verdict is about, as far as the fetch reaches back."""
+    newest = report.newest
+    if newest.since is None:
+        return ""
+    is_same_day = newest.since.date() == newest.window.end.date()
+    began = f"since {newest.since:%H:%M}" if is_same_day else f"since {newest.since:%Y-%m-%d %H:%M}"
+    goes_back_further = newest.comparison is None and set(report.earlier) <= {newest.verdict}
+    return f"{began} UTC or before" if goes_back_further else f"{began} UTC"
+
+
+def dollars(amount: float) -> str:
+    """`$0.0006`, `$0.15`, `$1,234.50`: all digits of an amount under a cent."""
+    return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.5f}".rstrip("0")
 
 
 def counts_of(reports: Sequence[ClusterReport]) -> dict[bool | None, int]:

@@ -37,6 +37,7 @@ class Look:
     """The judged clusters of an account."""
 
     region: str
+    account: str | None
     settings: Settings
     window: Window
     reports: Sequence[ClusterReport]
@@ -66,7 +67,7 @@ def look(
     with progress() as say:
         found = found_clusters(aws, settings, say)
         reports = [_report(aws, settings, one, window, say, shows_all=shows_all) for one in found.clusters]
-    return Look(aws.region, settings, window, reports, found.notes)
+    return Look(aws.region, found.account, settings, window, reports, found.notes)
 
 
 def _at_once(policy: EvidencePolicy) -> EvidencePolicy:

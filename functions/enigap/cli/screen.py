@@ -44,8 +44,13 @@ class _WithoutPadding:
 
 def write(document: Document, *, indent: int | None = None) -> None:
     """Write the JSON document to stdout."""
+    write_text(json.dumps(document, indent=indent, allow_nan=False) + "\n")
+
+
+def write_text(text: str) -> None:
+    """Write to stdout."""
     try:
-        sys.stdout.write(json.dumps(document, indent=indent, allow_nan=False) + "\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise NobodyReadsError from None

@@ -148,13 +148,16 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
 """For each key: the member of `NodeFigures`, and its functions to write and read; None: it is not read."""
 
 
-def check_document(region: str, window: Window, reports: Sequence[ClusterReport]) -> Document:
+def check_document(
+    region: str, window: Window, reports: Sequence[ClusterReport], account: str | None = None
+) -> Document:
     """The JSON document of `enigap check --format json`."""
     verdicts: Counter[str] = Counter()
     for report in reports:
         verdicts.update({verdict.value: count for verdict, count in report.verdicts.items()})
     return {
         "schema": CHECK_SCHEMA,
+        "account": account,
         "region": region,
         "window": window_document(window),
         "billed_metrics": sum(report.billed_metrics for report in reports),
@@ -173,10 +176,13 @@ def _cluster_document(report: ClusterReport) -> Document:
     }
 
 
-def explain_document(region: str, judgement: Judgement, finding: Finding | None = None) -> Document:
+def explain_document(
+    region: str, judgement: Judgement, finding: Finding | None = None, account: str | None = None
+) -> Document:
     """The JSON document of `enigap explain --format json`. `finding` is about the node's whole cluster."""
     return {
         "schema": EXPLAIN_SCHEMA,
+        "account": account,
         "region": region,
         "cluster": judgement.node.cluster,
         "finding": finding.kind.value if finding else None,
