@@ -130,8 +130,10 @@ def check() -> str:
 def alert() -> str:
     """The message about one node, as it looks in Slack."""
     blocks: list[dict[str, Any]] = json.loads((MESSAGES / "one-node.slack.json").read_text())["blocks"]
-    headline, what = (block["text"]["text"] for block in blocks[:2])
-    return f"> **{headline}**\n>\n> {what}\n"
+    headline, impact, details = (block["text"]["text"] for block in blocks[:3])
+    facts = [field["text"].replace("\n", " ") for field in blocks[1]["fields"]]
+    lines = [f"**{headline}**", impact, " · ".join(facts).replace("*", "**"), *details.split("\n")]
+    return "\n>\n".join(f"> {line}" for line in lines) + "\n"
 
 
 def email() -> str:

@@ -63,6 +63,7 @@ EVERYTHING: dict[str, Any] = {
     "log_retention_days": 30,
     "architecture": "x86_64",
     "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
+    "name_pods": False,
 }
 
 NAMES = sorted(EVERYTHING)

@@ -425,6 +425,9 @@ class Settings:
         int, _whole_number(1, 100), "A finding on more nodes than this is one incident of the whole cluster."
     ] = _POLICY.collapse_above
     metric_namespace: Annotated[str, _NAMESPACE, "The namespace of the published metrics."] = "EniGap"
+    name_pods: Annotated[
+        bool, _flag(), "Whether messages name the pods that a node's traffic is mostly of."
+    ] = True
     runbook_url: Annotated[str | None, _optional(_LINK), "Your runbook; every message links to it."] = None
 
     @classmethod

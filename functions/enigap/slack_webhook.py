@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from enigap.aws.deadline import Deadline
 from enigap.core.documents import Document
-from enigap.core.messages import slack_message
+from enigap.core.messages import in_plain_text, is_told, slack_message
 
 
 class NotDeliveredError(Exception):
@@ -85,6 +85,10 @@ class Answer:
     def is_delivered(self) -> bool:
         # A proxy or a captive portal answers 200, too, but not "ok".
         return 200 <= self.status < 300 and self.text.strip() == "ok"
+
+    @property
+    def has_refused_blocks(self) -> bool:
+        return self.status == 400 and self.text.strip().startswith("invalid_blocks")
 
 
 _DEADLINE: Final = Deadline()
@@ -151,7 +155,10 @@ class Channel:
     remaining_seconds: Callable[[], float]
 
     def deliver(self, message: Document) -> None:
-        """Post, and retry after a rate limit or a change of the URL. Raises NotDeliveredError."""
+        """Post, and retry after a rate limit, a change of the URL, or without the blocks that Slack refuses.
+
+        Raises NotDeliveredError.
+        """
         address = self.address(fresh=False)
         pause_seconds = 1.0
         while True:
@@ -160,6 +167,9 @@ class Channel:
             answer = self.send(address, message)
             if answer.is_delivered:
                 return
+            if answer.has_refused_blocks and "blocks" in message:
+                message = in_plain_text(message)
+                continue
             if answer.status in _REVOKED and (newer := self.address(fresh=True)) != address:
                 address = newer  # The webhook was replaced, and the cached URL is the old one.
                 continue
@@ -203,7 +213,8 @@ def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[
     failures = []
     for record in records:
         try:
-            channel.deliver(slack_message(record["body"]))
+            if is_told(record["body"]):
+                channel.deliver(slack_message(record["body"]))
         except NotDeliveredError as error:
             failures.append(Failure(record["messageId"], str(error)))
         except Exception as error:  # noqa: BLE001 - one record must not take the others down with it

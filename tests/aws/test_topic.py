@@ -88,7 +88,7 @@ def test_a_subject_is_there_for_people(subscribed: Subscribed) -> None:
     url = subscribed.queue("people")
     Topic(subscribed.sns, subscribed.arn, DOCUMENT_OF).notify(opened_and_resolved())
     [envelope] = subscribed.received(url)
-    assert envelope["Subject"].startswith("enigap: prod: 1 node unexplained")
+    assert envelope["Subject"] == "[OPEN] prod: ip-1 os_deficit"
 
 
 @pytest.mark.parametrize(

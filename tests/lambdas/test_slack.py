@@ -31,7 +31,7 @@ TROUBLE: dict[str, Behaviour] = {
     "a page that is not Slack's": Say(200, "<html>Welcome to our wireless network</html>"),
     "an empty answer": Say(200, ""),
     "a redirect": Say(302, "ok", {"Location": "https://example.com/"}),
-    "a refused message": Say(400, "invalid_blocks"),
+    "a refused message": Say(400, "invalid_payload"),
     "a forbidden post": Say(403, "action_prohibited"),
     "a webhook that is gone": Say(404, "no_service"),
     "an archived channel": Say(410, "channel_is_archived"),
@@ -116,6 +116,45 @@ def test_whatever_goes_wrong_the_message_is_not_done_and_arrives_when_it_comes_a
         assert slack.taken == []
         assert way(slack, pool).deliver("hello") == []
         assert len(slack.taken) == 1
+
+
+def test_a_message_whose_blocks_slack_refuses_goes_again_as_plain_text(pool: urllib3.PoolManager) -> None:
+    alarm = json.dumps(
+        {"AlarmName": "enigap-planErrors", "NewStateValue": "ALARM", "NewStateReason": "<!here>"}
+    )
+    with SlackReceiver(Say(400, "invalid_blocks")) as slack:
+        assert way(slack, pool).deliver(alarm) == []
+    [plain] = slack.taken
+    assert set(plain) == {"text", "mrkdwn"}
+    assert plain["text"].splitlines()[1] == "&lt;!here&gt;"
+    assert "enigap-planErrors" in plain["text"]
+
+
+def test_plain_text_that_slack_refuses_too_is_not_sent_for_ever(pool: urllib3.PoolManager) -> None:
+    with SlackReceiver(Say(400, "invalid_blocks"), Say(400, "invalid_blocks")) as slack:
+        assert way(slack, pool).deliver("hello") == ["0"]
+    assert len(slack.posts) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "posts"),
+    [
+        ("OK", "ALARM", 1),
+        ("INSUFFICIENT_DATA", "ALARM", 1),
+        ("ALARM", "OK", 1),
+        ("ALARM", "INSUFFICIENT_DATA", 1),
+        ("INSUFFICIENT_DATA", "OK", 0),
+        ("OK", "INSUFFICIENT_DATA", 0),
+        (None, "OK", 1),
+    ],
+)
+def test_an_alarm_is_posted_when_it_goes_off_and_when_it_is_over(
+    old: str | None, new: str, posts: int, pool: urllib3.PoolManager
+) -> None:
+    alarm = {"AlarmName": "enigap-planErrors", "OldStateValue": old, "NewStateValue": new}
+    with SlackReceiver() as slack:
+        assert way(slack, pool).deliver(json.dumps(alarm)) == []
+    assert len(slack.posts) == posts
 
 
 def test_a_message_outlives_an_outage(pool: urllib3.PoolManager) -> None:

@@ -111,6 +111,7 @@ class _Run:
             dashboard_url=os.environ[variables.DASHBOARD_URL],
             settle=self.settings.settle,
             runbook_url=self.settings.runbook_url,
+            name_pods=self.settings.name_pods,
         )
         return reconcile(
             item,

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from slack_sdk.models.blocks import Block
 
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
 from enigap.core.judging.cluster import FindingKind, is_finding
-from enigap.core.messages import CAUSE_WORDS, slack_message, sns_message
+from enigap.core.messages import CAUSE_WORDS, in_plain_text, letter_of, prose, slack_message, sns_message
 from enigap.core.messages.words import FINDING_WORDS
 from tests.fakes.news import (
     HOSTILE_NAMES,
@@ -28,19 +29,22 @@ from tests.fakes.news import (
 )
 
 KIB = 1024
-LEADS = ("Opened: ", "Reminder: ", "Resolved: ")
+LEADS = ("Opened:", "Still open:", "Resolved:")
 WORDS = (*CAUSE_WORDS.values(), *FINDING_WORDS.values())
 OWN_STARTS = (
     "  ",
     "And ",
-    "Dashboard: ",
-    "Runbook: ",
+    "Dashboard:",
+    "Instance:",
+    "Device events:",
+    "Runbook:",
+    "What it means, ",
     "Nothing to do.",
     "This is a test, sent with `enigap notify --test`. Nothing to do.",
     "To ",
     "Window ",
     "Region ",
-    *(words.to_do for words in WORDS),
+    *(words.to_do[:30] for words in WORDS),
 )
 
 
@@ -68,7 +72,7 @@ def test_a_subject_is_one_short_line_of_ascii(document: Document) -> None:
     assert 0 < len(line) < 100
     assert line.isascii()
     assert line.isprintable()
-    assert line.startswith("enigap: ")
+    assert line.startswith(("[OPEN] ", "[REMINDER] ", "[RESOLVED] ", "[TEST] enigap: "))
 
 
 @given(any_event())
@@ -76,9 +80,19 @@ def test_no_name_can_start_a_line_of_an_email(document: Document) -> None:
     lines = as_email(document).split("\n")
     assert all(line.isprintable() for line in lines)
     assert len(as_email(document).splitlines()) == len(lines) - 1
-    # The first line is the cluster's own; all others start with words of the project.
     starts = (*LEADS, *OWN_STARTS)
-    assert all(line.startswith(starts) for line in lines[1:] if line)
+    assert all(line.startswith(starts) for line in lines if line)
+
+
+@given(any_event())
+def test_an_email_has_lines_of_72_characters_with_each_link_and_command_alone_on_its_own(
+    document: Document,
+) -> None:
+    letter = letter_of(document)
+    alone = [*(link for _, link in letter.links), *(step.command for step in letter.steps if step.command)]
+    lines = prose(letter).split("\n")
+    assert [line.removeprefix("    ") for line in lines if line.removeprefix("    ") in alone] == alone
+    assert all(len(line) <= 72 or line.removeprefix("    ") in alone for line in lines)
 
 
 @given(any_event())
@@ -91,9 +105,7 @@ def test_every_incident_is_in_an_email_or_counted(document: Document) -> None:
     assert more_incidents(as_email(document), "nodes") == nodes_left
 
 
-REST = re.compile(
-    r"^And (?P<incidents>[\d,]+) more incidents? about (?P<nodes>[\d,]+) nodes?: ", re.MULTILINE
-)
+REST = re.compile(r"^And (?P<incidents>[\d,]+) more incidents? about (?P<nodes>[\d,]+) nodes?:", re.MULTILINE)
 
 
 def more_incidents(text: str, what: str = "incidents") -> int:
@@ -110,14 +122,11 @@ def test_a_subject_counts_the_nodes_of_all_open_incidents_exactly(document: Docu
         for item in document["incidents"]
         if item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
     )
-    found = re.search(r"([\d,]+) nodes? unexplained \(", as_email(document).split("\n")[0])
-    if found:
+    found = re.search(r"([\d,]+) nodes?(: | unexplained \()", letter_of(document).title)
+    if found and letter_of(document).state is not NewsKind.RESOLVED:
         assert int(found[1].replace(",", "")) == open_nodes
     else:
-        assert not any(
-            item["news"] != NewsKind.RESOLVED and not is_finding(item["verdict"])
-            for item in document["incidents"]
-        )
+        assert open_nodes <= 1 or letter_of(document).state is NewsKind.RESOLVED
 
 
 @given(any_event())
@@ -135,20 +144,43 @@ def check_slack(message: Document) -> None:
     json.loads(json.dumps(message))
     assert 0 < utf16_units(message["text"]) <= 40_000
     assert 0 < len(message["blocks"]) <= 50
+    assert "attachments" not in message
     for block in message["blocks"]:
-        for text in [block["text"]] if "text" in block else block["elements"]:
-            assert 0 < utf16_units(text["text"]) <= (150 if block["type"] == "header" else 3_000)
-            if text["type"] == "mrkdwn":
-                assert re.fullmatch(r"(<https://[^<>|\s]+\|(Dashboard|Runbook|Alarm)>( {3})?)+", text["text"])
-            else:
-                assert text["type"] == "plain_text"
-                assert text["emoji"] is False
-                assert "<" not in text["text"]
-                assert ">" not in text["text"]
-                assert not re.search(r"&(?!amp;|lt;|gt;)", text["text"])
+        assert block["type"] in {"header", "section", "context", "rich_text"}
+        # Slack's own models know its limits, in characters; Slack counts UTF-16's units.
+        parsed = Block.parse(block)
+        assert parsed is not None
+        parsed.validate_json()
+        for part in texts_in(block):
+            assert 0 < utf16_units(part["text"]) <= (150 if block["type"] == "header" else 3_000)
+            if part["type"] == "mrkdwn":
+                assert LINKS.fullmatch(part["text"]) or FIELD.fullmatch(part["text"])
+                continue
+            assert part["type"] in {"plain_text", "text"}
+            assert part.get("emoji", False) is False
+            assert "<" not in part["text"]
+            assert ">" not in part["text"]
+            assert not re.search(r"&(?!amp;|lt;|gt;)", part["text"])
+        assert all(utf16_units(field["text"]) <= 2_000 for field in block.get("fields", ()))
     for text in texts_of(message):
         assert all(line.isprintable() for line in text.split("\n"))
         assert not re.search(r"<[!@#]", text)
+    plain = in_plain_text(message)
+    assert set(plain) == {"text", "mrkdwn"}
+    assert 0 < utf16_units(plain["text"]) <= 40_000
+    assert "<" not in plain["text"]
+
+
+LINKS = re.compile(r"(<https://[^<>|\s]+\|(Dashboard|Instance|Device events|Runbook|Alarm)>( {3})?)+")
+FIELD = re.compile(r"\*[A-Za-z, ]+\*\n[A-Za-z0-9 .,:()/+-]+")
+
+
+def texts_in(value: Any) -> list[Document]:
+    """Every text object in a block."""
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return [value]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for child in children for text in texts_in(child)]
 
 
 @given(any_event())
@@ -156,8 +188,10 @@ def test_every_incident_is_in_a_slack_message_of_bearable_length_or_counted(docu
     texts = [block["text"]["text"] for block in as_slack(document)["blocks"] if block["type"] == "section"]
     told = [text for text in texts if text.startswith(LEADS)]
     rests = [text for text in texts if text.startswith("And ")]
-    assert len(told) + more_incidents("\n".join(rests)) == len(incidents_to_tell(document))
-    assert sum(map(utf16_units, told)) <= 12_000
+    incidents = incidents_to_tell(document)
+    # The state of a single one is in the header.
+    assert (len(told) or len(incidents) == 1) + more_incidents("\n".join(rests)) == len(incidents)
+    assert sum(map(utf16_units, texts)) <= 15_000
 
 
 @given(any_event())
@@ -178,14 +212,14 @@ def check_nodes(document: Document) -> int:
     """How many nodes are shown."""
     shown = 0
     sections = [block["text"]["text"] for block in as_slack(document)["blocks"] if block["type"] == "section"]
-    told = [text for text in sections if text.startswith(LEADS)]
-    for text, item in zip(told, document["incidents"], strict=False):
-        lines = text.split("\n")[1:]
+    listed = [item["node_count"] for item in incidents_to_tell(document) if item["nodes"]]
+    for text in sections:
+        lines = re.findall(r"^- .*", text, re.MULTILINE)
         if lines:
             more = re.fullmatch(r"- (?:and )?([\d,]+) (?:more )?nodes?", lines[-1])
             counted = int(more[1].replace(",", "")) if more else 0
             shown += len(lines) - bool(more)
-            assert len(lines) - bool(more) + counted == item["node_count"]
+            assert len(lines) - bool(more) + counted in listed
     return shown
 
 
@@ -198,7 +232,7 @@ def test_a_notification_for_amazon_q_has_its_form_and_mentions_nobody(document: 
     assert 0 < utf16_units(content["title"]) <= 250
     assert 0 < utf16_units(content["description"]) <= 8_000
     steps = content.get("nextSteps", [])
-    assert bool(steps) is not bool(document.get("test"))
+    assert steps
     assert all(0 < len(step) <= 1_500 for step in steps)
     assert metadata["threadId"]
     assert all(line.isprintable() for line in metadata["threadId"].split("\n"))
@@ -211,7 +245,7 @@ def test_a_notification_for_amazon_q_has_its_form_and_mentions_nobody(document: 
     own = content["description"].replace("`enigap notify --test`", "", int(bool(document.get("test"))))
     assert "`" not in "".join([own, content["title"], *content["keywords"]])
     for line in "\n".join(texts_of(content)).split("\n"):
-        if not re.fullmatch(r"(Dashboard|Runbook): https://[^<>|`*~\[\]\s]+", line):
+        if not re.fullmatch(r"(Dashboard|Instance|Device events|Runbook): https://[^<>|`*~\[\]\s]+", line):
             assert not re.search(r"&(?!amp;|lt;|gt;)", line)
 
 
@@ -236,7 +270,7 @@ def test_hundreds_of_incidents_and_names_without_end_are_still_one_message(incid
             node["node_name"] = node["reason"] = long
             node["evidence"] = {"devices": [{"device": long}] * 3}
     check_sns(document)
-    assert subject_of(document) == f"enigap: prod: {incidents} nodes unexplained (os_deficit)"
+    assert subject_of(document) == f"[OPEN] prod: {incidents} nodes os_deficit"
 
 
 def check_sns(document: Document) -> None:
@@ -298,19 +332,20 @@ def test_a_hostile_name_is_shown_and_does_nothing(name: str) -> None:
     check_slack(as_slack(document))
     check_sns(document)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:20])
-    assert shown[:20] in as_email(document)
+    assert shown[:20].strip() in as_email(document).replace("\n  ", " ")
 
 
 def test_what_can_be_formatted_in_slack_shows_literally() -> None:
     document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])), cluster="*b* _i_ ~s~ `c` <!here>")
     header = as_slack(document)["blocks"][0]["text"]
     assert header["type"] == "plain_text"
-    assert header["text"].startswith("*b* _i_ ~s~ `c` &lt;!here&gt;: ")
+    assert "Opened: *b* _i_ ~s~ `c` &lt;!here&gt;: " in header["text"]
 
 
 def test_names_that_are_usual_are_not_touched_in_any_channel() -> None:
     document = event(opened(incident([judged(1, 12e6, 30e6, 35e6)])), cluster="prod_eu-1")
-    for rendering in (as_email(document), json.dumps(as_slack(document)), json.dumps(as_amazon_q(document))):
+    email = as_email(document).replace("\n  ", " ")
+    for rendering in (email, json.dumps(as_slack(document)), json.dumps(as_amazon_q(document))):
         assert "ip-10-0-3-1.eu-west-1.compute.internal (i-00000000000000001)" in rendering
         assert "prod_eu-1" in rendering
         assert "os_deficit" in rendering
@@ -323,7 +358,7 @@ def test_no_command_or_address_for_amazon_q_has_anything_in_it_that_cannot_be_se
     document["incidents"] = [{**item, "cause": cause} for item in document["incidents"]]
     content = as_amazon_q(document)["content"]
     assert "\u200b" not in json.dumps(content, ensure_ascii=False)
-    link = as_email(document).partition("Dashboard: ")[2].partition("\n")[0]
+    link = as_email(document).partition("Dashboard:\n    ")[2].partition("\n")[0]
     assert "&end=" in link
     assert f"\n\nDashboard: {link}\n\n" in content["description"]
 

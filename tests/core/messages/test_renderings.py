@@ -102,6 +102,10 @@ def test_a_notification_for_amazon_q_reads_like_its_example(name: str) -> None:
     )
 
 
+def unwrapped(text: str) -> str:
+    return text.replace("\n  ", " ")
+
+
 def like_example(name: str, text: str) -> None:
     """Compares with the file; with UPDATE_EXAMPLES=1 in the environment it writes the file instead."""
     path = EXAMPLES / name
@@ -231,14 +235,14 @@ def test_what_is_to_be_done_ends_like_a_sentence_or_before_its_command_and_close
 def test_every_command_says_which_region_it_is_about(rendering: Callable[[Document], str | Document]) -> None:
     said = rendering(NOT_COLLECTED)
     text = said if isinstance(said, str) else json.dumps(said)
-    commands = re.findall(r"(?:aws eks|enigap (?:check|silence)) [^\\\n`]+", text)
+    commands = re.findall(r'(?:aws eks|enigap (?:check|silence)) [^\\\n`"]+', text)
     assert len(commands) == 3
     assert all(" --region eu-west-1" in command for command in commands)
 
 
 def test_names_in_a_command_stay_within_their_quotes() -> None:
     odd = event(opened(finding(FindingKind.NOT_COLLECTED, 2)), cluster="{region}", region="a'; reboot; '")
-    [command] = re.findall("  (aws eks .*)", as_email(odd))
+    [command] = re.findall("    (aws eks .*)", as_email(odd))
     assert shlex.split(command)[-4:] == ["--cluster-name", "{region}", "--region", "a'; reboot; '"]
 
 
@@ -360,16 +364,29 @@ def test_the_worst_comes_first_and_the_good_news_last() -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        (ONE_NODE, "enigap: prod: 1 node unexplained (os_deficit)"),
-        (MANY_NODES, "enigap: prod: 41 nodes unexplained (os_silent, os_excess), 1 incident resolved"),
-        (NOT_COLLECTED, "enigap: prod: not collected"),
-        (OVER, "enigap: prod: 1 incident resolved (os_silent)"),
-        (TEST, "enigap: TEST: nothing is wrong"),
-        (event(reminder(incident([BLIND]))), "enigap: prod: still 1 node unexplained (os_deficit)"),
-        (event(opened(finding(FindingKind.UNREADABLE, 3))), "enigap: prod: CloudWatch unreadable"),
+        (ONE_NODE, "[OPEN] prod: ip-10-0-3-7 os_deficit"),
+        (MANY_NODES, "[OPEN] prod: 40 nodes os_silent"),
+        (NOT_COLLECTED, "[OPEN] prod: not_collected"),
+        (OVER, "[RESOLVED] prod: 40 nodes os_silent"),
+        (TEST, "[TEST] enigap: nothing is wrong"),
+        (event(reminder(incident([BLIND]))), "[REMINDER] prod: ip-10-0-3-7 os_deficit"),
+        (event(resolved(incident([BLIND]))), "[RESOLVED] prod: ip-10-0-3-7 os_deficit"),
+        (event(opened(finding(FindingKind.UNREADABLE, 3))), "[OPEN] prod: unreadable"),
+        (
+            event(opened(finding(FindingKind.UNREADABLE, 3)), opened(incident([BLIND]))),
+            "[OPEN] prod: unreadable, 1 node os_deficit",
+        ),
+        (
+            event(opened(incident([DROPPING])), opened(incident([BLIND])), reminder(incident([WRAPPED]))),
+            "[OPEN] prod: 2 nodes os_deficit, os_excess",
+        ),
+        (
+            event(opened(incident([BLIND])), resolved(incident([WRAPPED]))),
+            "[OPEN] prod: ip-10-0-3-7 os_deficit",
+        ),
         (
             event(opened(incident([BLIND])), cluster="c" * 200),
-            f"enigap: {'c' * 55}...: 1 node unexplained (os_deficit)",
+            f"[OPEN] {'c' * 65}...: ip-10-0-3-7 os_deficit",
         ),
     ],
 )
@@ -383,7 +400,7 @@ def test_a_verdict_of_a_later_version_is_named_in_ascii() -> None:
         **ONE_NODE,
         "incidents": [{**ONE_NODE["incidents"][0], "verdict": "größer_als_gedacht_und_länger"}],
     }
-    assert subject_of(document) == "enigap: prod: 1 node unexplained (gr\\xf6\\xdfer_als_gedacht_\\u2026)"
+    assert subject_of(document) == "[OPEN] prod: ip-10-0-3-7 gr\\xf6\\xdfer_als_gedacht_\\u2026"
 
 
 @pytest.mark.parametrize(
@@ -396,7 +413,7 @@ def test_a_verdict_of_a_later_version_is_named_in_ascii() -> None:
     ],
 )
 def test_the_link_shows_the_dashboard_at_the_time_of_the_window(url: str, link: str) -> None:
-    assert f"Dashboard: {link}\n" in as_email(event(opened(incident([BLIND])), dashboard_url=url))
+    assert f"Dashboard:\n    {link}\n" in as_email(event(opened(incident([BLIND])), dashboard_url=url))
 
 
 def test_commands_can_be_pasted_into_a_shell_as_they_are() -> None:
@@ -419,7 +436,7 @@ def test_a_figure_that_no_counter_can_have_is_unknown(figure: float) -> None:
     item = MANY_NODES["incidents"][0]
     node = {**item["nodes"][0], "eni_bytes_per_second": figure}
     document = {**MANY_NODES, "incidents": [{**item, "nodes": [node]}]}
-    assert "OS unknown, interfaces unknown" in as_email(document)
+    assert "(i-00000000000000028): unknown carried" in as_email(document)
 
 
 def test_unsaid_news_of_an_earlier_run_keeps_its_own_window() -> None:
@@ -432,14 +449,15 @@ def test_unsaid_news_of_an_earlier_run_keeps_its_own_window() -> None:
 
 def test_a_test_says_what_it_is_and_nothing_of_an_incident() -> None:
     assert as_email(TEST) == (
-        "TEST: nothing is wrong\n\nThis is a test, sent with `enigap notify --test`. Nothing to do.\n\n"
+        "This is a test, sent with `enigap notify --test`. Nothing to do.\n\n"
+        "To read what a message means, how to confirm it and what fixes it:\n    enigap runbook\n\n"
         "Region eu-west-1, account 123456789012.\n"
     )
     notification = as_amazon_q(TEST)
     assert notification["content"]["description"].startswith(
         "This is a test, sent with `enigap notify --test`. "
     )
-    assert "nextSteps" not in notification["content"]
+    assert notification["content"]["nextSteps"][0].endswith(" `enigap runbook`")
     assert notification["metadata"]["relatedResources"] == []
     (told,) = TEST["incidents"]
     assert (told["news"], told["why"], TEST["test"]) == ("opened", "test", True)
@@ -449,7 +467,7 @@ def test_a_test_says_what_it_is_and_nothing_of_an_incident() -> None:
 def test_an_incident_is_never_hidden_behind_a_test(why: str | None) -> None:
     incidents = [*TEST["incidents"], {**ONE_NODE["incidents"][0], "why": why}]
     said = as_email({**ONE_NODE, "test": True, "incidents": incidents})
-    assert ONE_NODE["incidents"][0]["summary"] in said
+    assert ONE_NODE["incidents"][0]["summary"] in unwrapped(said)
     assert "TEST" not in said
 
 
@@ -544,7 +562,7 @@ def test_an_alarm_of_cloudwatch_reads_like_its_example() -> None:
 @pytest.mark.parametrize("value", [None, 7, {"a": []}, "<!channel>"])
 def test_an_alarm_is_shown_whatever_becomes_of_a_field(field: str, value: Any) -> None:
     message = slack_message(json.dumps({**ALARM, field: value}))
-    assert message["blocks"][0]["text"]["text"] == "ALARM: enigap-ClustersOverdue"
+    assert message["blocks"][0]["text"]["text"] == "\N{LARGE RED CIRCLE} ALARM: enigap-ClustersOverdue"
     assert "<!" not in json.dumps(message)
 
 
@@ -597,3 +615,71 @@ def test_an_unknown_message_that_is_too_long_says_how_long_it_is() -> None:
     message = slack_message("x" * 1_000_000)
     assert "The beginning of 1,000,000 characters." in json.dumps(message)
     assert "Shown as it came." in json.dumps(slack_message("short"))
+
+
+# --- what it means, and who
+
+
+@pytest.mark.parametrize(
+    ("told", "means"),
+    [
+        (incident([BLIND]), "on node_network_total_bytes miss at least 46.8 MB/s of what the network"),
+        (incident([DROPPING]), "include at least 21.1 MB/s that the network interfaces of this node did not"),
+        (incident([WRAPPED]), "metrics of this node in them are wrong by more than a machine can move."),
+        (incident(SILENT[:1]), "do not see this node: 161 MB/s on its network interfaces."),
+        (incident([UNSTEADY]), "see this node with gaps only: 161 MB/s on its network interfaces."),
+        (incident(SILENT, wide=True), "do not see these 40 nodes: 161 MB/s on the worst alone."),
+        (finding(FindingKind.NOT_COLLECTED, 40), "see nothing of this cluster."),
+        (finding(FindingKind.UNREADABLE, 40), "until CloudWatch answers"),
+        (finding(FindingKind.COUNTS_DIFFER, 40), "No dashboard and no scaling decision is blind"),
+    ],
+)
+def test_a_message_says_what_is_blind_for_the_reader_and_by_how_much(told: Any, means: str) -> None:
+    document = event(opened(told))
+    assert means in document["incidents"][0]["impact"]
+    for text in (
+        unwrapped(as_email(document)),
+        *map(json.dumps, (as_slack(document), as_amazon_q(document))),
+    ):
+        assert means in text
+    over = event(resolved(told))
+    assert over["incidents"][0]["impact"] is None
+    assert means not in json.dumps([as_email(over), as_slack(over), as_amazon_q(over)])
+
+
+def test_slack_shows_a_nodes_figures_as_fields_that_can_be_read_at_a_glance() -> None:
+    assert fields_of(ONE_NODE) == {
+        "Node": "ip-10-0-3-7.eu-west-1.compute.internal (i-00000000000000007)",
+        "OS counted": "12.1 MB/s",
+        "Interfaces carried": "65.2 MB/s",
+        "Unexplained, at least": "46.8 MB/s",
+        "Since": "two windows (14:00-14:30 UTC)",
+    }
+    assert fields_of(OVER) == {}
+    assert fields_of(NOT_COLLECTED) == {"Nodes": "40", "Since": "two windows (14:00-14:30 UTC)"}
+
+
+def fields_of(document: Document) -> dict[str, str]:
+    fields = [field for block in as_slack(document)["blocks"] for field in block.get("fields", ())]
+    return dict(field["text"].replace("*", "").split("\n") for field in fields)
+
+
+@pytest.mark.parametrize("document", EVENTS.values(), ids=EVENTS)
+def test_slack_has_the_state_first_and_each_command_alone_in_a_block(document: Document) -> None:
+    blocks = as_slack(document)["blocks"]
+    states = ("Opened: ", "Still open: ", "Resolved: ", "TEST: ")
+    assert blocks[0]["text"]["text"].lstrip("\N{LARGE RED CIRCLE}\N{LARGE GREEN CIRCLE} ").startswith(states)
+    [steps] = [block["elements"] for block in blocks if block["type"] == "rich_text"]
+    commands = [each["elements"] for each in steps if each["type"] == "rich_text_preformatted"]
+    assert [[text["text"].split()[0] for text in texts] for texts in commands] == [
+        [line.split()[0]]
+        for line in re.findall(r"^    (?!https)(\S.*)", as_email(document), re.MULTILINE)
+        if line.split()[0] in {"aws", "enigap", "kubectl"}
+    ]
+
+
+@pytest.mark.parametrize("document", EVENTS.values(), ids=EVENTS)
+def test_every_message_names_the_command_that_prints_its_runbook_section(document: Document) -> None:
+    verdict = "" if document.get("test") else f" {document['incidents'][0]['verdict']}"
+    for said in (as_email(document), json.dumps(as_slack(document)), json.dumps(as_amazon_q(document))):
+        assert re.search(rf"enigap runbook{verdict}(?![ \w])", said)

@@ -1,5 +1,6 @@
 """Messages about a node name the pods that its traffic is of."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -66,3 +67,11 @@ def test_names_from_the_log_are_harmless_wherever_they_come_from(hostile: str) -
     assert all(len(clause) < 400 and clause.isprintable() for clause in told)
     news = opened(incident([spoilt]))
     assert "<!" not in str(as_slack(event(news)))
+
+
+def test_with_name_pods_false_no_pod_is_named_anywhere_in_a_message() -> None:
+    news = opened(incident([a_deficit()]))
+    assert "shop/store-0" in json.dumps(event(news))
+    document = event(news, name_pods=False)
+    assert "shop" not in json.dumps([document, as_email(document), as_slack(document)])
+    assert f"the pod behind {FRONT}" in " ".join(as_email(document).split())

@@ -29,28 +29,24 @@ _NOTHING: Final = "\N{ZERO WIDTH SPACE}"
 
 def amazon_q(letter: Letter) -> Document:
     """Amazon Q's notification for the message."""
-    told = letter.notification
-    one = told.incidents[0] if len(told.incidents) == 1 and not told.left_out else None
-    incidents = () if told.is_test else told.incidents
-    nodes = [node.instance_id for incident in incidents for node in incident.nodes]
     steps = {"nextSteps": [_step(step) for step in letter.steps]} if letter.steps else {}
     return {
         "version": "1.0",
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": cut(_literal(letter.subject), LONGEST_TITLE),
+            "title": cut(_literal(letter.title), LONGEST_TITLE),
             "description": _description(letter),
             **steps,
-            "keywords": [_literal(name(word)) for word in (told.cluster, told.region) if word],
+            "keywords": [_literal(name(word)) for word in (letter.cluster, letter.region) if word],
         },
         "metadata": {
             # A resolved incident appears below its opening.
-            "threadId": name(one.id if one else told.cluster, 250),
+            "threadId": name(letter.thread, 250),
             "summary": letter.subject,
             "eventType": "enigap",
-            "relatedResources": [name(node) for node in dict.fromkeys(nodes)][:10],
-            "additionalContext": {"account": name(told.account), "region": name(told.region)},
+            "relatedResources": [name(instance) for instance in letter.instances][:10],
+            "additionalContext": {"account": name(letter.account), "region": name(letter.region)},
         },
     }
 
@@ -59,11 +55,10 @@ def _description(letter: Letter) -> str:
     paragraphs = [p.within(MOST_BYTES // 2, size=_size) for p in letter.paragraphs]
     shown = fitting(paragraphs, MOST_BYTES, _size)
     texts = [*paragraphs[:shown], letter.rest(shown), f"{letter.circumstances}."]
-    links = (("Dashboard", letter.dashboard), ("Runbook", letter.runbook))
     parts = [
         *([_own(letter.preface)] if letter.preface else []),
         *(_literal(text) for text in texts if text),
-        *(f"{what}: {_link(link)}" for what, link in links if link),
+        *(f"{what}: {_link(link)}" for what, link in letter.links),
     ]
     return "\n\n".join(parts)
 

@@ -1,10 +1,15 @@
 """Messages for a Slack channel, as Block Kit: within Slack's limits, and without a way to mention anybody.
 
-Text from outside goes only into `plain_text`, where `*`, `_`, `~` and backticks mean nothing, and with `&`,
-`<` and `>` as entities, so that no `<!channel>` comes about either. `mrkdwn`, which cannot be escaped in
-full, holds the project's own words and links of a strict form.
+Text from outside goes only into `plain_text` and the texts of `rich_text`, where `*`, `_`, `~` and backticks
+mean nothing, and with `&`, `<` and `>` as entities, so that no `<!channel>` comes about either. `mrkdwn`,
+which cannot be escaped in full, holds the project's own words, figures and names of plain letters, and links
+of a strict form.
 
-Limits (docs.slack.dev, Block Kit reference): 50 blocks; 3,000 characters in a text, 150 in a header.
+Everything is in top-level blocks: Slack folds attachments, and some clients leave them out. A message that
+Slack refuses for its blocks is sent again as `in_plain_text`.
+
+Limits (docs.slack.dev, Block Kit reference): 50 blocks; 3,000 characters in a text, 2,000 in a field, 150 in
+a header.
 """
 
 from __future__ import annotations
@@ -17,8 +22,9 @@ from string import ascii_letters, digits
 from typing import Any, Final
 
 from enigap.core.documents import Document
+from enigap.core.incidents.incident import NewsKind
 from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
-from enigap.core.messages.letter import Letter, Step, letter_of
+from enigap.core.messages.letter import Letter, Paragraph, Step, letter_of
 from enigap.core.messages.notification import NotANotificationError
 from enigap.core.text import count, printable
 
@@ -27,34 +33,97 @@ MOST_CHARACTERS: Final = 12_000
 """Of the incidents in one message: what people still scroll through, and far below what Slack takes."""
 LONGEST_TEXT: Final = 3_000
 LONGEST_HEADER: Final = 150
+LONGEST_FIELD: Final = 2_000
+LONGEST_PLAIN: Final = 39_000
+"""Of a message without blocks: Slack cuts what is longer than 40,000."""
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _LINK: Final = re.compile(r"https://[!-;=?-{}~]{1,1500}")
+_LABELLED: Final = re.compile(r"<([^|>]+)\|([^>]+)>")
+
+_ALARM_STATES: Final = {"OK": "Over", "INSUFFICIENT_DATA": "No data"}
+_ALARM_MARKS: Final = {"ALARM": NewsKind.OPENED, "OK": NewsKind.RESOLVED}
 
 
 def slack(letter: Letter) -> Document:
     """Slack's form of the message, `{"text": ..., "blocks": [...]}`."""
-    paragraphs = [p.within(LONGEST_TEXT, size=_size) for p in letter.paragraphs[:MOST_INCIDENTS]]
-    shown = fitting(paragraphs, MOST_CHARACTERS, _size)
-    texts = [letter.preface, *paragraphs[:shown], letter.rest(shown)]
+    is_one = len(letter.paragraphs) == 1  # whose state is in the header
+    texts = [_texts(paragraph, is_one=is_one) for paragraph in letter.paragraphs[:MOST_INCIDENTS]]
+    shown = fitting(("".join(each) for each in texts), MOST_CHARACTERS, _size)
+    incidents = zip(letter.paragraphs, texts[:shown], strict=False)
+    rest = letter.rest(shown)
     blocks = [
-        _header(letter.title),
-        *(_section(text) for text in texts if text),
-        *_links(("Dashboard", letter.dashboard), ("Runbook", letter.runbook)),
-        *([_section("\n".join(_step(step) for step in letter.steps))] if letter.steps else []),
+        _header(f"{_MARKS[letter.state]} {letter.title}" if letter.state else letter.title),
+        *([_section(letter.preface)] if letter.preface else []),
+        *(block for paragraph, said in incidents for block in _incident(paragraph, *said)),
+        *([_section(rest)] if rest else []),
+        *_links(*letter.links),
+        *_steps(letter.steps),
         _context(letter.circumstances),
     ]
     return _message(letter.subject, blocks)
 
 
+_MARKS: Final = {
+    NewsKind.OPENED: "\N{LARGE RED CIRCLE}",
+    NewsKind.REMINDER: "\N{LARGE ORANGE CIRCLE}",
+    NewsKind.RESOLVED: "\N{LARGE GREEN CIRCLE}",
+}
+"""Seen from afar; the words beside them say the same."""
+
+
+def _texts(paragraph: Paragraph, *, is_one: bool) -> tuple[str, str]:
+    """What is said above an incident's figures, and below."""
+    if not paragraph.facts:
+        return paragraph.within(LONGEST_TEXT, size=_size), ""
+    above, below = paragraph.impact or "Open.", "\n".join(paragraph.details)
+    return (
+        cut_to(above if is_one else f"{paragraph.state}: {above}", LONGEST_TEXT, _size),
+        paragraph.within(LONGEST_TEXT, size=_size, text=below),
+    )
+
+
+def _incident(paragraph: Paragraph, above: str, below: str) -> Iterable[Document]:
+    """One or two blocks: with figures as fields where there are any."""
+    facts = [_fact(label, value) for label, value in paragraph.facts]
+    yield {**_section(above), **({"fields": facts} if facts else {})}
+    if below:
+        yield _section(below)
+
+
+def in_plain_text(message: Document) -> Document:
+    """The same message without blocks, for when Slack refuses them."""
+    lines = [line for block in message["blocks"] for line in _lines(block)]
+    return {"text": cut_to("\n".join(lines), LONGEST_PLAIN, len), "mrkdwn": False}
+
+
+def _lines(block: Any) -> Iterable[str]:
+    """The texts of a block, from top to bottom; a link is an address behind its label."""
+    if isinstance(block, list):
+        for each in block:
+            yield from _lines(each)
+    elif isinstance(block, Mapping):
+        text = block.get("text")
+        if block.get("type") == "mrkdwn":
+            yield _LABELLED.sub(r"\2: \1", str(text)).replace("*\n", ": ").replace("*", "")
+        elif block.get("type") == "rich_text_section":
+            yield "".join(each["text"] for each in block["elements"])
+        elif isinstance(text, str):
+            yield text
+        else:
+            yield from (line for key in ("text", "fields", "elements") for line in _lines(block.get(key)))
+
+
 def slack_alarm(alarm: Mapping[str, Any]) -> Document:
     """The message for what CloudWatch says about one of its alarms. Fields it leaves out are left out."""
-    title = f"{_field(alarm, 'NewStateValue')}: {_field(alarm, 'AlarmName')}"
+    state = _field(alarm, "NewStateValue")
+    title = f"{_ALARM_STATES.get(state, state)}: {_field(alarm, 'AlarmName')}"
+    mark = _MARKS[_ALARM_MARKS[state]] if state in _ALARM_MARKS else ""
     account = _field(alarm, "AWSAccountId")
     circumstances = [_change(alarm), _field(alarm, "Region"), f"account {account}" if account else ""]
     texts = [_field(alarm, "AlarmDescription"), _field(alarm, "NewStateReason")]
     blocks = [
-        _header(title),
+        _header(f"{mark} {title}".strip()),
         *(_section(text) for text in texts if text),
         *_links(("Alarm", _alarm_url(alarm))),
         _context(", ".join(each for each in circumstances if each) or "CloudWatch"),
@@ -62,15 +131,22 @@ def slack_alarm(alarm: Mapping[str, Any]) -> Document:
     return _message(title, blocks)
 
 
+def is_told(body: str) -> bool:
+    """Whether the body of a queue message is worth a message: an alarm is that goes off or is over, and not
+    one that is new or has data again."""
+    _, value = _opened(body)
+    if not isinstance(value, Mapping) or "AlarmName" not in value:
+        return True
+    states = value.get("OldStateValue"), value.get("NewStateValue")
+    return "ALARM" in states or not all(isinstance(state, str) for state in states)
+
+
 def slack_message(body: str) -> Document:
     """The message for the body of a queue message; an unknown document is shown as it is.
 
     Takes a notification or CloudWatch's alarm, raw or in the envelope that SNS puts around a message.
     """
-    text, value = body, _json(body)
-    if _is_envelope(value):
-        text = value["Message"]
-        value = _json(text)
+    text, value = _opened(body)
     if isinstance(value, Mapping):
         if "AlarmName" in value and "NewStateValue" in value:
             return slack_alarm(value)
@@ -89,6 +165,12 @@ def _unknown(text: str) -> Document:
     is_whole = len(text) <= LONGEST_TEXT and _size(shown) <= LONGEST_TEXT
     note = "Shown as it came." if is_whole else f"The beginning of {count(len(text), 'character')}."
     return _message(title, [_header(title), _section(shown), _context(note)])
+
+
+def _opened(body: str) -> tuple[str, Any]:
+    """The message without SNS's envelope, as text and as JSON value."""
+    value = _json(body)
+    return (value["Message"], _json(value["Message"])) if _is_envelope(value) else (body, value)
 
 
 def _json(text: str) -> Any:
@@ -176,8 +258,32 @@ def _links(*links: tuple[str, str | None]) -> Iterable[Document]:
         yield {"type": "section", "text": {"type": "mrkdwn", "verbatim": True, "text": "   ".join(texts)}}
 
 
-def _step(step: Step) -> str:
-    return f"{step.what} {step.command}" if step.command else step.what
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9 .,:()/+-]{1,200}")
+"""Nothing in it is formatting, so that it may stand in `mrkdwn`."""
+
+
+def _fact(label: str, value: str) -> Document:
+    if _PLAIN_VALUE.fullmatch(value):
+        return {"type": "mrkdwn", "verbatim": True, "text": f"*{label}*\n{value}"}
+    return _plain(f"{label}\n{value}", LONGEST_FIELD)
+
+
+def _steps(steps: Iterable[Step]) -> Iterable[Document]:
+    """What to do, each command alone in a preformatted block, to be copied at one go."""
+    elements: list[Document] = []
+    for step in steps:
+        pieces = enumerate(step.what.split("`"))
+        words = [_rich(piece, is_code=bool(number % 2)) for number, piece in pieces if piece]
+        elements.append({"type": "rich_text_section", "elements": words})
+        if step.command:
+            elements.append({"type": "rich_text_preformatted", "elements": [_rich(step.command)]})
+    if elements:
+        yield {"type": "rich_text", "elements": elements}
+
+
+def _rich(text: str, *, is_code: bool = False) -> Document:
+    code = {"style": {"code": True}} if is_code else {}
+    return {"type": "text", "text": _escaped(cut_to(text, LONGEST_TEXT, _size)), **code}
 
 
 def _escaped(text: str) -> str:

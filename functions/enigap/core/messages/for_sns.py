@@ -11,8 +11,8 @@ from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, json_size
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
-from enigap.core.messages.letter import letter_of
-from enigap.core.messages.notification import Notification, badness, tallies, tally_document
+from enigap.core.messages.letter import Letter, letter_of
+from enigap.core.messages.notification import badness, tally_document
 
 MOST_BYTES: Final = 255 * 1024
 """SNS takes 256 KiB for all protocols together, message attributes included."""
@@ -49,22 +49,22 @@ def sns_message(document: Document) -> dict[str, str]:
         "sqs": "",
     }
     room = (MOST_BYTES - len(json.dumps(message))) // 2
-    body = json.dumps(_within(document, letter.notification, room))
+    body = json.dumps(_within(document, letter, room))
     message |= {"lambda": body, "sqs": body}
     return {"Subject": letter.subject, "MessageStructure": "json", "Message": json.dumps(message)}
 
 
-def _within(document: Document, notification: Notification, room: int) -> Document:
+def _within(document: Document, letter: Letter, room: int) -> Document:
     for smaller in _smaller(document):
         if _size(smaller) <= room:
             return smaller
     worst_first = sorted(document["incidents"], key=badness)
 
     def size(kept: int) -> int:
-        return _size(_worst(document, notification, worst_first[:kept]))
+        return _size(_worst(document, letter, worst_first[:kept]))
 
     kept = bisect_right(range(len(worst_first) + 1), room, key=size)
-    return _worst(document, notification, worst_first[: max(0, kept - 1)])
+    return _worst(document, letter, worst_first[: max(0, kept - 1)])
 
 
 def _smaller(document: Document) -> Iterator[Document]:
@@ -86,13 +86,12 @@ def _without_devices(node: Document) -> Document:
     return {**node, "evidence": {**evidence, "devices": [], "devices_left_out": left_out}}
 
 
-def _worst(document: Document, notification: Notification, worst: list[Document]) -> Document:
+def _worst(document: Document, letter: Letter, worst: list[Document]) -> Document:
     """The notification with only the worst incidents, each with its worst node, and the rest counted."""
-    rest = tallies(notification.incidents[len(worst) :], notification.left_out)
     smaller: Document = {
         **{key: document[key] for key in _FIELDS if key in document},
         "incidents": [_with_nodes(item, 1) for item in worst],
-        "left_out": [tally_document(tally) for tally in rest],
+        "left_out": [tally_document(tally) for tally in letter.beyond(len(worst))],
     }
     shortened: Document = _shortened(smaller)
     return shortened

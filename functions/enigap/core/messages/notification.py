@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from enigap.core import strict
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import Document, node_document, node_figures, window_document
-from enigap.core.incidents.incident import News, NewsKind, NewsReason
+from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.instants import instant, timestamp
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import NodeFigures, Verdict
-from enigap.core.messages.words import summary
+from enigap.core.messages.words import impact, largest_talkers, notes, summary
 
 NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
 
@@ -41,8 +41,14 @@ def notification_document(
     dashboard_url: str,
     settle: timedelta,
     runbook_url: str | None = None,
+    name_pods: bool = True,
 ) -> Document:
-    """The notification for one cluster's news, at least one; worst first. Its window is their newest."""
+    """The notification for one cluster's news, at least one; worst first. Its window is their newest.
+
+    Without `name_pods` no pod's name is in it, neither in the words nor in the devices.
+    """
+    if not name_pods:
+        news = [replace(item, incident=_without_pods(item.incident)) for item in news]
     window = max(item.window for item in news)
     document: Document = {
         "schema": NOTIFICATION_SCHEMA,
@@ -75,8 +81,22 @@ def _incident_document(news: News) -> Document:
         "since": timestamp(incident.since),
         "node_count": incident.node_count,
         "summary": summary(news),
+        "impact": impact(incident) if news.kind is not NewsKind.RESOLVED else None,
+        "talkers": largest_talkers(incident),
+        "notes": notes(news),
         "nodes": [node_document(node) for node in incident.nodes],
     }
+
+
+def _without_pods(incident: Incident) -> Incident:
+    def nameless(node: NodeFigures) -> NodeFigures:
+        seen = node.evidence
+        if seen is None:
+            return node
+        devices = tuple(replace(device, pod=None) for device in seen.devices)
+        return replace(node, evidence=replace(seen, devices=devices, host_network_pods=()))
+
+    return replace(incident, nodes=tuple(nameless(node) for node in incident.nodes))
 
 
 _URGENCY: Final = {NewsKind.OPENED: 0, NewsKind.REMINDER: 1, NewsKind.RESOLVED: 2}
@@ -124,8 +144,12 @@ class ToldIncident:
     verdict: str
     cause: str | None
     alternative_cause: str | None
+    since: datetime
     node_count: int
     summary: str
+    impact: str | None
+    talkers: tuple[str, ...]
+    notes: tuple[str, ...]
     nodes: tuple[NodeFigures, ...]
 
 
@@ -171,12 +195,14 @@ def read(document: Any) -> Notification:
 
 def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:
     """Incidents counted by news and verdict, worst first; what was left out of the notification is added."""
+    return tallied([*(Tally(each.news, each.verdict, 1, each.node_count) for each in incidents), *left_out])
+
+
+def tallied(tallies: Iterable[Tally]) -> tuple[Tally, ...]:
+    """Tallies of one news and verdict added up, worst first."""
     number: Counter[tuple[NewsKind, str]] = Counter()
     nodes: Counter[tuple[NewsKind, str]] = Counter()
-    for incident in incidents:
-        number[incident.news, incident.verdict] += 1
-        nodes[incident.news, incident.verdict] += incident.node_count
-    for tally in left_out:
+    for tally in tallies:
         number[tally.news, tally.verdict] += tally.incidents
         nodes[tally.news, tally.verdict] += tally.nodes
     keys = sorted(number, key=lambda key: (_URGENCY[key[0]], verdict_rank(key[1]), key[1]))
@@ -226,8 +252,12 @@ def _incident(document: Mapping[str, Any]) -> ToldIncident:
         verdict=strict.text(document["verdict"]),
         cause=strict.optional_text(document["cause"]),
         alternative_cause=strict.optional_text(document.get("alternative_cause")),
+        since=instant(document["since"]).astimezone(UTC),
         node_count=strict.count(document["node_count"]),
         summary=strict.text(document["summary"]),
+        impact=strict.optional_text(document.get("impact")),
+        talkers=tuple(strict.text(each) for each in document.get("talkers", ())),
+        notes=tuple(strict.text(each) for each in document.get("notes", ())),
         nodes=tuple(node_figures(node) for node in document["nodes"]),
     )
 

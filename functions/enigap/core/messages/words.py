@@ -138,6 +138,20 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
 
 TEST_WORDS: Final = "This is a test, sent with `enigap notify --test`. Nothing to do."
 
+IN_SHORT: Final[Mapping[str, str]] = {
+    Verdict.OS_DEFICIT: "the OS counts less than was carried",
+    Verdict.OS_EXCESS: "the OS counts more than was carried",
+    Verdict.IMPLAUSIBLE: "rates that no machine can have",
+    Verdict.OS_SILENT: "no data from Container Insights",
+    Verdict.OS_UNSTEADY: "Container Insights stops and starts",
+    FindingKind.NOT_COLLECTED: "not collected",
+    FindingKind.UNREADABLE: "CloudWatch unreadable",
+    FindingKind.NOT_FOUND: "cluster not found",
+    FindingKind.COUNTS_DIFFER: "EC2 counts otherwise",
+    FindingKind.LONG_INTERVAL: "agents report too seldom",
+}
+"""What is the matter, for a title."""
+
 # Of many nodes at once, where one node's reason would be about the wrong one.
 _OF_MANY: Final[Mapping[str, Reason]] = {
     Verdict.OS_DEFICIT: Reason(
@@ -184,28 +198,76 @@ def summary(news: News) -> str:
         return TEST_WORDS
     span = lasting(incident.since, news.window.end)
     words = None if incident.reason else _words_of(incident)
-    likely = f" Likely: {words.likely}." if words else ""
-    muted = " It was muted until now." if news.why is NewsReason.SILENCE_EXPIRED else ""
-    return f"{_who(incident)}: {_what(incident, span)}.{likely}{_talkers(incident)}{muted}{_unseen(news)}"
+    likely = [f"Likely: {words.likely}."] if words else []
+    told = "; ".join(largest_talkers(incident))
+    who = [f"Largest talkers: {told}."] if told else []
+    return " ".join([f"{_who(incident)}: {_what(incident, span)}.", *likely, *who, *notes(news)])
 
 
 _MOST_TALKERS: Final = 3
 
 
-def _talkers(incident: Incident) -> str:
+def largest_talkers(incident: Incident) -> list[str]:
     """Of a single node whose devices were looked at: the pods that its traffic is mostly of."""
     if incident.is_cluster_wide or not incident.nodes:
-        return ""
-    told = "; ".join(talkers(incident.nodes[0].evidence, _MOST_TALKERS))
-    return f" Largest talkers: {told}." if told else ""
+        return []
+    return talkers(incident.nodes[0].evidence, _MOST_TALKERS)
 
 
-def _unseen(news: News) -> str:
-    """Of an incident that devices found: since when they could not be looked at."""
+def notes(news: News) -> list[str]:
+    """Sentences about the telling: that it was muted, and since when its devices could not be looked at."""
+    said = ["It was muted until now."] if news.why is NewsReason.SILENCE_EXPIRED else []
     seen = news.incident.seen
-    if seen is None or seen.looked_at >= news.window.end:
+    if seen is not None and seen.looked_at < news.window.end:
+        before = duration(news.window.end - seen.looked_at)
+        said.append(f"Its devices could last be looked at {before} before.")
+    return said
+
+
+def impact(incident: Incident) -> str:
+    """What an open incident means for readers of the metrics, in one sentence: which dashboards, alarms and
+    scaling decisions are blind, and by how much."""
+    worst = incident.nodes[0] if incident.nodes else None
+    words = _IMPACT.get(incident.verdict, "Do not rely on the network metrics of {whom} while this lasts.")
+    return words.format(
+        whom="this node" if incident.node_count == 1 else f"these {count(incident.node_count, 'node')}",
+        unexplained=_at_least(worst, incident.node_count),
+        carried=_carried(worst, incident.node_count),
+    )
+
+
+_BUILT_ON: Final = "Dashboards, alarms and scaling decisions on node_network_total_bytes"
+
+_IMPACT: Final[Mapping[str, str]] = {
+    Verdict.OS_DEFICIT: f"{_BUILT_ON} miss {{unexplained}} of what the network interfaces of {{whom}} "
+    "carried.",
+    Verdict.OS_EXCESS: f"{_BUILT_ON} include {{unexplained}} that the network interfaces of {{whom}} did not "
+    "carry.",
+    Verdict.IMPLAUSIBLE: "Sums, averages and scaling decisions with the network metrics of {whom} in them "
+    "are wrong by more than a machine can move.",
+    Verdict.OS_SILENT: f"{_BUILT_ON} do not see {{whom}}{{carried}}.",
+    Verdict.OS_UNSTEADY: f"{_BUILT_ON} see {{whom}} with gaps only{{carried}}.",
+    FindingKind.NOT_COLLECTED: f"{_BUILT_ON} see nothing of this cluster.",
+    FindingKind.UNREADABLE: "Nothing can be said about this cluster until CloudWatch answers; whether "
+    "dashboards of it are right is unknown.",
+    FindingKind.NOT_FOUND: "No node of this cluster is watched, so nothing that is wrong there is told.",
+    FindingKind.COUNTS_DIFFER: "No dashboard and no scaling decision is blind: both metrics keep their "
+    "meaning.",
+    FindingKind.LONG_INTERVAL: f"{_BUILT_ON} get a value every two to five minutes only, and the nodes "
+    "cannot be judged.",
+}
+
+
+def _at_least(worst: NodeFigures | None, nodes: int) -> str:
+    if worst is None or worst.unexplained is None or worst.unexplained <= ZERO:
+        return "an unknown amount"
+    return f"at least {worst.unexplained.rounded_down}{' on the worst' if nodes > 1 else ''}"
+
+
+def _carried(worst: NodeFigures | None, nodes: int) -> str:
+    if worst is None or worst.eni is None or worst.eni <= ZERO:
         return ""
-    return f" Its devices could last be looked at {duration(news.window.end - seen.looked_at)} before."
+    return f": {worst.eni} on {'the worst alone' if nodes > 1 else 'its network interfaces'}"
 
 
 def _words_of(incident: Incident) -> CauseWords | None:
