@@ -74,7 +74,7 @@ def judge_window(
 
 def is_finding(slack: Mapping[str, Any]) -> bool:
     """Whether a Slack message is about a cluster; else it is about an alarm."""
-    return str(slack["text"]).startswith("enigap:")
+    return str(slack["text"]).startswith("[")
 
 
 def _judged_up_to(client: Client, stack: Deployment, cluster: str) -> str | None:

@@ -238,7 +238,7 @@ class SharedDeployment:
         while not self.receiver.slack.empty():
             message = self.receiver.slack.get_nowait()
             self._slack.append("\n".join(_texts(message)))
-        beginning = re.compile(rf"(enigap: )?(TEST: )?{re.escape(about)}\b")
+        beginning = re.compile(rf"(\[\w+\] )?(enigap: )?{re.escape(about)}\b")
         return [text for text in self._slack if beginning.match(text)]
 
     def in_log(

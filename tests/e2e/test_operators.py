@@ -62,6 +62,6 @@ def test_a_test_message_says_so_and_arrives_in_slack(deployed: SharedDeployment)
     message = eventually(
         lambda: next(iter(deployed.slack("nothing is wrong")), None), "a test message in Slack"
     )
-    assert message.startswith("enigap: TEST: ")
+    assert message.startswith("[TEST] enigap: ")
     assert "This is a test, sent with" in message
     assert [event["test"] for event in deployed.events("test")] == [True]
