@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from enigap.aws.deployment import SLACK_QUEUE_OUTPUT
+from enigap.cli.cost import dollars_per_node
 from enigap.lambdas.self_test import WARNINGS
 from enigap.settings import Settings
 from infra.alarms import Alarms
@@ -120,6 +121,7 @@ class EnigapStack(Stack):
             ),
             ("WorkQueueUrl", judging.work.queue.queue_url, "The queue of windows that wait to be judged"),
             ("DashboardUrl", dashboard_url(self), "The dashboard, in CloudWatch's console"),
+            ("Cost", _cost(settings), "What it costs, and the command for the whole bill"),
             (WARNINGS, self_test.warnings, "What the settings ask for and was not found at the deployment"),
         ):
             CfnOutput(self, name, value=value, description=description)
@@ -130,3 +132,13 @@ class EnigapStack(Stack):
                 value=told.slack.messages.queue.queue_arn,
                 description="The queue of messages for Slack",
             )
+
+
+def _cost(settings: Settings) -> str:
+    """What a node costs a month as the settings are, which say nothing of how many there will be."""
+    publish, minutes = settings.publish, settings.schedule_minutes
+    return (
+        f"About ${dollars_per_node(publish, minutes):.2f} a node and month at list prices, with publish = "
+        f"{publish.value}. The whole bill of N nodes: enigap estimate --nodes N --publish {publish.value} "
+        f"--schedule-minutes {minutes}"
+    )

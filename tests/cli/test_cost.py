@@ -9,11 +9,13 @@ from enigap.cli.cost import (
     Fleet,
     Price,
     custom_metrics,
+    dollars_per_node,
     levers,
     monthly_bill,
     published_metrics,
     total,
 )
+from enigap.cli.main import main
 from enigap.core.published import Publish
 
 fleets = st.builds(
@@ -73,3 +75,29 @@ def test_every_price_says_what_it_is_for_and_where_it_is_from() -> None:
     prices += [price for _, price in CUSTOM_METRIC_TIERS]
     assert ALARM in prices
     assert all(price.per and price.source and price.dollars > 0 for price in prices)
+
+
+@pytest.mark.parametrize(
+    ("publish", "minutes", "dollars"),
+    [
+        (Publish.ALL, 15, 0.719),
+        (Publish.FLAGGED, 15, 0.131),
+        (Publish.CLUSTER, 15, 0.119),
+        (Publish.CLUSTER, 60, 0.032),
+    ],
+)
+def test_what_a_node_adds_depends_on_what_is_published_of_it(
+    publish: Publish, minutes: int, dollars: float
+) -> None:
+    """Reading is some twelve cents a month each quarter of an hour, and each metric of its own thirty."""
+    assert dollars_per_node(publish, minutes) == pytest.approx(dollars, abs=0.01)
+
+
+def test_the_sum_comes_first_and_lines_of_nothing_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["estimate", "--nodes", "250", "--clusters", "3"])
+    first, *lines = capsys.readouterr().out.splitlines()
+    sum_of_all = total(monthly_bill(Fleet(250, 3, flagged_nodes=5)))
+    assert first.startswith(f"${sum_of_all:,.2f} a month, ${sum_of_all / 250:.3f} a node: 250 nodes in 3")
+    assert not [line for line in lines if " 0.00 " in line]
+    assert max(lines, key=lambda line: line.count("█")).startswith("metrics published")

@@ -157,8 +157,15 @@ def test_the_outputs_are_those_that_are_documented(stack: Stack) -> None:
         "PlanFunctionName",
         "WorkQueueUrl",
         "DashboardUrl",
+        "Cost",
         "SlackQueueArn",
     }
+
+
+def test_what_a_node_costs_is_said_where_it_arises(stack: Stack) -> None:
+    said = stack.template["Outputs"]["Cost"]["Value"]
+    assert said.startswith("About $0.72 a node and month at list prices, with publish = all. ")
+    assert said.endswith(": enigap estimate --nodes N --publish all --schedule-minutes 15")
 
 
 def test_only_a_webhook_has_a_queue_for_slack(deploy: Callable[..., Stack]) -> None:

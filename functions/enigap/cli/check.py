@@ -53,7 +53,13 @@ from enigap.cli.watch import watch
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
-from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport, surplus
+from enigap.core.judging.cluster import (
+    ClusterReport,
+    FindingKind,
+    NodeReport,
+    surplus,
+    worst_clusters_first,
+)
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, meaning
 from enigap.core.text import count, printable
 
@@ -164,7 +170,7 @@ def show(
     """
     of_account = f", account {printable(account)}" if account else ""
     console.print(Text.assemble((printable(region), "bold"), f"{of_account}, {span_of(reports[0].window)}"))
-    ordered = sorted(reports, key=_badness)
+    ordered = worst_clusters_first(reports)
     if len(ordered) > 1:
         console.print()
         console.print(_overview(ordered))
@@ -199,14 +205,6 @@ def _worst(reports: Sequence[ClusterReport]) -> Judgement | None:
 
 
 # --- a line for each cluster ---
-
-
-def _badness(report: ClusterReport) -> tuple[int, float, str]:
-    """Clusters with unexplained nodes first, then those of which something is unknown."""
-    worst = report.worst_first()[0].newest if report.nodes else None
-    if report.finding or worst is None:
-        return (1 if report.finding else 2), 0.0, report.cluster
-    return {False: 0, None: 1, True: 2}[worst.explained], -surplus(worst).bytes_per_second, report.cluster
 
 
 def _is_all_well(report: ClusterReport) -> bool:
@@ -271,7 +269,8 @@ class _Listed:
         for remark in report.findings:
             no_fault = " (no fault)" if remark.kind is FindingKind.COUNTS_DIFFER else ""
             yield Text(f"{remark.kind.value}{no_fault}: {printable(remark.reason, most=1000)}", "dim")
-        groups = _by_verdict_and_cause(report)
+        by_id = {node.newest.node.instance_id: node for node in report.nodes}
+        groups = [[by_id[each.node.instance_id] for each in group.nodes] for group in report.groups()]
         for group in groups:
             if not group[0].newest.explained:
                 yield ""
@@ -357,15 +356,6 @@ class _Listed:
             return Text()
         self._drawn.append(judgement)
         return strip(drawing, min(_LONGEST_BAR, self._width - _FIGURES_COLUMNS), self._fills)
-
-
-def _by_verdict_and_cause(report: ClusterReport) -> list[list[NodeReport]]:
-    """The nodes in groups, the group of the worst node first; within each the worst first."""
-    groups: dict[tuple[Verdict, str | None, str | None], list[NodeReport]] = {}
-    for node in report.worst_first():
-        newest = node.newest
-        groups.setdefault((newest.verdict, newest.cause, newest.alternative_cause), []).append(node)
-    return list(groups.values())
 
 
 def _likely(judgement: Judgement) -> str:

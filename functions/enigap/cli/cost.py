@@ -131,6 +131,24 @@ def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     )
 
 
+FLAGGED_SHARE: Final = 0.02
+"""Of all nodes, assumed."""
+
+
+def dollars_per_node(publish: Publish, schedule_minutes: int) -> float:
+    """Dollars a month that one more node adds, of which a small share is flagged, without discounts."""
+    few, many = (
+        Fleet(
+            nodes,
+            publish=publish,
+            schedule_minutes=schedule_minutes,
+            flagged_nodes=round(nodes * FLAGGED_SHARE),
+        )
+        for nodes in (100, 1_100)
+    )
+    return (total(monthly_bill(many)) - total(monthly_bill(few))) / (many.nodes - few.nodes)
+
+
 def total(lines: Iterable[Line]) -> float:
     """Dollars a month."""
     return sum(line.dollars for line in lines)

@@ -8,16 +8,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from enigap.cli.arguments import Format, Output, UsageError
-from enigap.cli.cost import PRICES_AS_OF, Fleet, levers, monthly_bill, total
+from enigap.cli.bars import fills_of
+from enigap.cli.cost import FLAGGED_SHARE, PRICES_AS_OF, Fleet, levers, monthly_bill, total
 from enigap.cli.screen import Screen, write
 from enigap.core.published import Publish
 from enigap.core.text import count, percent
 from enigap.settings import SCHEDULES, Settings
 
 SCHEMA = "enigap.estimate/1"
-FLAGGED_SHARE = 0.02
+_BAR_COLUMNS = 12
+_SMALLEST = 0.005
+"""Dollars of a line that is shown."""
 _DEFAULTS = Settings()
 
 
@@ -80,21 +84,26 @@ def _document(fleet: Fleet) -> dict[str, object]:
 
 
 def _show(console: Console, fleet: Fleet) -> None:
-    nodes = count(fleet.nodes, "node")
-    where = count(fleet.clusters, "cluster")
+    lines = monthly_bill(fleet)
+    sum_of_all = total(lines)
+    nodes, where = count(fleet.nodes, "node"), count(fleet.clusters, "cluster")
     console.print(
-        f"{nodes} in {where}, every {fleet.schedule_minutes} minutes, publish = {fleet.publish.value}: "
-        f"US dollars a month at list prices of us-east-1 as of {PRICES_AS_OF}\n"
+        Text.assemble((f"${sum_of_all:,.2f} a month, ${sum_of_all / fleet.nodes:.3f} a node:", "bold"), " ")
+        + Text(
+            f"{nodes} in {where}, every {fleet.schedule_minutes} minutes, publish = {fleet.publish.value}; "
+        )
+        + Text(f"US dollars at list prices of us-east-1 as of {PRICES_AS_OF}\n")
     )
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True)
     table.add_column("$ / month", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("for")
-    for line in monthly_bill(fleet):
-        table.add_row(line.what, f"{line.dollars:,.2f}", line.quantity)
-    table.add_section()
-    sum_of_all = total(monthly_bill(fleet))
-    table.add_row("total", f"{sum_of_all:,.2f}", f"{sum_of_all / fleet.nodes:.3f} a node")
+    fill = fills_of(console.options)[0]
+    for line in lines:
+        if line.dollars >= _SMALLEST:
+            bar = fill * round(_BAR_COLUMNS * line.dollars / sum_of_all)
+            table.add_row(line.what, f"{line.dollars:,.2f}", bar, line.quantity)
     console.print(table)
     saving = Table(box=None, pad_edge=False, header_style="dim")
     saving.add_column("lever", no_wrap=True)
