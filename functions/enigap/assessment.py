@@ -63,6 +63,8 @@ class Sources:
     """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
     why_not_read: Callable[[str, FetchSpan], str | None] = lambda _, __: None
     """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
+    out_of_time: Callable[[], bool] = lambda: False
+    """Asked before each node is judged by its devices."""
     bypasses: Callable[[Sequence[Node], FetchSpan], Bypasses] = lambda _, __: Bypasses()
     """Asked at most once a run, of the nodes whose devices counted less than their ENIs carried."""
 
@@ -103,7 +105,11 @@ class Looking:
 def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
     cluster: str, nodes: Sequence[Node], window: Window, rules: Rules, sources: Sources, looking: Looking
 ) -> ClusterReport:
-    """The report on one cluster: every node judged over the newest window and the ones before it."""
+    """The report on one cluster: every node judged over the newest window and the ones before it.
+
+    Once `sources.out_of_time` says so, no more devices are judged: judging from the totals is quick, and from
+    what stands in a log it may not be.
+    """
     span = FetchSpan.of(window, rules.windows_fetched)
     run = _Run(window, rules, span, looking, stretch_of(len(nodes)))
     for node, readings in sources.totals.totals(nodes, span):
@@ -267,6 +273,7 @@ class _Run:
         still_open, cleared, short = [], [], []
         for each in looked:
             each.frames = frames
+            each.events = _LATE if sources.out_of_time() else each.events
             judgements = self._judge_looked(each, each.events)
             if any(map(_has_deficit, judgements)):
                 short.append(each)
@@ -277,6 +284,9 @@ class _Run:
             self.reports[each.candidate.node.instance_id] = _report(judgements)
         self._look_up_bypasses(sources, short)
         for each in short:
+            if sources.out_of_time():
+                still_open.append(each)
+                continue
             judgements = self._judge_looked(each, each.events)
             is_cleared = each.bypass is not None and not any(map(wants_evidence, judgements))
             (cleared if is_cleared else still_open).append(each)
@@ -317,7 +327,9 @@ class _Run:
         nodes = [each.candidate.node for each in by_id.values()]
         for node, eni in sources.totals.histories(nodes, span):
             each = by_id[node.instance_id]
-            if isinstance(eni, EniHistory) and isinstance(each.events, DeviceEvents):
+            if sources.out_of_time():
+                each.events = _LATE
+            elif isinstance(eni, EniHistory) and isinstance(each.events, DeviceEvents):
                 each.history = History(eni, eni_tracks(each.events, self.rules.classifier))
         return found
 
@@ -327,7 +339,7 @@ class _Run:
         answers = sources.devices.devices(nodes, self.span, DeviceScope.ALL)
         for each in cleared:
             events = answers[each.candidate.node.instance_id]
-            if isinstance(events, DeviceEvents):
+            if isinstance(events, DeviceEvents) and not sources.out_of_time():
                 self._count_malformed(each.candidate.node, events)
                 self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
 
@@ -338,7 +350,7 @@ class _Run:
             nodes = [each.candidate.node for each in group]
             answers = sources.devices.devices(nodes, span, DeviceScope.ALL)
             for each in group:
-                events = answers[each.candidate.node.instance_id]
+                events = _LATE if sources.out_of_time() else answers[each.candidate.node.instance_id]
                 if isinstance(events, DeviceEvents):
                     self._count_malformed(each.candidate.node, events)
                     self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
@@ -363,7 +375,11 @@ class _Run:
         return (said,)
 
     def _could_not_be_read(self, looked: _Looked, missing: MissingEvidence) -> None:
-        if isinstance(looked.events, MissingEvidence):
+        if missing is _LATE:
+            report = self.reports[looked.candidate.node.instance_id]
+            newest = replace(report.newest, evidence_missing=missing.detail)
+            self.reports[looked.candidate.node.instance_id] = replace(report, newest=newest)
+        elif isinstance(looked.events, MissingEvidence):
             self._judge_again(looked.candidate, missing)
         else:
             judgements = self._judge_looked(looked, looked.events)
@@ -394,6 +410,9 @@ class _Run:
         self.reports[candidate.node.instance_id] = _report(judgements)
 
 
+_LATE: Final = MissingEvidence(
+    NoEvidence.BUDGET_SPENT, "time ran out before its device events could be judged"
+)
 _SWITCHED_OFF: Final = "reading device evidence is switched off"
 _NOBODY_KNOWS: Final = (
     "Container Insights is not installed, was removed, or was replaced by its OTel successor, "

@@ -59,6 +59,7 @@ def sources(
     )
     return Sources(
         totals=totals,
+        out_of_time=out_of_time,
         devices=ContainerInsightsDevices(
             aws.client("logs"),
             settings.rules().classifier,

@@ -12,6 +12,7 @@ is read can have agents all the same, and installing another would be billed for
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -32,6 +33,8 @@ from enigap.core.counting.meters import (
 from enigap.core.counting.window import PERIOD, FetchSpan
 from enigap.core.strict import text
 
+_METRIC_NAME: Final = re.compile(r"[a-z0-9_]{1,100}")
+"""As the agent names metrics; anybody who may publish can make up others, and these are not shown."""
 _MOST_PAGES: Final = 3
 _MOST_SERIES: Final = 5
 """Of which datapoints are asked for. They are billed as so many metrics."""
@@ -60,9 +63,11 @@ def why_not_read(cloudwatch: CloudWatch, logs: Logs, cluster: str, span: FetchSp
         return f"the events of its agents carry no instance id{_imds(region_of(cloudwatch))}"
     others = [one for one in _listed(cloudwatch, cluster) if one[0] != OS_METRIC]
     others.sort(key=lambda one: (len(one[1]), one[0]))
-    names = sorted({name for name, _ in others if name.startswith("node_")} or {name for name, _ in others})
+    shown = {name for name, _ in others if _METRIC_NAME.fullmatch(name)}
+    names = sorted({name for name in shown if name.startswith("node_")} or shown)
     if ids or _has_datapoint(cloudwatch, others, span):
-        what = f"publish other metrics ({', '.join(names[:3])})" if names else "write device events"
+        what = "write device events" if ids and not others else "publish other metrics"
+        what += f" ({', '.join(names[:3])})" if names else ""
         return (
             f"its agents {what} and leave this one out: add {OS_METRIC} with the dimensions "
             f"{CLUSTER_DIMENSION}, {INSTANCE_DIMENSION} and {NODE_DIMENSION} to the `metric_declarations` of "

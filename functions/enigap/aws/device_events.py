@@ -28,7 +28,7 @@ import math
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ from enigap.core.counting.evidence import (
     MissingEvidence,
     NoEvidence,
 )
-from enigap.core.counting.node import Node
+from enigap.core.counting.node import Node, is_kubernetes_name, is_namespace
 from enigap.core.counting.pods import PodSample, digits_in
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
 from enigap.core.strict import optional_text, text
@@ -81,6 +81,8 @@ _DEVICES_PER_NODE: Final = {DeviceScope.ENI: 2, DeviceScope.ALL: 60}
 """Assumed, to fill about a page with a batch; each device writes an event a minute."""
 _LONG_SCAN_PAGES: Final = 10
 """After a batch of more pages than this the next batches have half as many nodes."""
+_EXTRA_READINGS: Final = 4
+"""How many more times parts of a batch may be read that had too many pages."""
 _EXTRA_CALLS: Final = 14
 """How many more calls a batch may take to find the streams that are missing: one of a hundred takes 14."""
 _NODES_BY_INSTANCE_ID: Final = 20
@@ -118,9 +120,15 @@ class Budget:
     pauses: int = 30
     """How often a throttled call is made again, all calls together."""
     samples: int = 2_000_000
-    """Of devices and pods, in all looks of one reader together: about 600 MB of memory. Pages under way when
-    it is spent are still kept."""
+    """Of devices and pods, in all looks of one reader together. Pages under way when it is spent are still
+    kept."""
+    memory_bytes: int = 600_000_000
+    """That these samples take, of the function's 1,769 MB."""
 
+
+_SAMPLE_BYTES: Final = 340
+_POD_SAMPLE_BYTES: Final = 400
+"""Without the names. Both measured, on 64-bit Python 3.11."""
 
 DEVICES_PER_NODE: Final = 1_000
 """Different names. EKS allows 250 pods on a node by default and 737 with all addresses of the largest types.
@@ -152,7 +160,7 @@ class ContainerInsightsDevices:
         self._classifier = classifier
         self._name_pods = name_pods
         self._parallelism = parallelism
-        self._samples_kept = 0
+        self._kept = (0, 0)
         self._calls = _Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
 
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
@@ -169,14 +177,15 @@ class ContainerInsightsDevices:
             else:
                 answers[node.instance_id] = refusal
         question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
-        spending = _Spending(samples_at_first=self._samples_kept)
+        samples, memory_bytes = self._kept
+        spending = _Spending(samples=samples, memory_bytes=memory_bytes)
         for cluster, of_cluster in clusters.items():
             group = _LogGroup(cluster, self._calls, spending, question)
             of_group = _Reading(group, of_cluster).answers(self._parallelism)
             if scope is DeviceScope.ALL and self._name_pods:
                 of_group |= _with_pods(group, of_cluster, of_group)
             answers |= of_group
-        self._samples_kept += spending.samples
+        self._kept = (spending.samples, spending.memory_bytes)
         return answers
 
 
@@ -213,6 +222,8 @@ _STREAM_NAME: Final = re.compile(r"[^:*]{1,512}")
 # Placeholders in how streams are called; no stream has such a character in its name.
 _NODE_NAME: Final = "*N"
 _INSTANCE_ID: Final = "*I"
+_STREAM_FORM: Final = re.compile(r"[\w./#-]*\*[NI][\w./#-]*", re.ASCII)
+"""As an agent may be told: `instanceTelemetry/{NodeName}`."""
 
 
 # --- what is asked for ---
@@ -315,7 +326,8 @@ class _Reading:
     def _keep(self, answers: Answers) -> None:
         """Add what was found; it does not replace events by none."""
         for key, answer in answers.items():
-            if key not in self._answers or not _is_nothing(answer):
+            before = self._answers.get(key)
+            if before is None or isinstance(before, MissingEvidence) or not _is_nothing(answer):
                 self._answers[key] = answer
 
     def _work_all(self, parallelism: int) -> None:
@@ -332,18 +344,27 @@ class _Reading:
             return [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
 
     def _read(self, batch: list[Node]) -> None:
-        """Read a batch, in ever smaller parts where streams of it are missing."""
+        """Read a batch, in ever smaller parts where streams of it are missing, and without a node that fills
+        more pages than all others."""
         parts = deque([batch])
-        calls_left = 1 + _EXTRA_CALLS
+        calls_left, readings_left = 1 + _EXTRA_CALLS, 1 + _EXTRA_READINGS
         while parts:
             part = parts.popleft()
-            answers, pages = self._group.by_stream(part) if calls_left > 0 else (None, 0)
+            again: Sequence[Sequence[Node]] = ()
+            answers, pages = Answers(), 0
+            try:
+                if calls_left > 0:
+                    answers, pages = self._group.by_stream(part)
+            except _StreamMissingError:
+                again = _halves(part) if calls_left > 1 else ()
+            except _TooManyPagesError as error:
+                readings_left -= 1
+                again = error.apart if readings_left > 0 else ()
+                answers, pages = dict.fromkeys((n.instance_id for n in part), error.missing), error.pages
             calls_left -= 1
             with self._lock:
-                if answers is not None:
-                    self._keep(answers)
-                elif calls_left >= 0 and len(part) > 1:
-                    parts += (part[: len(part) // 2], part[len(part) // 2 :])
+                self._keep(answers)
+                parts += map(list, again)
                 if pages > _LONG_SCAN_PAGES:
                     self._size = max(1, len(batch) // 2)
 
@@ -363,6 +384,30 @@ class _EndedError(Exception):
     def __init__(self, missing: MissingEvidence) -> None:
         super().__init__(missing.detail)
         self.missing = missing
+
+
+class _TooManyPagesError(_EndedError):
+    """There are more pages than the budget allows."""
+
+    def __init__(self, pages: int) -> None:
+        super().__init__(_spent(f"its device events fill more than {pages} pages"))
+        self.pages = pages
+        self.apart: Sequence[Sequence[Node]] = ()
+        """The nodes, of several, that may do better in these parts."""
+
+
+def _halves(nodes: Sequence[Node]) -> list[Sequence[Node]]:
+    middle = len(nodes) // 2
+    return [nodes[:middle], nodes[middle:]] if middle else []
+
+
+def _apart(nodes: Sequence[Node], events_of: Mapping[str, int]) -> list[Sequence[Node]]:
+    """The parts of a batch that may fit: without the node that has most of the events, or else the halves."""
+    most = max(events_of, key=lambda key: events_of[key], default="")
+    if events_of.get(most, 0) <= sum(events_of.values()) / 2:
+        return _halves(nodes)
+    others = [node for node in nodes if node.instance_id != most]
+    return [others] if others else []
 
 
 class _LogGroup:
@@ -400,28 +445,41 @@ class _LogGroup:
             for node in nodes
             if node.instance_id in self._streams
         }
-        told = sorted(form for form in forms if _NODE_NAME in form or _INSTANCE_ID in form)
+        told = sorted(form for form in forms if _STREAM_FORM.fullmatch(form))
         if not told or told[0] == self._form:
             return False
         self._form = told[0]
         return True
 
-    def by_stream(self, nodes: Sequence[Node]) -> tuple[Answers | None, int]:
-        """What the nodes' streams hold, None if one of them is missing; and how many pages it took."""
+    def by_stream(self, nodes: Sequence[Node]) -> tuple[Answers, int]:
+        """What the nodes' streams hold, and how many pages it took.
+
+        Raises _StreamMissingError, and _TooManyPagesError.
+        """
         found = {node.instance_id: _Found(node, self.question, self._spending) for node in nodes}
         pages = 0
+        events_of: Counter[str] = Counter()
         try:
             pattern, most = self.question.pattern, self._calls.budget.pages_per_batch
             for events in self._of_streams(nodes, pattern, (self.question.start, self.question.end), most):
                 pages += 1
                 for node, message in events:
+                    events_of[node.instance_id] += 1
                     if found[node.instance_id].add(message):
                         self._streams[node.instance_id] = str(self.stream_of(node))
-        except _StreamMissingError:
-            return None, pages
+        except _TooManyPagesError as error:
+            self._give_back(found.values())
+            error.apart = _apart(nodes, events_of)
+            raise
         except _EndedError as ended:
+            self._give_back(found.values())
             return {node.instance_id: ended.missing for node in nodes}, pages
         return {key: one.events() for key, one in found.items()}, pages
+
+    def _give_back(self, found: Iterable[_Found]) -> None:
+        """What is not kept takes no memory."""
+        for each in found:
+            self._spending.add(-len(each.samples), _SAMPLE_BYTES)
 
     def _of_streams(
         self, nodes: Sequence[Node], pattern: str, between: tuple[datetime, datetime], most: int
@@ -475,7 +533,7 @@ class _LogGroup:
                     of_node = found[node.instance_id]
                     if len(of_node) < _MOST_POD_SAMPLES and (pod := read_pod(message, node)):
                         of_node.append(pod)
-                        self._spending.add_sample()
+                        self._spending.add(1, _POD_SAMPLE_BYTES + len(pod.namespace) + len(pod.name))
         except (_EndedError, _StreamMissingError):
             pass
         return found
@@ -484,7 +542,8 @@ class _LogGroup:
         """Why there is nothing about a node that has no log stream."""
         if self._closed:
             return self._closed
-        stream = self.stream_of(node)
+        # Anybody who may write to the log group names streams: a form that may hold an address is not shown.
+        stream = None if "." in self._form else self.stream_of(node)
         what = f"no log stream {stream}" if stream else "no log stream that could be this node's"
         if self._is_searched:
             what += " and no device events with its instance id"
@@ -514,7 +573,7 @@ class _LogGroup:
             if not page["nextToken"]:
                 return
             request = {**request, "nextToken": page["nextToken"]}
-        raise _EndedError(_spent(f"its device events fill more than {most} pages"))
+        raise _TooManyPagesError(most)
 
     def _ended(self, problem: AwsProblem) -> Exception:
         if problem.kind is ProblemKind.MISSING and "log stream" in problem.message:
@@ -553,7 +612,7 @@ class _Found:
             self._odd[Odd.MALFORMED] += 1
             return True
         self.samples.append(event)
-        self._spending.add_sample()
+        self._spending.add(1, _SAMPLE_BYTES)
         return True
 
     def events(self) -> DeviceEvents:
@@ -630,16 +689,18 @@ def _spent(detail: str) -> MissingEvidence:
 class _Spending:
     """What one look has used up of its budget."""
 
-    samples_at_first: int = 0
-    """What the looks before it have kept."""
     samples: int = 0
+    """Kept, in the looks before it as well."""
+    memory_bytes: int = 0
     characters: int = 0
     pauses: int = 0
     lock: Lock = field(default_factory=Lock)
 
-    def add_sample(self) -> None:
+    def add(self, samples: int, bytes_of_each: int) -> None:
+        """Samples that are kept, or fewer than none that are not kept after all."""
         with self.lock:
-            self.samples += 1
+            self.samples += samples
+            self.memory_bytes += samples * bytes_of_each
 
 
 class _Calls:
@@ -684,8 +745,11 @@ class _Calls:
     def _check(self, spending: _Spending) -> None:
         if self._out_of_time():
             raise _EndedError(_spent("time ran out before its device events could be read"))
-        kept = spending.samples_at_first + spending.samples
-        if spending.characters >= self.budget.message_characters or kept >= self.budget.samples:
+        if (
+            spending.characters >= self.budget.message_characters
+            or spending.samples >= self.budget.samples
+            or spending.memory_bytes >= self.budget.memory_bytes
+        ):
             detail = "the devices of the nodes before it used up what one run reads of the logs"
             raise _EndedError(_spent(detail))
 
@@ -781,7 +845,7 @@ def _pod_sample(event: object, node: Node) -> PodSample | None:
     namespace = about.get("namespace_name") or event.get("Namespace")
     if not (isinstance(name, str) and isinstance(namespace, str)):
         return None
-    if not (_POD_NAME.fullmatch(name) and _NAMESPACE.fullmatch(namespace)):
+    if not (is_kubernetes_name(name) and is_namespace(namespace)):
         return None
     return PodSample(
         namespace,
@@ -790,11 +854,6 @@ def _pod_sample(event: object, node: Node) -> PodSample | None:
         _rate(event, "pod_interface_network_rx_bytes"),
         _rate(event, "pod_interface_network_tx_bytes"),
     )
-
-
-# As Kubernetes has them: a DNS subdomain and a DNS label.
-_POD_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def _device(event: Mapping[str, Any]) -> str:

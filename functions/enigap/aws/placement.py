@@ -13,7 +13,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple
 
-from enigap.core.counting.node import Node
+from enigap.core.counting.node import Node, is_kubernetes_name
 from enigap.core.counting.units import ByteRate
 from enigap.core.text import count, matches
 
@@ -87,6 +87,11 @@ class Series(NamedTuple):
     @property
     def is_on_ec2(self) -> bool:
         return not self.is_fargate and INSTANCE_ID.fullmatch(self.instance_id) is not None
+
+    @property
+    def is_of_a_node(self) -> bool:
+        """Whether Kubernetes would take its NodeName. Anybody who may publish metrics can make up another."""
+        return is_kubernetes_name(self.node_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,8 @@ def join(
     other_tags: Counter[str] = Counter()
     twice: list[str] = []
     renamed: Counter[tuple[str, str]] = Counter()
+    misnamed = [one for one in series if not one.is_of_a_node]
+    series = [one for one in series if one.is_of_a_node]
     series_of = by_instance(series)
     for _, instance in sorted(instances.items()):
         own, tagged = series_of.get(instance.instance_id, ()), tagged_clusters(instance.tags)
@@ -244,6 +251,7 @@ def join(
             for name in sorted({*nodes, *other_tags, *(wanted.names or ())})
         ),
         (
+            *_on_those_misnamed(misnamed),
             *_on_those_counted_once(twice),
             *_on_those_called_otherwise({pair: n for pair, n in renamed.items() if wanted.cluster(pair[0])}),
             *_on_those_without_instances(
@@ -266,6 +274,14 @@ def _node(instance: Instance, placed: Placed, bandwidths: Mapping[str, ByteRate]
         placed.called,
         instance.is_windows,
     )
+
+
+def _on_those_misnamed(misnamed: Sequence[Series]) -> Iterator[str]:
+    if misnamed:
+        yield (
+            f"{len(misnamed):,} series of Container Insights left out, for Kubernetes has no such names of "
+            "nodes: look at who may publish metrics."
+        )
 
 
 def _on_those_counted_once(twice: Sequence[str]) -> Iterator[str]:
@@ -295,6 +311,6 @@ def _on_those_without_instances(on_fargate: Collection[str], not_on_ec2: Collect
 def by_instance(series: Iterable[Series]) -> dict[str, list[Series]]:
     series_of: dict[str, list[Series]] = defaultdict(list)
     for one in series:
-        if one.is_on_ec2:
+        if one.is_on_ec2 and one.is_of_a_node:
             series_of[one.instance_id].append(one)
     return series_of

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from enigap.core.counting.units import ByteRate
+
+LONGEST_NAME: Final = 253
+_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_LABEL_NAME: Final = re.compile(_LABEL)
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+def is_kubernetes_name(name: str) -> bool:
+    """Whether Kubernetes takes it as the name of a node or a pod: a DNS subdomain (RFC 1123)."""
+    return len(name) <= LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def is_namespace(name: str) -> bool:
+    """Whether Kubernetes takes it as the name of a namespace: a DNS label (RFC 1123)."""
+    return len(name) <= 63 and _LABEL_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
