@@ -32,6 +32,9 @@ class Figures:
     messages_of_histories: int = 0
     orders_of_work_items: int = 0
     """Random ones that came to the same end."""
+    forged_logs: int = 0
+    """That failed no run, took out no other node, were quoted in no message, and stayed below 300 MB."""
+    most_megabytes_of_a_forged_log: int = 0
     windows_soaked: int = 0
     messages_soaked: int = 0
     kills_soaked: int = 0

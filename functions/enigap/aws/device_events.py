@@ -496,7 +496,7 @@ class _LogGroup:
             yield (
                 (node, event["message"])
                 for event in page
-                for node in streams.get(event.get("logStreamName", ""), unnamed)
+                for node in (streams.get(event["logStreamName"], ()) if event["logStreamName"] else unnamed)
             )
 
     def few_enough(self, nodes: Sequence[Node]) -> list[Node]:
