@@ -605,6 +605,18 @@ def test_whatever_fails_in_a_plan_the_other_steps_are_made(
     assert desk.plans_made == (None if what == "publisher" else 1)
 
 
+def test_a_plan_that_cannot_read_the_states_says_that_it_was_made_and_queues_what_it_finds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.states.note_planned("prod", NEWEST.previous(7))
+    monkeypatch.setattr(desk.states, "known", broken)
+    with pytest.raises(BrokenError):
+        plan_with(desk, lambda: ("dev", "prod"))
+    assert [item.cluster for item in desk.queue.items] == ["dev", "prod"]
+    assert desk.plans_made == 1
+    assert "ClustersOverdue" not in {name for name, _, _ in desk.publisher.values}
+
+
 def test_a_cluster_that_comes_back_and_was_not_judged_is_overdue_in_the_same_plan(desk: Desk) -> None:
     cluster = FakeCluster("i-1")
     desk.remember(cluster, NEWEST.previous(9))

@@ -6,17 +6,18 @@ adapters.
 `reconcile` may be killed between any two calls and retried. Hence its order: read the state; judge; publish
 the metrics (idempotent: the same values with the same timestamps); write the new state together with the
 outbox of messages, in one compare-and-swap; send the messages; empty the outbox. Messages are thus sent at
-least once.
+least once. Metrics that could not be published keep no message back: the run fails at its end, and the retry
+publishes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import Window
@@ -29,6 +30,8 @@ from enigap.core.published import Datum, Metric, data_of_run
 from enigap.core.text import matches
 from enigap.core.work import WorkItem
 from enigap.settings import Settings
+
+T = TypeVar("T")
 
 
 class NotSettledError(ValueError):
@@ -86,6 +89,18 @@ class Done:
     news: tuple[News, ...]
 
 
+STATES_SECONDS: Final = 12.0
+"""The most that reading the states takes of a plan's time, whatever the table does."""
+STEP_SECONDS: Final = 8.0
+"""The same of each later step but discovery, which ends in time for the steps after it."""
+
+PUBLISH_SECONDS: Final = 30.0
+"""The most that publishing a run's metrics takes of the time in which it is told."""
+
+Within = Callable[[float], AbstractContextManager[None]]
+"""Gives the calls to AWS of a block so many seconds in all."""
+
+
 def reconcile(
     item: WorkItem,
     *,
@@ -95,8 +110,12 @@ def reconcile(
     states: States,
     publisher: Publisher,
     notifier: Notifier,
+    within: Within = lambda _: nullcontext(),
+    is_retry: bool = False,
 ) -> Done:
     """Judge one cluster's window and send the messages that follow. Errors are raised, so that SQS retries.
+
+    A retry (`is_retry`) of a window that was judged publishes its metrics again: they may be what failed.
 
     Raises NotSettledError for a window that cannot be judged yet. This check is essential: a cluster whose
     newest judged window was in the future would neither be judged again nor count as overdue.
@@ -104,15 +123,26 @@ def reconcile(
     require_settled(item.window, settings, now)
     remembered, silences = states.read(item.cluster)
     done = remembered.state.done
+    errors = _Errors()
+
+    def judged() -> ClusterReport:
+        report = assess(item.cluster, item.window, followed(remembered.state))
+        with errors.kept(), within(PUBLISH_SECONDS):
+            publisher.publish(data_of_run(report, settle=settings.settle, publish=settings.publish))
+        return report
+
     if done == item.window:
-        return Done(Outcome.ALREADY_DONE, None, _say(remembered, states, notifier))
-    report = assess(item.cluster, item.window, followed(remembered.state))
-    publisher.publish(data_of_run(report, settle=settings.settle, publish=settings.publish))
-    if done is not None and done > item.window:
-        return Done(Outcome.OLDER, report, ())
-    state = decide(remembered.state, report, policy_of(settings), silences, now)
-    written = states.write(replace(remembered, state=state))
-    return Done(Outcome.JUDGED, report, _say(written, states, notifier))
+        news = _say(remembered, states, notifier)
+        result = Done(Outcome.ALREADY_DONE, judged() if is_retry else None, news)
+    elif done is not None and done > item.window:
+        result = Done(Outcome.OLDER, judged(), ())
+    else:
+        report = judged()
+        state = decide(remembered.state, report, policy_of(settings), silences, now)
+        written = states.write(replace(remembered, state=state))
+        result = Done(Outcome.JUDGED, report, _say(written, states, notifier))
+    errors.raise_first()
+    return result
 
 
 def _say(remembered: Remembered, states: States, notifier: Notifier) -> tuple[News, ...]:
@@ -156,39 +186,51 @@ def plan(
     states: States,
     publisher: Publisher,
     queue: Queue,
+    within: Within = lambda _: nullcontext(),
 ) -> Planned:
     """Queue one work item for each cluster that is due.
 
     The clusters with a stored state and those that the settings name come first, then the metrics, and only
     then discovery (`clusters`): it makes the most calls, and the clusters that are known stay watched though
-    it fails or never ends. Each step is tried whatever became of the one before it; the first error is raised
-    at the end. Raises NotSettledError for a window that cannot be judged yet.
+    it fails or never ends. Each step is tried whatever became of the one before it, and has a time of its own
+    (`within`); the first error is raised at the end. Without the states nothing is known about overdue
+    clusters and nothing is published about them. Raises NotSettledError for a window that cannot be judged
+    yet.
     """
     require_settled(window, settings, now)
     first_seen = Window.newest_settled(now, settings.settle)
-    known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
     errors = _Errors()
+    with within(STATES_SECONDS):
+        known = errors.answer_of(lambda: _known(states, settings))
 
     def queue_up(names: Collection[str]) -> None:
-        unseen = sorted(set(names) - known.keys())
-        for cluster in unseen:
-            with errors.kept():
-                states.note_planned(cluster, first_seen)
-        with errors.kept():
+        unseen = [] if known is None else sorted(set(names) - known.keys())
+        with within(STEP_SECONDS):
+            for cluster in unseen:
+                with errors.kept():
+                    states.note_planned(cluster, first_seen)
+        with errors.kept(), within(STEP_SECONDS):
             queue.send([WorkItem(account, region, cluster, window) for cluster in sorted(names)])
 
-    due = _due_anyway(known, settings)
-    overdue = overdue_clusters([known[name] for name in sorted(due) if name in known], settings, now)
+    def overdue_among(names: Collection[str]) -> tuple[str, ...]:
+        return overdue_clusters(
+            [k for name, k in sorted((known or {}).items()) if name in names], settings, now
+        )
+
+    due = _due_anyway(known or {}, settings)
+    overdue = overdue_among(due)
     queue_up(due)
+    with errors.kept(), within(STEP_SECONDS):
+        publisher.publish(_data_of_plan(None if known is None else len(overdue), now))
     with errors.kept():
-        publisher.publish(_data_of_plan(len(overdue), now))
-    with errors.kept():
+        # `clusters` limits itself: how much it may take depends on how long the function may run.
         found = {name for name in clusters() if settings.watches(name)} - due
         queue_up(found)
-        again = overdue_clusters([known[name] for name in sorted(found) if name in known], settings, now)
+        again = overdue_among(found)
         if again:
             overdue = tuple(sorted((*overdue, *again)))
-            publisher.publish(_data_of_plan(len(overdue), now))
+            with within(STEP_SECONDS):
+                publisher.publish(_data_of_plan(len(overdue), now))
         due = due | found
     errors.raise_first()
     return Planned(window, tuple(sorted(due)), overdue)
@@ -203,10 +245,14 @@ def rehearse_planning(
     publisher: Publisher,
 ) -> None:
     """Make the calls of a plan, publish its metrics, and queue nothing."""
-    known = {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
+    known = _known(states, settings)
     due = _due_anyway(known, settings) | {name for name in clusters() if name in known}
     overdue = overdue_clusters([known[name] for name in sorted(due) if name in known], settings, now)
     publisher.publish(_data_of_plan(len(overdue), now))
+
+
+def _known(states: States, settings: Settings) -> dict[str, Known]:
+    return {item.cluster: item for item in states.known() if settings.watches(item.cluster)}
 
 
 def _due_anyway(known: Mapping[str, Known], settings: Settings) -> set[str]:
@@ -217,9 +263,14 @@ def _due_anyway(known: Mapping[str, Known], settings: Settings) -> set[str]:
     return {name for name, item in known.items() if item.is_alive} | set(settings.named_clusters)
 
 
-def _data_of_plan(overdue: int, now: datetime) -> list[Datum]:
+def _data_of_plan(overdue: int | None, now: datetime) -> list[Datum]:
+    """The metrics of a plan; without ClustersOverdue where that is unknown, for none is not zero."""
     values = ((Metric.PLANS_MADE, 1), (Metric.CLUSTERS_OVERDUE, overdue))
-    return [Datum(metric.metric_name, (), value, metric.value.unit, now) for metric, value in values]
+    return [
+        Datum(metric.metric_name, (), value, metric.value.unit, now)
+        for metric, value in values
+        if value is not None
+    ]
 
 
 class _Errors:
@@ -235,6 +286,14 @@ class _Errors:
             yield
         except Exception as error:  # noqa: BLE001 - each is raised at the end
             self._all.append(error)
+
+    def answer_of(self, step: Callable[[], T]) -> T | None:
+        """The answer of a step; None if it fails, with its error kept."""
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - each is raised at the end
+            self._all.append(error)
+            return None
 
     def raise_first(self) -> None:
         """Raise the first error, if there was one."""

@@ -69,12 +69,15 @@ def sources(
             out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
             name_pods=True,
         ),
-        why_not_read=lambda cluster, span: cluster_series.why_not_read(
-            aws.client("cloudwatch"), aws.client("logs"), cluster, span
-        ),
+        why_not_read=lambda cluster, span: _why_not_read(aws, cluster, span),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
         bypasses=lambda nodes, span: bypass.bypasses(aws.client("ec2"), totals.efa, nodes, span),
     )
+
+
+def _why_not_read(aws: Aws, cluster: str, span: FetchSpan) -> str | None:
+    with aws.deadline.optional():
+        return cluster_series.why_not_read(aws.client("cloudwatch"), aws.client("logs"), cluster, span)
 
 
 CALLS_PER_SECOND_AT_A_DESK: Final = 5.0

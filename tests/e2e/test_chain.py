@@ -24,7 +24,6 @@ NEEDED_TO_TELL = [
     ("reconcile", "ec2:DescribeInstances"),
     ("reconcile", "ec2:DescribeTags"),
     ("reconcile", "cloudwatch:GetMetricData"),
-    ("reconcile", "cloudwatch:PutMetricData"),
     ("reconcile", "dynamodb:PutItem"),
     ("reconcile", "sns:Publish"),
     ("slack", "secretsmanager:GetSecretValue"),

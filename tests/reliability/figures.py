@@ -35,6 +35,8 @@ class Figures:
     forged_logs: int = 0
     """That failed no run, took out no other node, were quoted in no message, and stayed below 300 MB."""
     most_megabytes_of_a_forged_log: int = 0
+    operations_that_hang: int = 0
+    """Handlers times operations times manners of hanging, each with its promise kept."""
     windows_soaked: int = 0
     messages_soaked: int = 0
     kills_soaked: int = 0

@@ -194,11 +194,17 @@ def test_no_datapoint_with_a_remark_is_no_silence() -> None:
     assert set(world.verdicts("i-2")) == {"pod_edge"}
 
 
-def test_an_outage_of_all_of_cloudwatch_ends_nothing_and_is_made_up_for() -> None:
+def test_an_outage_of_all_of_cloudwatch_is_one_notice_and_ends_nothing() -> None:
+    """What is told does not hang on whether CloudWatch takes metrics."""
     world = in_trouble(last=9)
     world.at(4, lambda: world.cloudwatch.faults.connection_reset(times=ALWAYS))
     world.at(7, world.works_again)
-    assert world.tells(windows=15) == {3: [OPENED], 14: [RESOLVED]}
+    assert world.tells(windows=15) == {
+        3: [OPENED],
+        5: ["opened */unreadable (no likely cause)"],
+        7: ["resolved */unreadable (readable_again)"],
+        14: [RESOLVED],
+    }
     assert world.state.done == window(14)
 
 
@@ -422,7 +428,7 @@ def test_a_clock_that_is_off_by_more_judges_nothing_until_it_is_right_again() ->
     world.at(8, world.works_again, lambda: setattr(world, "clock_is_ahead", timedelta(0)))
     assert world.tells(windows=16) == {3: [OPENED], 14: [RESOLVED]}
     assert len(world.done) == 16 - 3
-    assert {"clock" in str(problem) for problem in world.problems} == {True}
+    assert all("clock" in str(p) or isinstance(p, NotSettledError) for p in world.problems)
 
 
 @pytest.mark.parametrize("body", ["", "no JSON", "[]", '{"schema": "enigap.work/2"}', '{"schema": 1}'])

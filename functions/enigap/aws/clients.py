@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
@@ -59,8 +60,6 @@ class Aws:
         attempts: int = DEFAULT_ATTEMPTS,
     ) -> None:
         self.parallelism = parallelism
-        self.deadline = Deadline()
-        """Of every call of every client; endless until its `seconds_left` is set."""
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
@@ -68,6 +67,11 @@ class Aws:
             self.region = str(self._session.region_name or "")
         if not self.region or region == "":
             raise no_region()
+
+    @cached_property
+    def deadline(self) -> Deadline:
+        """The deadline of every call of every client; endless until its `seconds_left` is set."""
+        return Deadline()
 
     def sign_in(self) -> None:
         """Get the credentials now: it may ask for an MFA code or run a program that asks for a password.

@@ -4,7 +4,8 @@ The SDK's patience, six attempts of 60 s, is longer than a function lives. So ea
 of the time, no attempt begins when nothing is left, and none is made again when the pause before it would
 take the rest. The limit holds for a whole attempt: an answer that drips, a byte now and then, ends as well.
 
-Questions whose answers only add to what is known (`OPTIONAL`) get one attempt of two seconds.
+Questions whose answers only add to what is known get one attempt of two seconds: those of `OPTIONAL`, and
+all that are asked in a block of `Deadline.optional`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import urllib3
@@ -50,6 +52,25 @@ class Deadline:
         client.meta.events.register_last("before-send", begin)
         client.meta.events.register_first("needs-retry", self._give_up)
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give the calls of the block so many seconds in all, or what is left if that is less."""
+        before, until = self.seconds_left, self._clock() + seconds
+        self.seconds_left = lambda: min(before(), until - self._clock())
+        try:
+            yield
+        finally:
+            self.seconds_left = before
+
+    @contextmanager
+    def optional(self) -> Iterator[None]:
+        """Give each call that this thread makes in the block one attempt of two seconds."""
+        self._attempt.is_optional = True
+        try:
+            yield
+        finally:
+            self._attempt.is_optional = False
+
     def begin(self, pool: Any, seconds: float) -> None:
         """Give this thread's next request by a pool of connections so many seconds, to its last byte."""
         self._attempt.until = self._clock() + seconds
@@ -60,19 +81,28 @@ class Deadline:
         """How much is left of this thread's attempt."""
         return float(getattr(self._attempt, "until", math.inf)) - self._clock()
 
-    def _begin(self, session: Any, url: str, operation: str) -> None:
-        """Give the attempt its time. Raises AwsProblem if there is none."""
-        seconds = min(self.seconds_left(), OPTIONAL_SECONDS if operation in OPTIONAL else ATTEMPT_SECONDS)
+    def begin_attempt(self, operation: str) -> float:
+        """Give this thread's next attempt its time, in seconds. Raises AwsProblem if there is none."""
+        most = OPTIONAL_SECONDS if self._is_optional(operation) else ATTEMPT_SECONDS
+        seconds = min(self.seconds_left(), most)
         if seconds < LEAST_SECONDS:
             raise AwsProblem(
                 ProblemKind.OUT_OF_TIME,
                 f"Time ran out before AWS could be asked for {operation}",
                 "it is tried again with the next run",
             )
+        self._attempt.until = self._clock() + seconds
+        return seconds
+
+    def _begin(self, session: Any, url: str, operation: str) -> None:
+        seconds = self.begin_attempt(operation)
         proxy = session._proxy_config.proxy_url_for(url)  # noqa: SLF001
         pool = session._get_connection_manager(url, proxy).connection_from_url(url)  # noqa: SLF001
         pool.timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
         self.begin(pool, seconds)
+
+    def _is_optional(self, operation: str) -> bool:
+        return operation in OPTIONAL or getattr(self._attempt, "is_optional", False)
 
     def _give_up(
         self,
@@ -84,7 +114,8 @@ class Deadline:
     ) -> None:
         """Raise the error of an attempt, if there is one, after which there is no time for another."""
         longest_pause = min(2.0 ** (attempts - 1), _LONGEST_PAUSE_SECONDS)
-        if operation.name not in OPTIONAL and self.seconds_left() > longest_pause + LEAST_SECONDS:
+        has_time = self.seconds_left() > longest_pause + LEAST_SECONDS
+        if has_time and not self._is_optional(operation.name):
             return
         if caught_exception is not None:
             raise caught_exception

@@ -1,7 +1,7 @@
 """The work queue: SQS FIFO with a message group for each cluster, so that its windows are judged in order.
 
-Items are sent one by one and not in batches: there are only as many as clusters, the SDK retries each call,
-and there are no partial failures to handle.
+Items are sent one by one, several at a time, and not in batches: there are only as many as clusters, the SDK
+retries each call, and there are no partial failures to handle.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
+from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, calling
 from enigap.aws.iam import Statement
 from enigap.core.instants import timestamp
@@ -40,15 +42,18 @@ class WorkQueue:
 
         Raises AwsProblem for the first item that failed, after all others have been sent.
         """
-        problems: list[AwsProblem] = []
-        for item in items:
-            try:
-                with calling("sqs:SendMessage", self._sqs):
-                    self._sqs.send_message(QueueUrl=self._url, **_message(item))
-            except AwsProblem as problem:
-                problems.append(problem)
+        with ThreadPoolExecutor(DEFAULT_PARALLELISM) as pool:
+            problems = [problem for problem in pool.map(self._send, items) if problem]
         if problems:
             raise problems[0]
+
+    def _send(self, item: WorkItem) -> AwsProblem | None:
+        try:
+            with calling("sqs:SendMessage", self._sqs):
+                self._sqs.send_message(QueueUrl=self._url, **_message(item))
+        except AwsProblem as problem:
+            return problem
+        return None
 
 
 def _message(item: WorkItem) -> dict[str, str]:

@@ -31,6 +31,9 @@ from enigap.settings import Settings
 OLDEST: Final = timedelta(days=14)
 """PutMetricData rejects older datapoints; one-minute data is kept only a day longer."""
 
+AFTER_DISCOVERY_SECONDS: Final = 20.0
+"""Kept back from discovery, to queue and publish what it found."""
+
 CLUSTERS_PLANNED: Final = "ClustersPlanned"
 """Published in embedded metric format, with Powertools' dimension `service`."""
 
@@ -58,6 +61,10 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         warnings.extend(found.notes)
         return found.names
 
+    def clusters_in_time() -> tuple[str, ...]:
+        with aws.deadline.within(runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS):
+            return clusters()
+
     def rehearse() -> None:
         states.rehearse()
         rehearse_planning(settings=settings, now=now, clusters=clusters, states=states, publisher=publisher)
@@ -71,10 +78,11 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         region=aws.region,
         settings=settings,
         now=now,
-        clusters=clusters,
+        clusters=clusters_in_time,
         states=states,
         publisher=publisher,
         queue=WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL]),
+        within=aws.deadline.within,
     )
     document = {
         "window_end": timestamp(planned.window.end),

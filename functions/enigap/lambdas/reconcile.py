@@ -81,13 +81,14 @@ class _Run:
                 logger.error("no time left")
                 return False
             try:
-                self.log(item, self.reconcile(item))
+                attempts = int(record["attributes"].get("ApproximateReceiveCount", 1))
+                self.log(item, self.reconcile(item, is_retry=attempts > 1))
             except Exception:
                 logger.exception("failed")
                 return False
         return True
 
-    def reconcile(self, item: WorkItem) -> Done:
+    def reconcile(self, item: WorkItem, *, is_retry: bool) -> Done:
         def assess(name: str, window: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
             self.aws.deadline.seconds_left = self.seconds_to_read
             try:
@@ -121,6 +122,8 @@ class _Run:
             states=self.states,
             publisher=MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace),
             notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], document_of),
+            within=self.aws.deadline.within,
+            is_retry=is_retry,
         )
 
     def out_of_time(self) -> bool:
