@@ -36,6 +36,9 @@ CHATTER_BYTES_PER_SECOND: Final = 2_000.0
 """What else a pod has to say: health checks, DNS."""
 PACKETS_ERROR: Final = (0.05, 20.0)
 """Relative, and packets per second."""
+MOST_ENDS: Final = 300
+"""Pods' devices that carry something, at most: each is compared with each, which takes ten seconds for the
+thousand that a forged log may have. EKS allows 250 pods on a node by default."""
 LEAST_VARIATION: Final = 5.0
 """Between the smallest and the largest rate of the events with traffic, in error bars."""
 _LEAST_SHARE: Final = 0.9
@@ -71,6 +74,8 @@ def conversations(
     loud = sorted(
         (name, rates) for name, rates in ends.items() if _carried(rates, rates) >= least * len(rates)
     )
+    if len(loud) > MOST_ENDS:
+        return ()
     enis = [rates for name, rates in by_device.items() if classifier.kind(name) is DeviceKind.PHYSICAL]
     pairs = _unique(
         pair
