@@ -3,7 +3,7 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 SOURCES := $(wildcard functions demo infra tests bench scripts)
-LOCKS := dev desk functions functions-tests uv embedded-aws bench audit
+LOCKS := dev desk functions functions-tests uv embedded-aws bench audit fuzz
 
 # One worker for each processor; tests that share a fixture run in the same worker (tests/conftest.py).
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
@@ -19,13 +19,13 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo check test bench audit lint format lock
+.PHONY: help setup demo check test bench audit fuzz lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
-	$(call set-up,desk cdk embedded-aws python-3.13)
+	$(call set-up,desk cdk embedded-aws python-3.13 fuzz)
 
 demo: ## the whole pipeline on an embedded AWS, no account needed
 	$(call set-up,desk cdk embedded-aws)
@@ -53,6 +53,10 @@ bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the al
 audit: ## write an SBOM of the functions to build/sbom.json and look up known vulnerabilities; ARGS=--all for .venv too
 	$(call set-up,desk audit)
 	@$(BIN)/python scripts/audit.py $(ARGS)
+
+fuzz: ## look for input that breaks a parser, guided by coverage; ARGS="--seconds 600 states" one of them for ten minutes
+	$(call set-up,desk fuzz)
+	@.venv-fuzz/bin/python -m tests.security.fuzz $(ARGS)
 
 lint: # part of check and test
 	@echo "==> Format"

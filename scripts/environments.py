@@ -1,6 +1,6 @@
 """Makes the project's environments hold exactly what its lock files list; does nothing where they do already.
 
-    python3 scripts/environments.py desk cdk embedded-aws python-3.13 bench audit
+    python3 scripts/environments.py desk cdk embedded-aws python-3.13 bench audit fuzz
 
 desk          .venv        the project, its command line, its deployment and its tests
 cdk           .venv/cdk    the CDK's command line on the Node.js that desk brings; run it as .venv/bin/cdk
@@ -8,6 +8,7 @@ embedded-aws  .venv-aws    the AWS that the demo and the end-to-end tests run ag
 python-3.13   .venv-3.13   what the functions have in AWS and a test runner, where there is a Python 3.13
 bench         .venv-bench  what enigap is measured against
 audit         .venv-audit  what lists the dependencies and looks their vulnerabilities up
+fuzz          .venv-fuzz   the coverage-guided fuzzer, and what the parsers need
 
 It runs before anything is installed, so it has the standard library only.
 """
@@ -62,6 +63,10 @@ def audit() -> None:
     side_by_side(ROOT / ".venv-audit", REQUIREMENTS / "audit.txt", DESK_PYTHON)
 
 
+def fuzz() -> None:
+    side_by_side(ROOT / ".venv-fuzz", REQUIREMENTS / "fuzz.txt", DESK_PYTHON)
+
+
 def side_by_side(folder: Path, lock: Path, interpreter: Path | str) -> None:
     def make() -> None:
         if not runs(folder / "bin" / "python"):
@@ -99,6 +104,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "python-3.13": python_3_13,
     "bench": bench,
     "audit": audit,
+    "fuzz": fuzz,
 }
 
 
