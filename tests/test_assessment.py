@@ -1,7 +1,7 @@
 """From nodes to a report: whose devices are read, what one bad node spoils, what is said of the cluster."""
 
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -94,13 +94,14 @@ def assessed(
     evidence: EvidencePolicy = EvidencePolicy.SUSPECTS,
     evidence_max_nodes: int = 200,
     followed: Collection[str] = (),
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> ClusterReport:
     return assess(
         "prod",
         list(nodes or map(a_node, readings)),
         WINDOW,
         RULES,
-        Sources(totals or FakeTotals(readings), devices or FakeDevices()),
+        Sources(totals or FakeTotals(readings), devices or FakeDevices(), out_of_time=out_of_time),
         Looking(evidence, timedelta(hours=6), evidence_max_nodes, is_followed=followed.__contains__),
     )
 
@@ -248,6 +249,19 @@ def test_what_cleared_a_node_stands_where_its_other_devices_cannot_be_read() -> 
     devices = FakeDevices()
     devices.answers[DeviceScope.ALL] = MissingEvidence(NoEvidence.BUDGET_SPENT, "time ran out")
     assert verdicts(assessed({"i-a": SURPLUS}, devices)) == {"i-a": Verdict.NODE_LOCAL}
+
+
+def test_no_more_devices_are_judged_once_time_has_run_out_and_the_run_still_tells() -> None:
+    devices = FakeDevices()
+    questions = iter([False] * 12 + [True] * 1_000)
+    readings = {f"i-{number:02}": SURPLUS for number in range(20)}
+    report = assessed(readings, devices, out_of_time=lambda: next(questions))
+    assert len(report.nodes) == 20
+    late = [each.newest for each in report.nodes if each.newest.verdict is not Verdict.NODE_LOCAL]
+    assert 0 < len(late) < 20
+    assert all(each.explained is None for each in late)
+    said = {each.evidence_missing or str(each.reason) for each in late}
+    assert all("time ran out before its device events could be judged" in each for each in said)
 
 
 def test_all_devices_of_cleared_nodes_are_read_after_those_that_stay_open() -> None:

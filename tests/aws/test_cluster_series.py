@@ -41,6 +41,17 @@ def why(cloudwatch: StrictCloudWatch, logs: FakeLogs | None = None) -> str | Non
     return why_not_read(plain_client(cloudwatch), logs or FakeLogs(), "prod", SPAN)
 
 
+@pytest.mark.parametrize("name", ["see https://evil.example", "evil.example", "<!channel>", "n" * 200])
+def test_metrics_that_no_agent_names_so_are_not_shown(name: str) -> None:
+    told = why(published(NODE, name=name))
+    assert told is not None
+    assert name not in told
+    assert "publish other metrics and leave this one out" in told
+    both = why(also(published(NODE, name=name), NODE, "node_cpu_utilization"))
+    assert "publish other metrics (node_cpu_utilization) and" in str(both)
+
+
+NODE = {"InstanceId": "i-1", "NodeName": "ip-10-0-0-1.ec2.internal"}
 AT = SPAN.start + timedelta(minutes=5)
 EVENT = node_net(node(1), AT)
 

@@ -529,6 +529,40 @@ def test_a_batch_that_the_budget_ends_leaves_all_its_nodes_without_evidence_and_
     ]
 
 
+def test_one_nodes_endless_log_costs_no_other_node_its_evidence() -> None:
+    logs = logs_of(*nodes(13), page_size=20)
+    [forger, *others] = nodes(13)
+    logs.groups[GROUP][str(forger.node_name)] += [(milliseconds(AT), json.dumps(node_net(forger, AT)))] * 100
+    answers = enis(logs, *nodes(13), budget=Budget(pages_per_batch=5))
+    assert isinstance(answers[forger.instance_id], MissingEvidence)
+    alone = enis(logs_of(*others), *others)
+    assert {each.instance_id: answers[each.instance_id] for each in others} == alone
+
+
+def test_nodes_with_too_much_for_one_batch_are_read_in_parts() -> None:
+    logs = logs_of(*nodes(13), page_size=6)
+    answers = enis(logs, *nodes(13), budget=Budget(pages_per_batch=4))
+    assert answers == enis(logs_of(*nodes(13)), *nodes(13))
+
+
+def test_what_a_run_keeps_is_bounded_in_bytes_and_the_rest_is_missing_evidence() -> None:
+    logs, of = logs_of(*nodes(30)), nodes(30)
+    answers = read(logs, *of, parallelism=1, budget=Budget(memory_bytes=10 * 340))
+    kept = [answer for answer in answers.values() if isinstance(answer, DeviceEvents)]
+    assert 10 <= sum(len(answer.samples) for answer in kept) < 20
+    assert {answer.why for answer in answers.values() if isinstance(answer, MissingEvidence)} == {
+        NoEvidence.BUDGET_SPENT
+    }
+
+
+def test_what_is_not_kept_after_all_takes_nothing_of_the_budget() -> None:
+    [forger, *others] = nodes(13)
+    logs = logs_of(*nodes(13), page_size=20)
+    logs.groups[GROUP][str(forger.node_name)] += [(milliseconds(AT), json.dumps(node_net(forger, AT)))] * 100
+    answers = enis(logs, *nodes(13), budget=Budget(pages_per_batch=5, samples=90))
+    assert all(isinstance(answers[each.instance_id], DeviceEvents) for each in others)
+
+
 # --- missing streams ---
 
 

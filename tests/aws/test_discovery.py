@@ -53,6 +53,37 @@ def nodes_of(discovery: Discovery) -> dict[str, list[str]]:
     return {each.name: [node.instance_id for node in each.nodes] for each in discovery.clusters}
 
 
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Sign in at https://evil.example",
+        "<!channel>",
+        "UPPER",
+        "under_score",
+        "-a",
+        "a..b",
+        "a" * 254,
+        "a\nb",
+        "é",
+    ],
+)
+def test_a_series_of_what_kubernetes_would_call_no_node_is_left_out_and_counted(name: str) -> None:
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2", OWNED)])
+    series = [Series("prod", "i-1", name), Series("prod", "i-2", "ip-2.ec2.internal")]
+    discovery = join(Wanted(), {each.instance_id: each for each in _instances(ec2)}, series)
+    [cluster] = discovery.clusters
+    assert [node.node_name for node in cluster.nodes] == [None, "ip-2.ec2.internal"]
+    [note] = discovery.notes
+    assert note.startswith("1 series of Container Insights left out, for Kubernetes has no such names")
+
+
+def _instances(ec2: FakeEc2) -> list[Instance]:
+    return [Instance(machine.instance_id, tags=machine.tags) for machine in ec2.machines]
+
+
 # --- who is a node ---
 
 

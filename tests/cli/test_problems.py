@@ -3,7 +3,9 @@
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -141,6 +143,44 @@ def test_an_option_that_names_nothing(
     enigap: Enigap, command: list[str], option: list[str], said: str
 ) -> None:
     assert said in enigap(*command, *option).problem
+
+
+class Nonsense(BaseHTTPRequestHandler):
+    """Answers every call with status 200 and what is no answer of AWS."""
+
+    body = b""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "command", [["check"], ["explain", "i-0abc"], ["status"]], ids=lambda each: str(each[0])
+)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html><title>Sign in</title><p>Welcome</p></html>", "does not speak AWS's language"),
+        (b"<DescribeInstancesResponse/>", "AWS"),
+    ],
+    ids=["a sign-in page", "an empty answer"],
+)
+def test_an_answer_that_is_none_is_one_sentence(
+    enigap: Enigap, command: list[str], body: bytes, said: str
+) -> None:
+    handler = type("Handler", (Nonsense,), {"body": body})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        assert said in enigap(*command, env={"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}).problem
+        server.shutdown()
 
 
 @EVERY_COMMAND
