@@ -7,6 +7,7 @@ import pytest
 from tests.reliability.figures import TIMELINES
 from tests.reliability.test_any_history import HISTORIES, ORDERS
 from tests.reliability.test_crash_points import QUARTERS, played_on, the_story
+from tests.reliability.test_forged_logs import FORGERIES
 from tests.reliability.test_soak import USUAL_WINDOWS
 
 README = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
@@ -32,3 +33,7 @@ def test_the_readme_says_how_many_random_examples_are_tried() -> None:
 
 def test_the_readme_says_how_many_windows_are_soaked() -> None:
     assert f"{USUAL_WINDOWS:,} windows" in README
+
+
+def test_the_readme_says_how_many_logs_are_forged() -> None:
+    assert f"{len(FORGERIES)} forged logs" in README
