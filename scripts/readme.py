@@ -21,9 +21,8 @@ from demo.recorded import hold_constant, recorded_nodes
 from enigap.assessment import Looking, Sources, assess
 from enigap.aws.iam import policy_document
 from enigap.cli.check import show
-from enigap.cli.cost import PRICES_AS_OF, Fleet, Line, monthly_bill, total
+from enigap.cli.cost import FLAGGED_SHARE, PRICES_AS_OF, Fleet, Line, monthly_bill, total
 from enigap.cli.cost import levers as levers_of
-from enigap.cli.estimate import FLAGGED_SHARE
 from enigap.cli.main import app
 from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope

@@ -60,6 +60,7 @@ def _minutes(end: datetime, count: int = 15) -> list[datetime]:
     return [end - timedelta(minutes=number, seconds=30) for number in range(count)]
 
 
+TIMES: Final[tuple[Any, ...]] = (0, -1, 10**18, "9" * 15, "9" * 5_000, 1.5, None, [])
 FORGERIES: Final[dict[str, Forgery]] = {
     "100,000 short events": lambda _: ["{}"] * 100_000,
     "3,000 devices": lambda end: [event(end, f"veth{number}") for number in range(3_000)],
@@ -94,9 +95,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
         event(end, rate="R").replace('"R"', digits)
         for digits in ("9" * 100_000, "1e999999999", "-0.0e-999999")
     ],
-    "times that are none": lambda end: [
-        event(end, Timestamp=stamp) for stamp in (0, -1, 10**18, "9" * 15, "9" * 5_000, 1.5, None, [])
-    ],
+    "times that are none": lambda end: [event(end, Timestamp=stamp) for stamp in TIMES],
     "in another node's name": lambda end: [
         event(at, device, 9e9, InstanceId="i-1") for at in _minutes(end, 60) for device in ("eth0", "eth1")
     ],
