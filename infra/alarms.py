@@ -6,9 +6,10 @@ runs, they are the only notification.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
-from aws_cdk import Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
@@ -16,6 +17,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from enigap.core.counting.window import GRID
 from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric
 from enigap.settings import Settings
 
@@ -48,7 +50,7 @@ HOW_TO_PUT_BACK: Final = {
 
 
 class Alarms(Construct):
-    """All alarms of one stack, in `all`."""
+    """All alarms of one stack, in `all`, and their `arns`."""
 
     def __init__(
         self,
@@ -71,6 +73,16 @@ class Alarms(Construct):
             self._on_function(name, function)
         for name, queue in dead_letters.items():
             self._on_dead_letters(name, queue)
+        # By their names, for the topics are made before the alarms, which refer to them.
+        self.arns = [
+            Stack.of(self).format_arn(
+                service="cloudwatch",
+                resource="alarm",
+                resource_name=self._name_of(alarm.node.id),
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for alarm in self.all
+        ]
 
     def _on_findings(self, topic: sns.Topic) -> None:
         told = topic if self._settings.finding_alarm_actions else None
@@ -97,17 +109,19 @@ class Alarms(Construct):
             "ClustersOverdue",
             self._published(Metric.CLUSTERS_OVERDUE),
             told=self._pipeline,
-            periods=2,
+            periods=max(1, 2 * GRID // self._settings.schedule),
             description="enigap has not judged a cluster for two schedules. Look at the other alarms, then "
             "at the logs of plan and reconcile.",
             section=TABLE,
         )
         self._alarm(
             "PlansMade",
-            self._published(Metric.PLANS_MADE),
+            self._published(Metric.PLANS_MADE, GRID),
             told=self._pipeline,
             missing=MISSING_IS_BAD,
-            periods=2,  # the datapoint of a late plan falls into the next period
+            # One more than lie between two plans: the datapoint of a late plan falls into the next period.
+            # With the schedule as the period, an hourly one would take more than four hours.
+            periods=self._settings.schedule // GRID + 1,
             threshold=1,  # no point is larger, so that only missing ones set it off
             description="enigap has not run at all: no plan was made. Check that the schedule exists and is "
             "enabled, then look at the log of plan.",
@@ -144,13 +158,16 @@ class Alarms(Construct):
             section=HOW_TO_PUT_BACK[name],
         )
 
-    def _published(self, metric: Metric) -> cloudwatch.Metric:
+    def _published(self, metric: Metric, period: timedelta | None = None) -> cloudwatch.Metric:
         return cloudwatch.Metric(
             namespace=self._settings.metric_namespace,
             metric_name=metric.metric_name,
             statistic=WORST_CLUSTER_STATISTIC,
-            period=Duration.minutes(self._settings.schedule_minutes),
+            period=Duration.seconds(int((period or self._settings.schedule).total_seconds())),
         )
+
+    def _name_of(self, alarm: str) -> str:
+        return f"{Stack.of(self).stack_name}-{alarm}"
 
     def _alarm(
         self,
@@ -167,7 +184,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_name=f"{Stack.of(self).stack_name}-{name}",
+            alarm_name=self._name_of(name),
             alarm_description=f'{description} See {RUNBOOK}, "{section}".',
             metric=metric,
             threshold=threshold,

@@ -20,7 +20,8 @@ _ARCHITECTURES: Final = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_
 class Function(Construct):
     """A Lambda function whose role allows the IAM `statements`, restricted to the resources in `own`.
 
-    `own` is explained at `policy_statements`; the console shows `description` for the function and its role.
+    `own` is explained at `policy_statements`, `with_addresses` at `Settings.to_env`; the console shows
+    `description` for the function and its role.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Function(Construct):
         statements: Iterable[Statement],
         own: Mapping[str, list[str]],
         environment: Mapping[str, str] | None = None,
+        with_addresses: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         # Logs are for debugging and go with the stack; findings are in the metrics, which outlive it.
@@ -74,7 +76,7 @@ class Function(Construct):
             timeout=timeout,
             memory_size=memory_mib,
             environment={
-                **settings.to_env(),
+                **settings.to_env(with_addresses=with_addresses),
                 variables.POWERTOOLS_SERVICE: "enigap",
                 variables.POWERTOOLS_NAMESPACE: settings.metric_namespace,
                 variables.POWERTOOLS_LOG_LEVEL: "INFO",

@@ -1,5 +1,7 @@
 """The SNS topics, one for findings and one for alarms on enigap itself, with their subscribers."""
 
+from typing import Final
+
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_chatbot as chatbot
 from aws_cdk import aws_iam as iam
@@ -11,6 +13,8 @@ from constructs import Construct
 
 from enigap.settings import Settings, SlackChannel, SlackWebhook
 from infra.slack import Slack
+
+CLOUDWATCH: Final = iam.ServicePrincipal("cloudwatch.amazonaws.com")
 
 
 class Notifications(Construct):
@@ -51,16 +55,33 @@ class Notifications(Construct):
             removal_policy=RemovalPolicy.DESTROY,
             pending_window=Duration.days(7),
         )
-        key.add_to_resource_policy(_for_alarms_of_this_account(["kms:Decrypt", "kms:GenerateDataKey"], "*"))
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[CLOUDWATCH],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
         return key
 
     def _topic(self, construct_id: str, display_name: str) -> sns.Topic:
-        topic = sns.Topic(
-            self, construct_id, display_name=display_name, master_key=self.key, enforce_ssl=True
-        )
-        # `enforce_ssl` gives the topic a policy, which replaces the default one that lets alarms publish.
-        topic.add_to_resource_policy(_for_alarms_of_this_account(["sns:Publish"], topic.topic_arn))
-        return topic
+        return sns.Topic(self, construct_id, display_name=display_name, master_key=self.key, enforce_ssl=True)
+
+    def let_publish(self, alarm_arns: list[str]) -> None:
+        """Let these alarms publish to both topics.
+
+        `enforce_ssl` gave the topics a policy, which replaces the default one that lets every alarm publish.
+        """
+        for topic in (self.findings, self.pipeline):
+            topic.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[CLOUDWATCH],
+                    actions=["sns:Publish"],
+                    resources=[topic.topic_arn],
+                    conditions={"ArnEquals": {"aws:SourceArn": alarm_arns}},
+                )
+            )
 
     def _subscribe_channel(self, channel: SlackChannel) -> None:
         chatbot.SlackChannelConfiguration(
@@ -90,12 +111,3 @@ class Notifications(Construct):
                 'Nobody is told anything: neither "email" nor "slack" is set. '
                 "Set one, or subscribe to the topics in the stack's outputs.",
             )
-
-
-def _for_alarms_of_this_account(actions: list[str], resource: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-        actions=actions,
-        resources=[resource],
-        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-    )

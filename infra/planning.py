@@ -46,6 +46,7 @@ class Planning(Construct):
             handler="enigap.lambdas.plan.handler",
             description="Finds the clusters and queues the window that each is to be judged for",
             settings=settings,
+            with_addresses=True,
             timeout=Duration.seconds(60),
             memory_mib=512,  # more memory brings more CPU, and imports take most of the time
             environment={variables.WORK_QUEUE_URL: work.queue_url, variables.STATE_TABLE: state.table_name},

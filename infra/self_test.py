@@ -1,5 +1,6 @@
 """The self-test at the end of a deployment: a function that fails makes the deployment fail."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 
@@ -54,7 +55,8 @@ class SelfTest(Construct):
                     for each, event in calls.items()
                 ],
                 "CodeVersion": code_version,
-                "Settings": json.dumps(settings.to_mapping()),
+                # The event is logged by whoever debugs, so it has no address in it.
+                "Settings": hashlib.sha256(json.dumps(settings.to_mapping()).encode()).hexdigest(),
             },
         )
         test.node.add_dependency(tester, *calls)

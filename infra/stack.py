@@ -87,6 +87,7 @@ class EnigapStack(Stack):
             functions={name: each.function for name, each in deployed.items()},
             dead_letters=dead_letters,
         )
+        told.let_publish(alarms.arns)
         Dashboard(
             self,
             "Dashboard",

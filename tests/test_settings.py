@@ -133,6 +133,13 @@ def test_a_function_reads_back_what_was_deployed(given_settings: dict[str, Any])
     assert all(len(value) <= MAX_VARIABLE_BYTES for value in variables.values())
 
 
+def test_a_function_needs_nobodys_address() -> None:
+    settings = Settings.from_mapping(EVERYTHING)
+    without = settings.to_env(with_addresses=False)
+    assert Settings.from_env(without).email == ()
+    assert not [address for address in settings.email if address in str(without)]
+
+
 def test_only_what_differs_from_the_defaults_is_carried_along() -> None:
     assert Settings().to_env() == {VARIABLE: "{}"}
     assert Settings(tolerance=0.1).to_mapping() == {"tolerance": 0.1}

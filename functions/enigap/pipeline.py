@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from enigap.core.counting.rules import EvidencePolicy
-from enigap.core.counting.window import Window
+from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.decide import decide, followed
 from enigap.core.incidents.incident import News, Policy, Silence
 from enigap.core.incidents.state import Known, Remembered
@@ -330,11 +330,13 @@ def _warnings_about(
 
 
 def overdue_clusters(known: Iterable[Known], settings: Settings, now: datetime) -> tuple[str, ...]:
-    """Clusters that were not judged for two schedules before now. The time is counted from now and not from
-    the planned window, which may be an old one that is judged again.
+    """Clusters that were not judged for two schedules before now, of which the first may take a window more.
+
+    The time is counted from now and not from the planned window, which may be an old one that is judged
+    again.
     """
     newest = Window.newest_settled(now, settings.settle)
-    return tuple(k.cluster for k in known if newest.end - k.done_or_since > 2 * settings.schedule)
+    return tuple(k.cluster for k in known if newest.end - k.done_or_since > settings.schedule + GRID)
 
 
 def require_settled(window: Window, settings: Settings, now: datetime) -> None:

@@ -472,9 +472,13 @@ class Settings:
         """Parse a JSON text. Raises SettingsError."""
         return cls.from_mapping(object_from_json(text))
 
-    def to_env(self) -> dict[str, str]:
-        """The environment variable that `from_env` reads, without what only the deployment needs."""
-        needed = {key: value for key, value in self.to_mapping().items() if key not in OF_THE_DEPLOYMENT}
+    def to_env(self, *, with_addresses: bool = True) -> dict[str, str]:
+        """The environment variable that `from_env` reads, without what only the deployment needs.
+
+        No function needs people's addresses; the commands read them from the planner's environment.
+        """
+        left_out = OF_THE_DEPLOYMENT if with_addresses else OF_THE_DEPLOYMENT | {"email"}
+        needed = {key: value for key, value in self.to_mapping().items() if key not in left_out}
         return {VARIABLE: json.dumps(needed, separators=(",", ":"))}
 
     def rules(self) -> Rules:

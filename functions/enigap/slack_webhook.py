@@ -28,6 +28,10 @@ class NotDeliveredError(Exception):
     """The message did not arrive. `str()` is one sentence for the log, and never holds the address."""
 
 
+class TooManyError(NotDeliveredError):
+    """Slack takes no more messages for now, not the next one either."""
+
+
 # --- the address
 
 _SLACK: Final = re.compile(r"https://hooks\.slack(-gov)?\.com/services/[A-Za-z0-9/_-]+")
@@ -78,8 +82,8 @@ class Answer:
     status: int
     text: str
     """The beginning of the body: "ok", or what Slack calls the error, such as "no_service"."""
-    retry_after_seconds: float = 1.0
-    """How long Slack asks to wait; 1 where it does not say."""
+    retry_after_seconds: float | None = None
+    """How long Slack asks to wait; None where it does not say."""
 
     @property
     def is_delivered(self) -> bool:
@@ -120,9 +124,8 @@ def post(
         try:
             text = response.read(200).decode(errors="replace")
             retry_after = response.headers.get("Retry-After", "")
-            answer = Answer(
-                response.status, text, max(1.0, float(retry_after if retry_after.isdecimal() else 1))
-            )
+            told = max(1.0, float(retry_after)) if retry_after.isdecimal() else None
+            answer = Answer(response.status, text, told)
         finally:
             response.close()
     except (HTTPError, OSError) as error:
@@ -135,6 +138,8 @@ def post(
 
 # --- delivery
 
+MOST_WAITS: Final = 2
+"""How often Slack is waited for with one message."""
 _REVOKED: Final = frozenset({403, 404, 410})
 _SLACKS_OWN_WORDS: Final = re.compile(r"[a-z_]{1,60}")
 
@@ -157,10 +162,11 @@ class Channel:
     def deliver(self, message: Document) -> None:
         """Post, and retry after a rate limit, a change of the URL, or without the blocks that Slack refuses.
 
-        Raises NotDeliveredError.
+        Where Slack asks to wait again and again, the queue does: its next attempt is minutes away. Raises
+        NotDeliveredError.
         """
         address = self.address(fresh=False)
-        pause_seconds = 1.0
+        waits, pause_seconds = 0, 1.0
         while True:
             if self.remaining_seconds() < POST_SECONDS:
                 raise NotDeliveredError("Too little time was left to post to Slack.")
@@ -173,14 +179,15 @@ class Channel:
             if answer.status in _REVOKED and (newer := self.address(fresh=True)) != address:
                 address = newer  # The webhook was replaced, and the cached URL is the old one.
                 continue
-            # Where Slack does not say how long to wait, each pause is twice the one before.
-            is_told = answer.retry_after_seconds > 1
-            wait_seconds = answer.retry_after_seconds if is_told else pause_seconds
-            if answer.status == 429 and self.remaining_seconds() > wait_seconds + POST_SECONDS:
-                self.sleep(wait_seconds)
-                pause_seconds *= 1 if is_told else 2
-            else:
+            if answer.status != 429:
                 raise NotDeliveredError(_what_happened(answer))
+            wait_seconds = answer.retry_after_seconds or pause_seconds
+            if waits == MOST_WAITS or self.remaining_seconds() <= wait_seconds + POST_SECONDS:
+                raise TooManyError(_what_happened(answer))
+            self.sleep(wait_seconds)
+            waits += 1
+            if answer.retry_after_seconds is None:
+                pause_seconds *= 2
 
 
 def _what_happened(answer: Answer) -> str:
@@ -192,8 +199,10 @@ def _what_happened(answer: Answer) -> str:
             f"Slack no longer takes messages by this webhook ({said}): make a new one and store its address "
             "in the secret."
         )
+    if answer.status == 429 and answer.retry_after_seconds is None:
+        return f"Slack takes no more messages for now ({said})."
     if answer.status == 429:
-        return f"Slack asks to wait {answer.retry_after_seconds:g} s, longer than there is time ({said})."
+        return f"Slack asks to wait {answer.retry_after_seconds:g} s, and the queue waits ({said})."
     return f"Slack did not take the message ({said})."
 
 
@@ -209,12 +218,22 @@ class Failure:
 
 
 def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[Failure]:
-    """Deliver the records of one SQS batch, independently of each other; returns the failures."""
-    failures = []
+    """Deliver the records of one SQS batch; returns the failures.
+
+    Each is delivered whatever became of those before it, unless Slack takes no more for now.
+    """
+    failures: list[Failure] = []
+    too_many = ""
     for record in records:
+        if too_many:
+            failures.append(Failure(record["messageId"], too_many))
+            continue
         try:
             if is_told(record["body"]):
                 channel.deliver(slack_message(record["body"]))
+        except TooManyError as error:
+            too_many = str(error)
+            failures.append(Failure(record["messageId"], too_many))
         except NotDeliveredError as error:
             failures.append(Failure(record["messageId"], str(error)))
         except Exception as error:  # noqa: BLE001 - one record must not take the others down with it

@@ -32,6 +32,13 @@ OTHERWISE = {
 Resource = dict[str, Any]
 
 
+def alarm_arns(stack: "Stack") -> list[Resource]:
+    """The ARNs of all alarms, as the template writes them."""
+    own: list[Any] = ["arn:", {"Ref": "AWS::Partition"}, ":cloudwatch:", {"Ref": "AWS::Region"}, ":"]
+    names = [alarm["AlarmName"] for alarm in stack.of_type("CloudWatch::Alarm").values()]
+    return [{"Fn::Join": ["", [*own, {"Ref": "AWS::AccountId"}, f":alarm:{name}"]]} for name in names]
+
+
 @dataclass(frozen=True)
 class Stack:
     """A synthesised template, and short ways to what tests ask about."""

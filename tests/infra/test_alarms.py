@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -93,8 +94,31 @@ def test_the_runbook_says_what_alarms_in_other_regions_are_called() -> None:
 def test_the_worst_cluster_decides(deploy: Callable[..., Stack], name: str, metric: Metric) -> None:
     alarm = deploy(**OTHERWISE).alarm(name)
     assert (alarm["Namespace"], alarm["MetricName"]) == ("Net/Gap", metric.metric_name)
-    assert (alarm["Statistic"], alarm["Period"]) == ("Maximum", 1800)
+    assert (alarm["Statistic"], alarm["Period"]) == ("Maximum", 900 if name == "PlansMade" else 1800)
     assert not alarm.get("Dimensions")
+
+
+SCHEDULES = ((15, WEBHOOK), (30, OTHERWISE), (60, {**WEBHOOK, "schedule_minutes": 60}))
+
+
+@pytest.mark.parametrize(("minutes", "settings"), SCHEDULES)
+def test_a_dead_planner_is_told_an_hour_after_a_missing_plan(
+    deploy: Callable[..., Stack], minutes: int, settings: dict[str, Any]
+) -> None:
+    """CloudWatch looks back two periods more than it evaluates, and ends a period before it evaluates."""
+    alarm = deploy(**settings).alarm("PlansMade")
+    periods = alarm["EvaluationPeriods"]
+    assert alarm["Period"] * periods >= 60 * minutes + 900, "a plan may be late"
+    assert (periods + 3) * alarm["Period"] == 60 * (minutes + 60)
+
+
+@pytest.mark.parametrize(("minutes", "settings"), SCHEDULES)
+def test_an_overdue_cluster_is_told_after_half_an_hour_or_the_first_plan_that_sees_it(
+    deploy: Callable[..., Stack], minutes: int, settings: dict[str, Any]
+) -> None:
+    alarm = deploy(**settings).alarm("ClustersOverdue")
+    assert alarm["Period"] == 60 * minutes
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == max(1800, 60 * minutes)
 
 
 def test_a_dead_pipeline_is_an_alarm_and_nothing_else_that_is_missing_is(stack: Stack) -> None:

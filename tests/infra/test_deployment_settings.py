@@ -25,6 +25,17 @@ def test_every_function_gets_the_settings_it_was_deployed_with(deploy: Callable[
         assert given == Settings.from_mapping(OTHERWISE)
 
 
+def test_only_the_planner_where_commands_read_it_has_anybodys_address(stack: Stack) -> None:
+    having = {
+        function["Handler"]
+        for function in stack.of_type("Lambda::Function").values()
+        if "@example.com" in str(function)
+    }
+    assert having == {"enigap.lambdas.plan.handler"}
+    [test] = [each for each in stack.template["Resources"].values() if each["Type"] == "Custom::SelfTest"]
+    assert "@example.com" not in str(test)
+
+
 def test_each_function_is_told_where_its_own_things_are(stack: Stack) -> None:
     assert environment.WORK_QUEUE_URL in variables(stack, "plan")
     assert environment.STATE_TABLE in variables(stack, "plan").keys() & variables(stack, "reconcile").keys()

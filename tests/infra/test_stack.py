@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.infra.conftest import Stack
+from tests.infra.conftest import Stack, alarm_arns
 
 QUEUES = {"plan": 0, "reconcile": 1, "slack": 1}
 
@@ -42,14 +42,15 @@ def test_both_topics_are_encrypted_with_a_key_that_rotates(stack: Stack) -> None
     assert [topic["KmsMasterKeyId"] for topic in topics] == 2 * [{"Fn::GetAtt": [key_id, "Arn"]}]
 
 
-def test_alarms_of_this_account_and_of_no_other_can_publish_to_both_topics(stack: Stack) -> None:
+def test_the_alarms_of_this_stack_and_no_other_can_publish_to_both_topics(stack: Stack) -> None:
     own_account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    own_alarms = alarm_arns(stack)
     cloudwatch = {"Service": "cloudwatch.amazonaws.com"}
     for topic in stack.of_type("SNS::Topic"):
         statements = stack.policy_of("SNS::TopicPolicy", "Topics", {"Ref": topic})
         [allowed] = [statement for statement in statements if statement["Effect"] == "Allow"]
         assert (allowed["Action"], allowed["Principal"]) == ("sns:Publish", cloudwatch)
-        assert allowed["Condition"] == own_account
+        assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": own_alarms}}
         [refusal] = [statement for statement in statements if statement["Effect"] == "Deny"]
         assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     [for_alarms] = [

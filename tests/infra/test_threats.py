@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from enigap.lambdas import environment as variables
-from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack
+from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack, alarm_arns
 from tests.infra.test_permissions import as_list
 
 AMAZON_Q = {"slack": {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}}
@@ -82,7 +82,7 @@ def function_of(stack: Stack, module: str) -> str:
     return found
 
 
-def test_only_the_reconciler_and_alarms_of_this_account_publish_to_the_topics(stack: Stack) -> None:
+def test_only_the_functions_and_alarms_of_this_stack_publish_to_the_topics(stack: Stack) -> None:
     findings, pipeline = topics(stack)
     assert may(stack, "sns") == {("reconcile", "Publish", findings)}
     allowed = [
@@ -90,9 +90,9 @@ def test_only_the_reconciler_and_alarms_of_this_account_publish_to_the_topics(st
         for kind, statement in resource_policies(stack)
         if kind == "SNS::TopicPolicy" and statement["Effect"] == "Allow"
     ]
-    alarms, of_this_account = {"Service": "cloudwatch.amazonaws.com"}, {"aws:SourceAccount": OWN_ACCOUNT}
+    alarms, of_this_stack = {"Service": "cloudwatch.amazonaws.com"}, {"aws:SourceArn": alarm_arns(stack)}
     assert allowed == [
-        (alarms, "sns:Publish", topic, {"StringEquals": of_this_account}) for topic in (findings, pipeline)
+        (alarms, "sns:Publish", topic, {"ArnEquals": of_this_stack}) for topic in (findings, pipeline)
     ]
 
 

@@ -505,17 +505,29 @@ def test_no_error_holds_the_address(pool: urllib3.PoolManager) -> None:
     assert refused.value.__cause__ is refused.value.__context__ is None
 
 
-def test_a_429_that_names_no_time_is_answered_by_ever_longer_pauses() -> None:
-    pauses: list[float] = []
+@pytest.mark.parametrize(
+    ("told", "pauses"), [(None, [1, 2]), (1.0, [1, 1]), (5.0, [5, 5]), (20.0, [20, 20]), (50.0, [])]
+)
+def test_a_batch_that_is_always_answered_by_429_is_a_few_posts_and_then_waits_in_the_queue(
+    told: float | None, pauses: list[float]
+) -> None:
+    slept: list[float] = []
+    posts: list[Document] = []
+
+    def refuse(_: str, message: Document) -> Answer:
+        posts.append(message)
+        return Answer(429, "rate_limited", told)
+
     channel = Channel(
         address=lambda *, fresh: "https://hooks.slack.com/services/T",  # noqa: ARG005
-        send=lambda _, __: Answer(429, "rate_limited"),
-        sleep=pauses.append,
-        remaining_seconds=lambda: 60.0 - sum(pauses),
+        send=refuse,
+        sleep=slept.append,
+        remaining_seconds=lambda: 60.0 - sum(slept),
     )
-    with pytest.raises(NotDeliveredError):
-        channel.deliver({"text": "hello"})
-    assert pauses == [1, 2, 4, 8, 16]
+    failures = deliver_all([record("hello", str(number)) for number in range(10)], channel)
+    assert [failure.message_id for failure in failures] == [str(number) for number in range(10)]
+    assert slept == pauses
+    assert len(posts) == len(pauses) + 1
 
 
 def test_an_answer_that_drips_ends_in_time(pool: urllib3.PoolManager) -> None:
