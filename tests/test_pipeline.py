@@ -338,13 +338,125 @@ def test_the_same_work_item_twice_says_nothing_twice_and_changes_nothing() -> No
 
 
 def test_an_older_window_is_published_and_changes_no_state() -> None:
-    pipeline = troubled(window(0), window(1)).run_all(window(0), window(2))
+    pipeline = troubled(window(0), window(1)).run_all(window(2))
     before = dict(pipeline.states.items)
     done = pipeline.run(window(1), now=window(2).end + LATE)
     assert done.outcome is Outcome.OLDER
     assert pipeline.states.items == before
     assert pipeline.published("NodesUnexplained", window(1)) == 1
     assert pipeline.notifier.messages == []
+
+
+# --- windows that were missed ---
+
+
+def test_a_fault_that_was_confirmed_in_a_missed_window_is_told_by_the_next_run() -> None:
+    pipeline = troubled(window(1), window(2)).run_all(window(0), window(1))
+    done = pipeline.run(window(3))  # window 2 failed for good
+    assert (done.caught_up, done.missed) == (1, 0)
+    assert told(pipeline) == ["opened i-1/os_deficit (confirmed)"]
+    assert pipeline.published("NodesUnexplained", window(2)) == 1
+    pipeline.run(window(4))
+    assert told(pipeline)[1:] == ["resolved i-1/os_deficit (explained_again)"]
+
+
+def test_what_came_and_went_while_nobody_judged_is_told_once_as_over() -> None:
+    pipeline = troubled(*(window(n) for n in range(2, 6))).run_all(window(0), window(9))
+    assert told(pipeline) == ["resolved i-1/os_deficit (was_and_is_over)"]
+    assert pipeline.notifier.messages[0][0].incident.since == window(2).start
+    pipeline.run_all(window(10))
+    for number in range(1, 9):  # the dead letters go back
+        done = pipeline.run(window(number), now=window(10).end + LATE)
+        assert done.outcome is Outcome.OLDER
+    assert len(told(pipeline)) == 1
+
+
+@pytest.mark.parametrize("outage", [4, 8, 30, 96, 120], ids="{} windows".format)
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "newest first"])
+def test_a_run_reaches_three_hours_back_and_work_items_tell_of_what_was_before(
+    outage: int, order: int
+) -> None:
+    fault = [window(n) for n in (2, 3, 4, 5)]
+    pipeline = troubled(*fault).run_all(window(0), window(outage))
+    state = pipeline.states.state()
+    assert state.missed == tuple(window(n) for n in range(max(1, outage - 108), max(1, outage - 12)))
+    late = [window(n) for n in range(1, outage)][::order]
+    for each in late:
+        pipeline.run(each, now=window(outage).end + LATE)
+    assert pipeline.states.state().missed == ()
+    is_remembered = outage < 108
+    expected = ["opened" if outage == 4 else "resolved"] if is_remembered else []
+    assert [line.split()[0] for line in told(pipeline)] == expected
+
+
+def test_a_missed_window_that_still_cannot_be_read_stays_missed() -> None:
+    pipeline = troubled().run_all(window(0), window(30))
+    missed = pipeline.states.state().missed
+    pipeline.cluster.find(FindingKind.UNREADABLE, missed[0])
+    assert pipeline.run(missed[0], now=window(30).end + LATE).outcome is Outcome.OLDER
+    assert pipeline.states.state().missed == missed
+    pipeline.cluster.findings.clear()
+    assert pipeline.run(missed[0], now=window(30).end + LATE).outcome is Outcome.LATE
+    assert pipeline.states.state().missed == missed[1:]
+
+
+def test_what_was_told_before_an_outage_is_not_told_again_by_its_missed_windows() -> None:
+    pipeline = troubled(*(window(n) for n in range(1, 5))).run_all(window(0), window(1), window(2))
+    pipeline.run(window(30))
+    assert told(pipeline) == [
+        "opened i-1/os_deficit (confirmed)",
+        "resolved i-1/os_deficit (explained_again)",
+    ]
+    for each in pipeline.states.state().missed:
+        pipeline.run(each, now=window(30).end + LATE)
+    assert len(told(pipeline)) == 2
+    assert (pipeline.states.state().missed, pipeline.states.state().ended) == ((), ())
+
+
+def test_windows_that_could_not_be_read_are_caught_up_with() -> None:
+    pipeline = troubled(*(window(n) for n in range(2, 6)))
+    pipeline.cluster.find(FindingKind.UNREADABLE, *(window(n) for n in range(2, 8)))
+    pipeline.run_all(*(window(n) for n in range(8)))
+    assert pipeline.states.state().missed == tuple(window(n) for n in range(2, 8))
+    pipeline.cluster.findings.clear()
+    pipeline.run_all(window(8))
+    assert told(pipeline) == [
+        "opened */unreadable (confirmed)",
+        "resolved */unreadable (readable_again)",
+        "resolved i-1/os_deficit (was_and_is_over)",
+    ]
+    assert pipeline.states.state().missed == ()
+
+
+def test_how_far_a_run_reaches_back_hangs_on_how_much_it_may_read() -> None:
+    pipeline = troubled().run_all(window(0))
+    pipeline.assess = lambda name, at, is_followed: replace(
+        pipeline.cluster.assess(name, at, is_followed), node_count=30_000
+    )
+    done = pipeline.run(window(9))
+    assert (done.caught_up, done.missed) == (3, 5)
+
+
+def test_a_cluster_without_nodes_misses_nothing() -> None:
+    pipeline = troubled().run_all(window(0))
+    pipeline.cluster.nodes.clear()
+    pipeline.run_all(window(1), window(90))
+    assert pipeline.states.state().missed == ()
+
+
+def test_with_an_hourly_schedule_only_whole_hours_are_missed() -> None:
+    pipeline = FakePipeline(FakeCluster("i-1"), Settings(schedule_minutes=60))
+    pipeline.run_all(window(0), window(4))
+    assert pipeline.run(window(16)).caught_up == 2
+
+
+def told(pipeline: FakePipeline) -> list[str]:
+    """What people were told, in order."""
+    return [
+        f"{news.kind.value} {news.incident.id.partition('/')[2]} ({news.why.value})"
+        for message in pipeline.notifier.messages
+        for news in sorted(message, key=lambda each: each.incident.id)
+    ]
 
 
 def test_an_older_window_leaves_what_is_still_to_be_said_to_the_newer_ones_message() -> None:
@@ -507,10 +619,30 @@ def test_a_cluster_with_something_left_to_say_is_planned_though_nothing_is_left_
     assert desk.plan() == ["prod"]
 
 
-def test_a_cluster_that_is_no_longer_watched_is_no_longer_planned(desk: Desk) -> None:
-    desk.remember(FakeCluster("i-1", cluster="staging"), NEWEST.previous(9))
-    assert desk.plan("prod", "staging", settings=Settings(clusters=("pro*",))) == ["prod"]
+def test_a_cluster_that_is_no_longer_watched_is_told_once_and_no_longer_planned(desk: Desk) -> None:
+    pipeline = FakePipeline(FakeCluster("i-1", cluster="staging"))
+    pipeline.cluster.play(Verdict.OS_DEFICIT, *(NEWEST.previous(n) for n in (9, 10)))
+    desk.states = pipeline.states
+    pipeline.run_all(NEWEST.previous(9))
+    pipeline.settings = Settings(clusters=("prod",))
+    assert desk.plan("prod", "staging", settings=pipeline.settings) == ["prod", "staging"]
     assert desk.overdue == 0
+    for _ in range(2):
+        pipeline.run_all(NEWEST)
+    assert told(pipeline)[1:] == ["resolved i-1/os_deficit (no_longer_watched)"]
+    desk.queue.items.clear()
+    assert desk.plan("prod", "staging", settings=pipeline.settings) == ["prod"]
+
+
+def test_a_cluster_that_is_no_longer_watched_and_was_never_judged_is_closed_without_a_word(
+    desk: Desk,
+) -> None:
+    desk.states.note_planned("staging", NEWEST)
+    settings = Settings(clusters=("pro*",))
+    assert desk.plan(settings=settings) == ["staging"]
+    desk.remember(FakeCluster(cluster="staging"), NEWEST, settings=settings)
+    desk.queue.items.clear()
+    assert desk.plan(settings=settings) == []
 
 
 def test_a_cluster_that_was_not_judged_for_two_schedules_is_overdue(desk: Desk) -> None:

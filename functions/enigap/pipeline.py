@@ -15,17 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import Final, Protocol, TypeVar
 
 from enigap.core.counting.rules import EvidencePolicy
-from enigap.core.counting.window import GRID, Window
-from enigap.core.incidents.decide import decide, followed
-from enigap.core.incidents.incident import News, Policy, Silence
+from enigap.core.counting.window import GRID, FetchSpan, Window
+from enigap.core.incidents.decide import followed, is_judged, no_longer_watched
+from enigap.core.incidents.incident import ClusterState, News, Policy, Silence
+from enigap.core.incidents.missed import catch_up, to_catch_up, was_and_is_over
 from enigap.core.incidents.state import Known, Remembered
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Datum, Metric, data_of_run
 from enigap.core.text import matches
 from enigap.core.work import WorkItem
@@ -78,6 +81,10 @@ class Outcome(StrEnum):
     """The window was judged before; messages left in the outbox were sent."""
     OLDER = "older"
     """A later window was judged before: only the metrics were published."""
+    LATE = "late"
+    """A later window was judged before, and this one had been missed: what was in it and is over was told."""
+    NO_LONGER_WATCHED = "no_longer_watched"
+    """The settings leave the cluster out: what was open was told as over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,20 @@ class Done:
     outcome: Outcome
     report: ClusterReport | None
     news: tuple[News, ...]
+    caught_up: int = 0
+    """How many missed windows were judged with this one."""
+    missed: int = 0
+    """How many windows remain that no run could judge."""
+    damaged: tuple[str, ...] = ()
+    """What of the state and the silences could not be read: sentences."""
+
+
+Assess = Callable[[str, Window, Callable[[str], bool]], ClusterReport]
+
+CATCH_UP: Final = timedelta(hours=3)
+"""How far back a run judges windows that were missed."""
+CATCH_UP_DATAPOINTS: Final = 6_400_000
+"""How much is read for that at most: as much again as one window of 100,000 nodes takes."""
 
 
 STATES_SECONDS: Final = 12.0
@@ -106,7 +127,7 @@ def reconcile(
     *,
     settings: Settings,
     now: datetime,
-    assess: Callable[[str, Window, Callable[[str], bool]], ClusterReport],
+    assess: Assess,
     states: States,
     publisher: Publisher,
     notifier: Notifier,
@@ -121,28 +142,92 @@ def reconcile(
     newest judged window was in the future would neither be judged again nor count as overdue.
     """
     require_settled(item.window, settings, now)
-    remembered, silences = states.read(item.cluster)
-    done = remembered.state.done
-    errors = _Errors()
+    run = _Run(item, settings, now, assess, states, publisher, notifier, within)
+    result = run.outcome(is_retry=is_retry)
+    run.errors.raise_first()
+    return replace(result, damaged=run.remembered.damaged)
 
-    def judged() -> ClusterReport:
-        report = assess(item.cluster, item.window, followed(remembered.state))
-        with errors.kept(), within(PUBLISH_SECONDS):
-            publisher.publish(data_of_run(report, settle=settings.settle, publish=settings.publish))
-        return report
 
-    if done == item.window:
-        news = _say(remembered, states, notifier)
-        result = Done(Outcome.ALREADY_DONE, judged() if is_retry else None, news)
-    elif done is not None and done > item.window:
-        result = Done(Outcome.OLDER, judged(), ())
-    else:
-        report = judged()
-        state = decide(remembered.state, report, policy_of(settings), silences, now)
-        written = states.write(replace(remembered, state=state))
-        result = Done(Outcome.JUDGED, report, _say(written, states, notifier))
-    errors.raise_first()
-    return result
+class _Run:
+    """One work item."""
+
+    def __init__(  # noqa: PLR0917 - the ports
+        self,
+        item: WorkItem,
+        settings: Settings,
+        now: datetime,
+        assess: Assess,
+        states: States,
+        publisher: Publisher,
+        notifier: Notifier,
+        within: Within,
+    ) -> None:
+        self.item, self.settings, self.now, self.assess = item, settings, now, assess
+        self.states, self.publisher, self.notifier, self.within = states, publisher, notifier, within
+        self.policy, self.errors = policy_of(settings), _Errors()
+        self.remembered, self.silences = states.read(item.cluster)
+        self.state = self.remembered.state
+
+    def outcome(self, *, is_retry: bool) -> Done:
+        window, done = self.item.window, self.state.done
+        if done == window:
+            news = _say(self.remembered, self.states, self.notifier)
+            again = self.published(self.judge(window))[0] if is_retry else None
+            return Done(Outcome.ALREADY_DONE, again, news, missed=len(self.state.missed))
+        if not self.settings.watches(self.item.cluster):
+            news = self.decided(no_longer_watched(self.state, window, self.policy))
+            return Done(Outcome.NO_LONGER_WATCHED, None, news)
+        if done is not None and done > window:
+            return self.late(*self.published(self.judge(window)))
+        report, *earlier = self.published(*self.with_missed(self.judge(window)))
+        reports = [*reversed(earlier), report]
+        new = catch_up(self.state, reports, self.policy, self.silences, self.now)
+        return Done(Outcome.JUDGED, report, self.decided(new), len(earlier), len(new.missed))
+
+    def late(self, report: ClusterReport) -> Done:
+        """The outcome for a window that is older than one that was judged."""
+        if report.window not in self.state.missed or not is_judged(report):
+            return Done(Outcome.OLDER, report, (), missed=len(self.state.missed))
+        following = self.judge(Window(report.window.end + self.policy.schedule))
+        new = was_and_is_over(self.state, (report, following), self.policy, self.silences, self.now)
+        result = Done(Outcome.LATE, report, (), missed=len(new.missed))
+        if new.outbox == self.state.outbox:
+            self.states.write(replace(self.remembered, state=new))
+            return result
+        return replace(result, news=self.decided(new))
+
+    def with_missed(self, newest: ClusterReport) -> list[ClusterReport]:
+        """The report, and those on missed windows before it as far as a run reaches back; newest first, so
+        that those that are left are the oldest.
+        """
+        reports = [newest]
+        if not is_judged(newest):
+            return reports
+        one = FetchSpan.of(newest.window, self.settings.rules().windows_fetched)
+        affordable = CATCH_UP_DATAPOINTS // ((one.minutes + 3 * one.periods) * max(1, newest.node_count))
+        for window in to_catch_up(self.state, newest.window, self.policy)[:affordable]:
+            if newest.window.end - window.end > CATCH_UP:
+                break
+            report = self.judge(window)
+            if not is_judged(report) or report.count(Verdict.UNREADABLE) > newest.count(Verdict.UNREADABLE):
+                break
+            reports.append(report)
+        return reports
+
+    def judge(self, window: Window) -> ClusterReport:
+        return self.assess(self.item.cluster, window, followed(self.state))
+
+    def published(self, *reports: ClusterReport) -> tuple[ClusterReport, ...]:
+        """The reports, once their metrics are published."""
+        settle, publish = self.settings.settle, self.settings.publish
+        data = (data_of_run(each, settle=settle, publish=publish) for each in reports)
+        with self.errors.kept(), self.within(PUBLISH_SECONDS):
+            self.publisher.publish(chain.from_iterable(data))
+        return reports
+
+    def decided(self, new: ClusterState) -> tuple[News, ...]:
+        """What was said once the new state was written."""
+        return _say(self.states.write(replace(self.remembered, state=new)), self.states, self.notifier)
 
 
 def _say(remembered: Remembered, states: States, notifier: Notifier) -> tuple[News, ...]:
@@ -162,6 +247,7 @@ def policy_of(settings: Settings) -> Policy:
         collapse_above=settings.collapse_above,
         look_back=settings.look_back,
         looks_at_devices=settings.evidence is not EvidencePolicy.OFF,
+        schedule=settings.schedule,
         named_clusters=settings.named_clusters,
     )
 
@@ -201,10 +287,12 @@ def plan(
     first_seen = Window.newest_settled(now, settings.settle)
     errors = _Errors()
     with within(STATES_SECONDS):
-        known = errors.answer_of(lambda: _known(states, settings))
+        every = errors.answer_of(lambda: {item.cluster: item for item in states.known()})
+    known = {name: item for name, item in (every or {}).items() if settings.watches(name)}
+    left_out = {name for name, item in (every or {}).items() if item.is_alive} - known.keys()
 
     def queue_up(names: Collection[str]) -> None:
-        unseen = [] if known is None else sorted(set(names) - known.keys())
+        unseen = [] if every is None else sorted(set(names) - every.keys())
         with within(STEP_SECONDS):
             for cluster in unseen:
                 with errors.kept():
@@ -213,15 +301,13 @@ def plan(
             queue.send([WorkItem(account, region, cluster, window) for cluster in sorted(names)])
 
     def overdue_among(names: Collection[str]) -> tuple[str, ...]:
-        return overdue_clusters(
-            [k for name, k in sorted((known or {}).items()) if name in names], settings, now
-        )
+        return overdue_clusters([k for name, k in sorted(known.items()) if name in names], settings, now)
 
-    due = _due_anyway(known or {}, settings)
+    due = _due_anyway(known, settings)
     overdue = overdue_among(due)
-    queue_up(due)
+    queue_up(due | left_out)  # those that are no longer watched are closed
     with errors.kept(), within(STEP_SECONDS):
-        publisher.publish(_data_of_plan(None if known is None else len(overdue), now))
+        publisher.publish(_data_of_plan(None if every is None else len(overdue), now))
     with errors.kept():
         # `clusters` limits itself: how much it may take depends on how long the function may run.
         found = {name for name in clusters() if settings.watches(name)} - due
@@ -233,7 +319,7 @@ def plan(
                 publisher.publish(_data_of_plan(len(overdue), now))
         due = due | found
     errors.raise_first()
-    return Planned(window, tuple(sorted(due)), overdue)
+    return Planned(window, tuple(sorted(due | left_out)), overdue)
 
 
 def rehearse_planning(

@@ -132,6 +132,126 @@ def test_a_table_that_is_not_there_is_said_to_be_missing(dynamodb: Any) -> None:
     assert caught.value.kind is ProblemKind.MISSING
 
 
+@pytest.mark.parametrize("spoilt", [None, {"S": "7"}, {"BOOL": True}])
+def test_an_item_without_a_revision_can_be_written_once(
+    table: StateTable, dynamodb: Any, spoilt: dict[str, Any] | None
+) -> None:
+    table.write(Remembered(JUDGED, None))
+    without = {key: value for key, value in item(dynamodb, "cluster#prod").items() if key != "revision"}
+    dynamodb.put_item(TableName=TABLE, Item={**without, **({"revision": spoilt} if spoilt else {})})
+    remembered, _ = table.read("prod")
+    assert remembered.state == JUDGED
+    table.write(remembered)
+    with pytest.raises(ConflictError):
+        table.write(remembered)
+    assert table.read("prod")[0].state == JUDGED
+
+
+# --- members of large incidents, beside the states ---
+
+
+def large(*members: int) -> ClusterState:
+    """A state with an incident of each of these sizes."""
+    incidents = tuple(
+        replace(
+            INCIDENT,
+            id=f"prod/*/{verdict}",
+            verdict=verdict,
+            members=tuple(f"{verdict[-2:]}{number:06}" for number in range(count)),
+        )
+        for verdict, count in zip(("os_silent", "os_deficit"), members, strict=False)
+    )
+    return replace(JUDGED, incidents=incidents)
+
+
+def beside(dynamodb: Any) -> list[dict[str, Any]]:
+    items = dynamodb.scan(TableName=TABLE)["Items"]
+    return [each for each in items if each[KEY]["S"].startswith("members#")]
+
+
+def test_the_members_of_an_incident_of_a_hundred_thousand_nodes_come_back(
+    table: StateTable, dynamodb: Any
+) -> None:
+    table.write(Remembered(large(100_000, 20), None))
+    remembered, _ = table.read("prod")
+    assert (remembered.state, remembered.damaged) == (large(100_000, 20), ())
+    assert max(len(each["keys"]["S"]) for each in beside(dynamodb)) < 400_000
+    assert len(item(dynamodb, "cluster#prod")["state"]["S"]) < 100_000
+    assert [known.cluster for known in table.known()] == ["prod"]
+
+
+def test_members_are_written_when_they_change_and_what_they_were_is_emptied(
+    table: StateTable, dynamodb: Any
+) -> None:
+    first = table.write(Remembered(large(2000), None))
+    again = table.write(replace(first, state=replace(large(2000), nodes=7)))
+    assert again.aside == first.aside
+    table.write(replace(again, state=large(1999)))
+    kept = [each for each in beside(dynamodb) if "keys" in each]
+    assert [len(each["keys"]["S"]) for each in kept] == [8 * 1999]
+    [emptied] = [each for each in beside(dynamodb) if "keys" not in each]
+    assert int(emptied[EXPIRES_AT]["N"]) == int(NOW.timestamp())
+    table.write(replace(table.read("prod")[0], state=JUDGED))
+    assert all("keys" not in each for each in beside(dynamodb))
+    assert table.read("prod")[0].state == JUDGED
+
+
+def test_members_that_do_not_change_outlive_every_state_that_refers_to_them(
+    table: StateTable, dynamodb: Any
+) -> None:
+    remembered = table.write(Remembered(large(2000), None))
+    for days in range(0, 400, 10):
+        now = NOW + timedelta(days=days)
+        remembered = StateTable(dynamodb, TABLE, now=now).write(remembered)
+        expires = [int(each[EXPIRES_AT]["N"]) for each in beside(dynamodb) if "keys" in each]
+        assert min(expires) >= int(item(dynamodb, "cluster#prod")[EXPIRES_AT]["N"])
+
+
+def test_who_loses_a_race_takes_no_members_from_who_won(table: StateTable) -> None:
+    first = table.write(Remembered(large(2000), None))
+    won = table.write(replace(first, state=large(3000)))
+    for loser in (large(2500), large(3000)):
+        with pytest.raises(ConflictError):
+            table.write(replace(first, state=loser))
+    assert table.read("prod")[0] == won
+
+
+def test_a_reader_that_was_overtaken_reads_again(table: StateTable, dynamodb: Any) -> None:
+    first = table.write(Remembered(large(2000), None))
+
+    class Overtaken(Counting):
+        """Between its first read and the next the state is written anew."""
+
+        def __init__(self) -> None:
+            super().__init__(dynamodb)
+            self.get_item, self.reads = self.get, 0
+
+        def get(self, **request: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = dynamodb.get_item(**request)
+            self.reads += 1
+            if self.reads == 1:
+                table.write(replace(first, state=large(3000)))
+            return answer
+
+    remembered, _ = StateTable(Overtaken(), TABLE, now=NOW).read("prod")
+    assert (remembered.state, remembered.damaged) == (large(3000), ())
+
+
+def test_members_that_are_gone_are_said_and_the_rest_of_the_state_is_read(
+    table: StateTable, dynamodb: Any
+) -> None:
+    table.write(Remembered(large(2000, 3), None))
+    for each in beside(dynamodb):
+        dynamodb.delete_item(TableName=TABLE, Key={KEY: each[KEY]})
+    remembered, _ = table.read("prod")
+    assert [incident.members for incident in remembered.state.incidents] == [
+        None,
+        large(0, 3).incidents[1].members,
+    ]
+    assert len(remembered.damaged) == 1
+    table.write(remembered)
+
+
 # --- what the planner knows ---
 
 
@@ -321,11 +441,61 @@ def test_who_is_always_overtaken_gives_up_and_says_so(dynamodb: Any, table: Stat
         StateTable(AlwaysOvertaken(), TABLE, now=NOW).silence(SILENCE)
 
 
-@pytest.mark.parametrize("spoilt", [{"S": "x"}, {"M": {"prod": {"S": "x"}}}, {"M": {"prod": {"M": {}}}}])
-def test_spoilt_silences_say_what_to_do(table: StateTable, dynamodb: Any, spoilt: dict[str, Any]) -> None:
-    dynamodb.put_item(TableName=TABLE, Item={KEY: {"S": "silences"}, "silences": spoilt})
-    with pytest.raises(StateUnreadableError, match="delete the item 'silences'"):
-        table.read("prod")
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"S": "x"},
+        {"M": {}},
+        {"M": {"until": {"S": "2030-01-01T00:00:00Z"}}},
+        {"M": {"until": {"S": "tomorrow"}, "why": {"S": "x"}}},
+        {"M": {"until": {"N": "7"}, "why": {"S": "x"}}},
+        {"M": {"until": {"S": "2030-01-01T00:00:00Z"}, "why": {"S": 7}}},
+    ],
+)
+def test_a_damaged_silence_mutes_nothing_is_said_and_leaves_the_others_in_force(
+    table: StateTable, dynamodb: Any, spoilt: dict[str, Any]
+) -> None:
+    table.silence(SILENCE)
+    good = item(dynamodb, "silences")["silences"]["M"]
+    spoilt_item = {
+        KEY: {"S": "silences"},
+        "revision": {"N": "1"},
+        "silences": {"M": {**good, "prod": spoilt}},
+    }
+    read = Reading({"silences": spoilt_item})
+    remembered, silences = StateTable(read, TABLE, now=NOW).read("prod")
+    assert silences == (SILENCE,)
+    [said] = remembered.damaged
+    assert said.startswith("The silence of 'prod' is damaged")
+    assert said.endswith("silence it again with `enigap silence`.")
+
+
+def test_silences_that_are_none_mute_nothing_and_are_replaced_by_the_next(
+    table: StateTable, dynamodb: Any
+) -> None:
+    dynamodb.put_item(TableName=TABLE, Item={KEY: {"S": "silences"}, "silences": {"S": "x"}})
+    remembered, silences = table.read("prod")
+    assert (silences, len(remembered.damaged)) == ((), 1)
+    table.silence(SILENCE)  # though the item has no revision either
+    remembered, silences = table.read("prod")
+    assert (silences, remembered.damaged) == ((SILENCE,), ())
+
+
+class Reading:
+    """A client that answers with these items, whatever their types."""
+
+    def __init__(self, items: dict[str, Any]) -> None:
+        self.items = items
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        found = self.items.get(request["Key"][KEY]["S"])
+        return {"Item": found} if found else {}
+
+    def put_item(self, **_: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def scan(self, **_: Any) -> dict[str, Any]:
+        raise NotImplementedError
 
 
 # --- permissions ---

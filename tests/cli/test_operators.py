@@ -174,7 +174,39 @@ def test_what_is_open_is_exit_status_1(deployed: FreshDeployment) -> None:
     assert "    No node has published anything.\n" in ran.stdout
 
 
+def test_a_cluster_that_the_settings_leave_out_is_neither_open_nor_overdue(deployed: FreshDeployment) -> None:
+    deployed.subscribe("email", "ann@example.com")
+    long_ago = deployed.newest.previous(10)
+    deployed.remember("old", deployed.incident("old/i-1/os_deficit"), done=long_ago)
+    ran = deployed.run("status", "--format", "json")
+    [cluster] = ran.document["clusters"]
+    assert (ran.status, cluster["watched"], cluster["overdue"]) == (0, False, False)
+    assert deployed.run("status").stdout.startswith("old: no longer watched, judged up to ")
+    deployed.set(clusters=["old"])
+    assert deployed.run("status").status == 1
+
+
+def test_what_is_damaged_and_what_was_missed_is_said(deployed: FreshDeployment) -> None:
+    deployed.subscribe("email", "ann@example.com")
+    deployed.remember("prod", missed=(deployed.newest.previous(2), deployed.newest.previous()))
+    deployed.client("dynamodb").update_item(
+        TableName=deployed.outputs["StateTableName"],
+        Key={"id": {"S": "silences"}},
+        UpdateExpression="SET silences = :some",
+        ExpressionAttributeValues={":some": {"M": {"prod/i-1": {"S": "until noon"}}}},
+    )
+    ran = deployed.run("status", "--format", "json")
+    assert ran.status == 2
+    [said] = ran.document["damaged"]
+    assert said.startswith("The silence of 'prod/i-1' is damaged")
+    assert len(ran.document["clusters"][0]["missed"]) == 2
+    text = " ".join(deployed.run("status").stdout.split())
+    assert "2 windows missed: plan them again" in text
+    assert said in text
+
+
 def test_a_cluster_that_is_overdue_or_unsaid_is_exit_status_2(deployed: FreshDeployment) -> None:
+    deployed.set(clusters=["prod", "old"])
     deployed.subscribe("email", "ann@example.com")
     over = deployed.incident("prod/i-1/os_deficit")
     news = News(NewsKind.RESOLVED, NewsReason.NODE_GONE, over, deployed.newest)

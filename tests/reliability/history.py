@@ -20,6 +20,9 @@ from itertools import count
 from typing import Final
 
 from enigap.core.counting.window import MINUTE, PERIOD, Window
+from enigap.core.incidents.decide import due
+from enigap.core.incidents.incident import ClusterState, Policy
+from enigap.core.incidents.state import from_json
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
 from tests.fakes.strict_cloudwatch import ALWAYS, matching
@@ -218,6 +221,14 @@ class Oracle:
         return self.unread_in_a_row >= 2
 
 
+def decided_with(before: str, after: ClusterState) -> list[Window]:
+    """The newest window of a state, and before it the missed ones that were decided with it."""
+    assert after.done is not None
+    known = from_json(before) if before else ClusterState(after.cluster)
+    missed = {*known.missed, *due(known, after.done, Policy())} - {*after.missed, after.done}
+    return [*sorted(missed), after.done]
+
+
 # --- a history
 
 ANCHOR: Final = "i-anchor"
@@ -315,8 +326,9 @@ class History:
             world.process.kill_at = len(world.process.points) + self._kill_at
         world.table.decided.clear()
         world.quarter(self.number)
-        for decided, now in world.table.decided:
-            self._decide(decided, now, faults)
+        for before, after, now in world.table.decided:
+            for decided in decided_with(before, from_json(after)):
+                self._decide(decided, now, faults)
         self.number, self._kill_at = self.number + 1, None
         self.check()
 

@@ -13,9 +13,6 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from enigap.core.counting.window import Window
-from enigap.core.instants import instant
-
 Item = dict[str, dict[str, Any]]
 
 ACCOUNT: Final = "123456789012"
@@ -40,8 +37,8 @@ class FakeDynamoDb:
     def __init__(self, table: str, now: datetime) -> None:
         self.now = now
         self.items: dict[str, Item] = {}
-        self.decided: list[tuple[Window, datetime]] = []
-        """The window of each write that moved a cluster on to a newer one, and when it was written."""
+        self.decided: list[tuple[str, str, datetime]] = []
+        """The states before and after each write that moved a cluster on to a newer window, and its time."""
         self._table = table
         self._stale: dict[str, Item] = {}
 
@@ -75,8 +72,8 @@ class FakeDynamoDb:
         before = self.items.get(key, {})
         if before:
             self._stale[key] = before
-        if Item.get("done") != before.get("done"):
-            self.decided.append((Window(instant(Item["done"]["S"])), self.now))
+        if "done" in Item and Item["done"] != before.get("done"):
+            self.decided.append((before.get("state", {}).get("S", ""), Item["state"]["S"], self.now))
         self.items[key] = dict(Item)
         return {}
 
@@ -96,6 +93,8 @@ class FakeDynamoDb:
         item = self.items.get(key)
         if condition == "attribute_not_exists(id)":
             return item is None
+        if condition == "attribute_exists(id)":
+            return item is not None
         if condition == "#revision = :read" and names == {"#revision": "revision"} and values is not None:
             return item is not None and item.get("revision") == values[":read"]
         raise refusal("ValidationException", "PutItem", f"this fake knows no condition {condition!r}")

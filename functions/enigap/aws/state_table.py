@@ -1,18 +1,25 @@
 """The DynamoDB table of states: one item for each cluster, and one with all silences.
 
+The members of incidents with more nodes than fit into a cluster's item have items of their own, written
+before it. Their names carry the revision and a digest, so no write changes what another state refers to; when
+no state does any more they are emptied, and expire.
+
 The partition key is `id`; there is no sort key. Each item has a `revision`, and a write is conditional on the
 revision that was read, so the second of two concurrent writers is rejected. The planner reads only the
 attributes next to `state`.
 
 | id | attributes |
 |---|---|
-| cluster#NAME | cluster, revision, state (JSON), done, nodes, open_incidents, unsaid, expires_at |
+| cluster#NAME | cluster, revision, state (JSON), done, nodes, open_incidents, unsaid, expires_at, aside |
 | cluster#NAME, never judged | cluster, revision 0, planned_since, expires_at |
+| members#NAME#ASIDE#NUMBER | keys, expires_at |
 | silences | revision, silences: target -> until, why |
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +29,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, calling
 from enigap.aws.iam import Statement
 from enigap.aws.pages import items, pages
+from enigap.core import strict
 from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import ClusterState, Silence
 from enigap.core.incidents.state import (
@@ -29,8 +37,8 @@ from enigap.core.incidents.state import (
     Known,
     Remembered,
     StateUnreadableError,
-    from_json,
-    to_json,
+    read_json,
+    written,
 )
 from enigap.core.instants import instant, timestamp
 
@@ -53,6 +61,12 @@ KEY: Final = "id"
 """The partition key; there is no sort key."""
 EXPIRES_AT: Final = "expires_at"
 """DynamoDB's time-to-live attribute: when an item expires, in seconds since 1970."""
+
+ASIDE_KEPT_FOR: Final = 2 * KEPT_FOR
+"""How long members are kept beside a state. They are written anew when half of it is over, so that they
+outlive every state that refers to them."""
+_KEYS_PER_ITEM_CHARACTERS: Final = 360_000
+"""DynamoDB takes 400 KB in one item."""
 
 _SILENCES: Final = "silences"
 _ATTEMPTS: Final = 5
@@ -84,15 +98,24 @@ class StateTable:
         Raises StateUnreadableError for a state that this version cannot read.
         """
         item = self._get(_key(cluster))
-        state = from_json(item["state"].get("S", "")) if "state" in item else ClusterState(cluster)
-        return Remembered(state, _revision(item)), self.silences()
+        beside = self._beside(cluster, item)
+        if beside is None:  # Another run may have written a newer state since.
+            item = self._get(_key(cluster))
+            beside = self._beside(cluster, item)
+        silences, damaged = self._in_force(self._get(_SILENCES))
+        if "state" not in item:
+            return Remembered(ClusterState(cluster), _revision(item), damaged), silences
+        state, spoilt = read_json(item["state"].get("S", ""), beside or "")
+        return Remembered(state, _revision(item), spoilt + damaged, _aside(item)), silences
 
     def write(self, remembered: Remembered) -> Remembered:
         """Write by compare-and-swap; returns the state with its new revision. Raises ConflictError."""
         state = remembered.state
+        document = written(state)
+        aside = self._put_beside(remembered, document.aside)
         attributes: _Item = {
             "cluster": {"S": state.cluster},
-            "state": {"S": to_json(state)},
+            "state": {"S": document.text},
             "nodes": {"N": str(state.nodes)},
             "open_incidents": {"N": str(len(state.incidents))},
             "unsaid": {"N": str(len(state.outbox))},
@@ -100,8 +123,51 @@ class StateTable:
         }
         if state.done is not None:
             attributes["done"] = {"S": timestamp(state.done.end)}
+        if aside is not None:
+            attributes["aside"] = {"S": aside}
         revision = self._swap(_key(state.cluster), attributes, remembered.revision)
-        return replace(remembered, revision=revision)
+        if remembered.aside not in {None, aside}:
+            self._empty(state.cluster, remembered.aside or "")
+        return replace(remembered, revision=revision, aside=aside)
+
+    # --- members beside the states. `aside` is REVISION-DIGEST-EXPIRY-ITEMS.
+
+    def _beside(self, cluster: str, item: _Item) -> str | None:
+        """The keys that are kept beside a state: none where it has none, None where they are not there."""
+        aside = _aside(item)
+        if aside is None:
+            return ""
+        pieces = [self._get(name).get("keys", {}).get("S", "") for name in _names(cluster, aside)]
+        keys = "".join(pieces)
+        return keys if _digest(keys) == aside.split("-")[1] else None
+
+    def _put_beside(self, remembered: Remembered, keys: str) -> str | None:
+        """Where the keys are kept, written unless they are there already."""
+        if not keys:
+            return None
+        before = (remembered.aside or "0--0-0").split("-")
+        if before[1] == _digest(keys) and int(before[2]) > int((self._now + KEPT_FOR).timestamp()):
+            return remembered.aside
+        pieces = [
+            keys[at : at + _KEYS_PER_ITEM_CHARACTERS] for at in range(0, len(keys), _KEYS_PER_ITEM_CHARACTERS)
+        ]
+        expiry = int((self._now + ASIDE_KEPT_FOR).timestamp())
+        aside = f"{_next(remembered.revision)}-{_digest(keys)}-{expiry}-{len(pieces)}"
+        for name, piece in zip(_names(remembered.state.cluster, aside), pieces, strict=True):
+            with suppress(ConflictError):  # it is there already, from an attempt that came to no end
+                item: _Item = {"id": {"S": name}, "keys": {"S": piece}, EXPIRES_AT: {"N": str(expiry)}}
+                self._put(item, ConditionExpression="attribute_not_exists(id)")
+        return aside
+
+    def _empty(self, cluster: str, aside: str) -> None:
+        """Empty items that no state refers to any more. What goes wrong leaves them until they expire."""
+        now = str(int(self._now.timestamp()))
+        with suppress(AwsProblem, ConflictError):
+            for name in _names(cluster, aside):
+                item: _Item = {"id": {"S": name}, EXPIRES_AT: {"N": now}}
+                self._put(item, ConditionExpression="attribute_exists(id)")
+
+    # --- what the planner knows
 
     def known(self) -> Iterator[Known]:
         """Every cluster that has an item."""
@@ -140,13 +206,13 @@ class StateTable:
     # --- silences
 
     def silences(self) -> tuple[Silence, ...]:
-        """The silences in force. Raises StateUnreadableError."""
-        return self._in_force(self._get(_SILENCES))
+        """The silences in force."""
+        return self._in_force(self._get(_SILENCES))[0]
 
     def silence(self, silence: Silence) -> None:
         """Add a silence or replace that of the same target; expired silences are removed.
 
-        Raises StateUnreadableError, and ConflictError after repeated concurrent changes.
+        Raises ConflictError after repeated concurrent changes.
         """
         for left in reversed(range(_ATTEMPTS)):
             try:
@@ -158,7 +224,7 @@ class StateTable:
 
     def _silence(self, silence: Silence) -> None:
         item = self._get(_SILENCES)
-        others = [each for each in self._in_force(item) if each.target != silence.target]
+        others = [each for each in self._in_force(item)[0] if each.target != silence.target]
         in_force = [*others, silence] if silence.until > self._now else others
         silences = {
             each.target: {"M": {"until": {"S": timestamp(each.until)}, "why": {"S": each.why}}}
@@ -166,18 +232,20 @@ class StateTable:
         }
         self._swap(_SILENCES, {"silences": {"M": silences}}, _revision(item))
 
-    def _in_force(self, item: _Item) -> tuple[Silence, ...]:
-        try:
-            silences = [
-                Silence(target, instant(each["M"]["until"]["S"]), each["M"]["why"]["S"])
-                for target, each in item.get("silences", {"M": {}})["M"].items()
-            ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StateUnreadableError(
-                f"The silences are damaged ({type(error).__name__}): "
-                f"delete the item {_SILENCES!r} in the state table and silence again."
-            ) from error
-        return tuple(silence for silence in silences if silence.until > self._now)
+    def _in_force(self, item: _Item) -> tuple[tuple[Silence, ...], tuple[str, ...]]:
+        """The silences in force, and a sentence about each that is damaged and mutes nothing."""
+        silences, damaged = [], []
+        found = item.get("silences", {"M": {}}).get("M")
+        if not isinstance(found, Mapping):
+            found, damaged = {}, [f"All silences are damaged and mute nothing: {_SILENCE_AGAIN}"]
+        for target, each in found.items():
+            try:
+                why = strict.text(each["M"]["why"]["S"])
+                silences.append(Silence(target, instant(each["M"]["until"]["S"]), why))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                what = f"The silence of {target[:80]!r} is damaged ({type(error).__name__}) and mutes nothing"
+                damaged.append(f"{what}: {_SILENCE_AGAIN}")
+        return tuple(silence for silence in silences if silence.until > self._now), tuple(damaged)
 
     # --- items
 
@@ -191,10 +259,17 @@ class StateTable:
 
     def _swap(self, key: str, attributes: _Item, read_at: int | None) -> int:
         """Write an item if its revision is still `read_at`; returns the new one. Raises ConflictError."""
-        revision = 1 if read_at is None else read_at + 1
+        revision = _next(read_at)
         item = {"id": {"S": key}, "revision": {"N": str(revision)}, **attributes}
         if read_at is None:
             self._put(item, ConditionExpression="attribute_not_exists(id)")
+        elif read_at == _NO_REVISION:
+            self._put(
+                item,
+                ConditionExpression="attribute_exists(id) AND NOT attribute_type(#revision, :number)",
+                ExpressionAttributeNames={"#revision": "revision"},
+                ExpressionAttributeValues={":number": {"S": "N"}},
+            )
         else:
             self._put(
                 item,
@@ -224,10 +299,35 @@ def _key(cluster: str) -> str:
     return f"cluster#{cluster}"
 
 
+def _aside(item: _Item) -> str | None:
+    """Where members are kept beside a state; None where none are, or where that is damaged."""
+    aside = item.get("aside", {}).get("S", "")
+    return aside if re.fullmatch(r"\d{1,20}-[0-9a-f]{16}-\d{1,12}-\d{1,3}", aside) else None
+
+
+def _names(cluster: str, aside: str) -> list[str]:
+    return [f"members#{cluster}#{aside}#{number}" for number in range(int(aside.rpartition("-")[2]))]
+
+
+def _digest(keys: str) -> str:
+    return hashlib.sha256(keys.encode()).hexdigest()[:16]
+
+
+_NO_REVISION: Final = -1
+"""Of an item whose revision is missing or no number. The next one is 1 as it is of a new item."""
+_SILENCE_AGAIN: Final = "silence it again with `enigap silence`."
+
+
+def _next(revision: int | None) -> int:
+    return 1 if revision is None else max(revision, 0) + 1
+
+
 def _revision(item: Mapping[str, Any]) -> int | None:
     """An item's revision; None without an item. Raises StateUnreadableError."""
-    if "revision" not in item:
+    if not item:
         return None
+    if "N" not in item.get("revision", {}):
+        return _NO_REVISION
     try:
         return int(item["revision"]["N"])
     except MAKES_NO_SENSE as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -46,6 +46,15 @@ class Status:
     evidence: EvidencePolicy
     unsubscribed: Sequence[Unsubscribed] = ()
     settings: Settings = field(default_factory=Settings)
+    damaged: Sequence[str] = ()
+    """What of the states and the silences could not be read: sentences."""
+
+    left_out: Collection[str] = ()
+    """Clusters that the settings leave out and that are closed, or were not judged for two schedules."""
+
+    @property
+    def watched(self) -> list[ClusterState]:
+        return [state for state in self.states if state.cluster not in self.left_out]
 
     def minutes_between_looks(self, state: ClusterState) -> int | None:
         """How often the devices of each node are looked at; None where nodes do not take turns."""
@@ -62,17 +71,17 @@ class Status:
     @property
     def exit_status(self) -> int:
         """1 if an incident is open; else 2 if the pipeline itself has a problem; else 0."""
-        if any(faults(state) for state in self.states):
+        if any(faults(state) for state in self.watched):
             return 1
-        is_amiss = any(state.outbox or is_blind(state) for state in self.states)
+        is_amiss = self.damaged or any(state.outbox or is_blind(state) for state in self.watched)
         is_told = self.told and not self.unconfirmed and not self.unsubscribed
         return 2 if self.overdue or is_amiss or not is_told or self.found_nothing else 0
 
     @property
     def found_nothing(self) -> tuple[str, ...]:
         """What the settings ask for and no judged cluster has, one clause each."""
-        with_nodes = [state.cluster for state in self.states if state.nodes or state.done is None]
-        judged = [state for state in self.states if state.done is not None]
+        with_nodes = [state.cluster for state in self.watched if state.nodes or state.done is None]
+        judged = [state for state in self.watched if state.done is not None]
         named = {state.cluster for state in judged} & set(self.settings.named_clusters)
         patterns = [each for each in self.settings.clusters if each not in self.settings.named_clusters]
         clauses = [f"cluster {name} has no running node" for name in unmatched(sorted(named), with_nodes)]
@@ -105,17 +114,23 @@ def _status(it: Deployed, now: datetime) -> Status:
     settings = it.settings()
     known = sorted(it.states.known(), key=lambda each: each.cluster)
     alive = [each for each in known if each.is_alive or each.cluster in settings.named_clusters]
+    overdue = overdue_clusters(alive, settings, now)
+    open_still = {each.cluster for each in alive} - {*overdue}
+    left_out = {each.cluster for each in known if not settings.watches(each.cluster)} - open_still
     told = subscriptions(it.aws.client("sns"), it.stack)
+    remembered = [it.states.read(each.cluster)[0] for each in known]
     return Status(
         now=now,
-        states=[it.states.read(each.cluster)[0].state for each in known],
-        overdue=overdue_clusters(alive, settings, now),
+        states=[each.state for each in remembered],
+        overdue=[cluster for cluster in overdue if cluster not in left_out],
         silences=it.states.silences(),
         told=told,
         dashboard_url=it.stack.dashboard_url,
         evidence=settings.evidence,
         unsubscribed=unsubscribed(settings.email, told, it.stack),
         settings=settings,
+        left_out=left_out,
+        damaged=tuple(dict.fromkeys(said for each in remembered for said in each.damaged)),
     )
 
 
@@ -140,6 +155,8 @@ def show(screen: Screen, status: Status) -> None:
         )
     for state in status.states:
         screen.print(_cluster(state, status))
+        if state not in status.watched:
+            continue
         if (minutes := status.minutes_between_looks(state)) is not None:
             screen.print(f"  the devices of each node are looked at every {minutes} min{_stretched(state)}")
         for incident in faults(state):
@@ -150,6 +167,8 @@ def show(screen: Screen, status: Status) -> None:
     for silence in status.silences:
         target, why = printable(silence.target), printable(silence.why)
         screen.print(f"muted: {target} until {_minute(silence.until)} ({why})")
+    for said in status.damaged:
+        screen.print(Text(printable(said, most=1000), "yellow"), soft_wrap=True)
     _show_what_is_missing(screen, status)
     if not status.told:
         screen.print(Text("nobody is subscribed: set `email` or `slack` and deploy", "yellow"))
@@ -174,6 +193,8 @@ def _show_what_is_missing(screen: Screen, status: Status) -> None:
 
 def _cluster(state: ClusterState, status: Status) -> Text:
     judged = f"judged up to {_minute(state.done.end)}" if state.done else "never judged yet"
+    if state not in status.watched:
+        return Text.assemble((printable(state.cluster), "bold"), f": no longer watched, {judged}")
     nodes = count(state.nodes, "node")
     text = Text.assemble((printable(state.cluster), "bold"), f": {judged}, {nodes}, ")
     is_open = len(faults(state))
@@ -189,6 +210,8 @@ def _cluster(state: ClusterState, status: Status) -> Text:
         text.append(f", {state.nodes_judged:,} of them judged")
     if state.outbox:
         text.append(f", {len(state.outbox)} still to be sent", "yellow")
+    if state.missed:
+        text.append(f", {count(len(state.missed), 'window')} missed: plan them again", "yellow")
     return text
 
 
@@ -221,6 +244,8 @@ def document(status: Status) -> Document:
             {
                 "cluster": state.cluster,
                 "judged_until": timestamp(state.done.end) if state.done else None,
+                "watched": state in status.watched,
+                "missed": [timestamp(window.end) for window in state.missed],
                 "nodes": state.nodes,
                 "nodes_judged": state.nodes_judged,
                 "minutes_between_looks": status.minutes_between_looks(state),
@@ -261,5 +286,6 @@ def document(status: Status) -> Document:
             for each in status.unsubscribed
         ],
         "not_found": list(status.found_nothing),
+        "damaged": list(status.damaged),
         "dashboard_url": status.dashboard_url,
     }

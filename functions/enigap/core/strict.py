@@ -44,5 +44,13 @@ def rate(value: Any) -> ByteRate | None:
     return ByteRate(float(value)) if is_known else None
 
 
+def known_rate(value: Any) -> ByteRate:
+    """Bytes per second. Raises TypeError for null and for impossible rates."""
+    known = rate(value)
+    if known is None:
+        raise _unexpected("a rate", value)
+    return known
+
+
 def _unexpected(expected: str, value: Any) -> TypeError:
     return TypeError(f"expected {expected}, found {type(value).__name__}")

@@ -149,8 +149,12 @@ class _Run:
                 "findings": [each.reason for each in report.findings] if report else None,
                 "notes": report.notes if report else None,
                 "billed_metrics": report.billed_metrics if report else None,
+                "caught_up": done.caught_up,
+                "missed": done.missed,
             },
         )
+        for damaged in done.damaged:
+            logger.warning(damaged)
         for news in done.news:
             logger.info(
                 "told",

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.core.counting.window import Window
-from enigap.core.incidents.decide import MOST_MEMBERS, WORST_NODES, decide, member_key, merge
+from enigap.core.incidents.decide import WORST_NODES, decide, member_key, merge
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
-from enigap.core.incidents.state import from_json, to_json
+from enigap.core.incidents.state import MOST_MEMBERS, from_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.judging.verdict import Verdict
 from tests.fakes.pipeline_ports import CLUSTER, judgement, report_of, window
@@ -142,14 +142,67 @@ def test_a_cluster_wide_incident_is_over_when_the_last_of_its_nodes_is_explained
     assert said(state) == [("resolved", "prod/*/os_silent", "explained_again")]
 
 
-def test_nodes_too_many_to_remember_are_counted_and_their_incident_ends_all_the_same() -> None:
-    count = MOST_MEMBERS + 100
+LARGE = [30, MOST_MEMBERS + 100]
+
+
+@pytest.mark.parametrize("count", LARGE)
+def test_no_incident_is_over_while_one_of_its_nodes_cannot_be_read_however_large_it_is(count: int) -> None:
     state = after(NEW, report_of(window(1), nodes(count, SILENT, SILENT)))
-    assert state.incidents[0].members is None
-    unknown = {**nodes(count - 20, AGREE, AGREE), **nodes(20, Verdict.PARTIAL, AGREE, first=count - 20)}
-    state = after(state, report_of(window(2), unknown))
-    assert state.incidents[0].node_count == 20
+    almost = {**nodes(count - 1, AGREE, AGREE), f"i-{count - 1}": (Verdict.UNREADABLE, SILENT)}
+    state = told(state, report_of(window(2), almost))
+    assert (state.incidents[0].node_count, said(state)) == (1, [])
     state = told(state, report_of(window(3), nodes(count, AGREE, AGREE)))
+    assert said(state) == [("resolved", "prod/*/os_silent", "explained_again")]
+
+
+@pytest.mark.parametrize("count", LARGE)
+def test_nodes_with_another_verdict_are_none_of_an_incidents_however_large_it_is(count: int) -> None:
+    other = nodes(3, DEFICIT, DEFICIT, first=count)
+    state = after(NEW, report_of(window(1), {**nodes(count, SILENT, SILENT), **other}))
+    assert {i.id: i.node_count for i in state.incidents}["prod/*/os_silent"] == count
+    state = told(state, report_of(window(2), {**nodes(count, AGREE, AGREE), **other}))
+    assert said(state) == [("resolved", "prod/*/os_silent", "explained_again")]
+    assert len(state.incidents) == 3
+
+
+@pytest.mark.parametrize("count", LARGE)
+def test_a_node_that_comes_to_another_verdict_leaves_the_cluster_wide_incident(count: int) -> None:
+    state = after(NEW, report_of(window(1), nodes(count, SILENT, SILENT)))
+    changed = {**nodes(count - 1, SILENT, SILENT), "i-x": (AGREE, AGREE)}
+    state = told(state, report_of(window(2), {**changed, f"i-{count - 1}": (DEFICIT, DEFICIT)}))
+    assert said(state) == [("opened", f"prod/i-{count - 1}/os_deficit", "confirmed")]
+    assert [i.node_count for i in state.incidents] == [count - 1, 1]
+    rest = {**nodes(count - 1, AGREE, AGREE), f"i-{count - 1}": (DEFICIT, DEFICIT)}
+    state = told(replace(state, outbox=()), report_of(window(3), rest))
+    assert said(state) == [("resolved", "prod/*/os_silent", "explained_again")]
+
+
+def test_when_the_last_nodes_of_an_incident_come_to_another_verdict_that_is_why_it_ends() -> None:
+    state = after(NEW, report_of(window(1), nodes(30, SILENT, SILENT)))
+    state = told(state, report_of(window(2), nodes(30, DEFICIT, DEFICIT)))
+    assert said(state) == [
+        ("resolved", "prod/*/os_silent", "other_verdict"),
+        ("opened", "prod/*/os_deficit", "confirmed"),
+    ]
+
+
+def test_the_nodes_of_an_incident_that_were_lost_are_found_again() -> None:
+    count = MOST_MEMBERS + 200  # as the version before wrote them down, which counted
+    state = after(NEW, report_of(window(1), nodes(count, SILENT, SILENT)))
+    state = replace(state, incidents=(replace(state.incidents[0], members=None),))
+    seen = {**nodes(count - 5, SILENT, SILENT), **nodes(5, DEFICIT, DEFICIT, first=count)}
+    state = after(state, report_of(window(2), seen))
+    assert state.incidents[0].node_count == count - 5 == len(state.incidents[0].members or ())
+    state = told(state, report_of(window(3), dict.fromkeys(seen, (AGREE, AGREE))))
+    assert ("resolved", "prod/*/os_silent", "explained_again") in said(state)
+
+
+def test_an_incident_whose_nodes_were_lost_is_not_over_while_they_cannot_be_told() -> None:
+    state = after(NEW, report_of(window(1), nodes(30, SILENT, SILENT)))
+    state = replace(state, incidents=(replace(state.incidents[0], members=None),))
+    state = told(state, report_of(window(2), nodes(30, Verdict.PARTIAL, Verdict.PARTIAL)))
+    assert (len(state.incidents), said(state)) == (1, [])
+    state = told(state, report_of(window(3), nodes(30, AGREE, AGREE)))
     assert said(state) == [("resolved", "prod/*/os_silent", "explained_again")]
 
 

@@ -1,21 +1,40 @@
 """The state as it is written down: it comes back as it was, it stays small, and damage is named."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence
 from enigap.core.counting.units import NOTHING, ByteRate
-from enigap.core.documents import node_document
-from enigap.core.incidents.decide import MOST_MEMBERS, WORST_NODES, decide, member_key
-from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy
-from enigap.core.incidents.state import MOST_BYTES, SCHEMA, StateUnreadableError, from_json, to_json
+from enigap.core.documents import Document, node_document
+from enigap.core.incidents.decide import WORST_NODES, decide, member_key
+from enigap.core.incidents.incident import (
+    MOST_MISSED,
+    ClusterState,
+    Ended,
+    Incident,
+    News,
+    NewsKind,
+    NewsReason,
+    Policy,
+)
+from enigap.core.incidents.state import (
+    MOST_BYTES,
+    MOST_MEMBERS,
+    SCHEMA,
+    StateUnreadableError,
+    from_json,
+    read_json,
+    to_json,
+    written,
+)
 from enigap.core.instants import instant
-from enigap.core.judging.cluster import Finding, FindingKind
+from enigap.core.judging.cluster import Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import NodeFigures, Reason, Verdict
 from enigap.core.messages import notification_document, sns_message
 from tests.fakes.pipeline_ports import CLUSTER, judgement, report_of, window
@@ -71,6 +90,14 @@ def states(draw: st.DrawFn) -> ClusterState:
         nodes=draw(st.integers(0, 100_000)),
         seen_collecting=draw(st.booleans()),
         unreadable_runs=draw(st.integers(0, 1000)),
+        missed=tuple(draw(st.lists(WINDOWS, max_size=5))),
+        ended=tuple(
+            draw(
+                st.lists(
+                    st.builds(Ended, st.just(f"{cluster}/i-1/os_silent"), INSTANTS, INSTANTS), max_size=3
+                )
+            )
+        ),
         incidents=tuple(is_open),
         outbox=tuple(draw(st.permutations(news))),
     )
@@ -191,8 +218,69 @@ def test_the_largest_state_there_can_be_stays_under_100_kb(state: ClusterState) 
     assert len(to_json(state)) <= MOST_BYTES == 100_000
 
 
-def test_with_the_largest_setting_the_largest_state_still_fits_into_an_item() -> None:
-    assert len(to_json(largest(100))) < 390_000
+TROUBLE = [Verdict.OS_DEFICIT, Verdict.OS_EXCESS, Verdict.IMPLAUSIBLE, Verdict.OS_SILENT, Verdict.OS_UNSTEADY]
+
+
+@settings(max_examples=8)
+@given(
+    collapse_above=st.integers(1, 1000),
+    cluster=st.sampled_from(["prod", "x" * 1024, "\N{PILE OF POO}" * 255]),
+    name=st.sampled_from([None, "n" * 253, "\N{PILE OF POO}" * 60]),
+    phases=st.lists(st.lists(st.sampled_from([0, 1, 24, 80]), min_size=5, max_size=5), max_size=2),
+)
+def test_whatever_the_settings_and_the_names_a_state_fits_and_forgets_no_fault(
+    collapse_above: int, cluster: str, name: str | None, phases: list[list[int]]
+) -> None:
+    """In an outage of SNS, in which nothing can be said: so many nodes in each kind of trouble by turns."""
+    state, policy = ClusterState(cluster), Policy(collapse_above=collapse_above)
+    for number, counts in enumerate(([80] * 5, *phases)):
+        nodes = {
+            f"i-{number % 2}{verdict.value[:6]:x>6}{n:010x}": (verdict, verdict)
+            for verdict, count in zip(TROUBLE, counts, strict=True)
+            for n in range(count)
+        }
+        report = report_of(window(number), nodes or {"i-1": (Verdict.AGREE, Verdict.AGREE)}, cluster=cluster)
+        report = replace(report, nodes=tuple(named(each, name) for each in report.nodes))
+        state = decide(state, report, policy, [], window(number).end)
+        assert len(to_json(state)) <= MOST_BYTES
+        assert {key for incident in state.incidents for key in incident.members or ()} == {
+            member_key(each) for each in nodes
+        }
+        document = written(state)
+        again, damaged = read_json(document.text, document.aside)
+        assert [(i.id, i.members, i.since, i.told_at, len(i.nodes)) for i in again.incidents] == [
+            (i.id, i.members, i.since, i.told_at, len(i.nodes)) for i in state.incidents
+        ]
+        assert damaged == ()
+
+
+def named(report: NodeReport, name: str | None) -> NodeReport:
+    node = replace(report.newest.node, node_name=name)
+    return replace(report, newest=replace(report.newest, node=node))
+
+
+def test_the_members_of_a_large_incident_are_kept_beside_the_state_and_come_back() -> None:
+    large, small = wide("os_silent", 100_000), wide("os_deficit", MOST_MEMBERS)
+    document = written(state_with(large, small))
+    assert len(document.text) < MOST_BYTES
+    assert len(document.aside) == 8 * 100_000
+    state, damaged = read_json(document.text, document.aside)
+    assert [i.members for i in state.incidents] == [large.members, small.members]
+    assert damaged == ()
+
+
+def test_members_that_are_not_beside_the_state_are_unknown_and_said() -> None:
+    document = written(state_with(wide("os_silent", 5000), wide("os_deficit", 3)))
+    for aside in ("", document.aside[:-8]):
+        state, [damaged] = read_json(document.text, aside)
+        assert state.incidents[0].members is None
+        assert len(state.incidents[1].members or ()) == 3
+        assert "the list of an incident's nodes is damaged" in damaged
+
+
+def test_a_day_of_missed_windows_takes_little_room() -> None:
+    missed = tuple(window(n) for n in range(MOST_MISSED))
+    assert len(to_json(ClusterState(CLUSTER, missed=missed))) < 3000
 
 
 def test_what_has_no_room_are_figures_and_never_who_it_is_about() -> None:
@@ -207,15 +295,20 @@ def test_what_has_no_room_are_figures_and_never_who_it_is_about() -> None:
 
 
 def test_a_state_without_figures_can_still_be_told() -> None:
+    assert len(tell(from_json(to_json(LARGEST)).outbox)) < 256 * 1024
+
+
+def tell(news: Sequence[News]) -> str:
+    """The message with this news."""
     document = notification_document(
-        from_json(to_json(LARGEST)).outbox,
+        news,
         account="123456789012",
         region="eu-west-1",
         cluster=CLUSTER,
         dashboard_url="https://example.com/#dashboards/dashboard/enigap",
         settle=window(0).end - window(0).start,
     )
-    assert len(sns_message(document)["Message"]) < 256 * 1024
+    return sns_message(document)["Message"]
 
 
 def test_the_figures_come_back_with_the_next_run() -> None:
@@ -234,6 +327,85 @@ def test_the_figures_come_back_with_the_next_run() -> None:
 # --- damage ---
 
 
+@pytest.mark.parametrize(
+    ("path", "damage"),
+    [
+        (("incidents", 0, "since"), 7),
+        (("incidents", 0, "about"), "i-1"),
+        (("incidents", 0, "about"), "i-1/nonsense"),
+        (("incidents", 0, "nodes", 0, "os_bytes_per_second"), "a lot"),
+        (("incidents", 0, "nodes", 0, "explained"), 1),
+        (("incidents", 0, "nodes", 0, "reason"), ["x"]),
+        (("incidents", 0, "nodes"), "none"),
+        (("incidents", 0, "cause"), {"S": "moved_device"}),
+        (("incidents", 0, "node_count"), "3"),
+        (("incidents", 0, "told_at"), "yesterday"),
+        (("incidents", 0, "members"), 12),
+        (("outbox", 0, "why"), "because"),
+        (("outbox", 0, "news"), "rumour"),
+        (("outbox",), None),
+        (("incidents",), {}),
+        (("missed", 0), "2026-01-01T00:07:00Z"),
+        (("missed",), 3),
+        (("seen_collecting",), "false"),
+        (("unreadable_runs",), -1),
+        (("nodes",), 1.5),
+        (("done",), 12),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else repr(value),
+)
+def test_a_damaged_part_is_left_out_and_said_and_the_rest_is_kept(
+    path: tuple[str | int, ...], damage: object
+) -> None:
+    whole = replace(
+        state_with(single("os_excess", 1), single("os_silent", 2)),
+        missed=(window(-2), window(-1)),
+        outbox=(
+            News(NewsKind.RESOLVED, NewsReason.NODE_GONE, single("os_deficit", 3), window(0)),
+            News(NewsKind.RESOLVED, NewsReason.NODE_GONE, single("os_deficit", 4), window(0)),
+        ),
+    )
+    document = json.loads(to_json(whole))
+    at = document
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = damage
+    state, damaged = read_json(json.dumps(document))
+    assert len(damaged) == 1
+    assert damaged[0].startswith(f"In the state of {CLUSTER}, ")
+    if path != ("incidents",):
+        assert whole.incidents[1] in state.incidents
+    if path != ("outbox",):
+        assert [news.incident.id for news in state.outbox][-1] == whole.outbox[1].incident.id
+    assert from_json(to_json(state)) == state
+    again = [News(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, i, window(1)) for i in state.incidents]
+    tell(again or whole.outbox)
+
+
+def test_a_state_of_the_version_before_is_migrated_and_one_of_a_later_version_is_refused() -> None:
+    def renamed(document: Document) -> Document:
+        return {**document, "schema": "enigap.state/2", "nodes": document["hosts"]}
+
+    empty: Document = {"cluster": CLUSTER, "done": None, "incidents": [], "outbox": []}
+    old = json.dumps({"schema": "enigap.state/1", "hosts": 7, **empty})
+    state, damaged = read_json(old, schema="enigap.state/2", migrations={"enigap.state/1": renamed})
+    assert (state.nodes, damaged) == (7, ())
+    new = json.dumps(renamed(json.loads(old)))
+    assert read_json(new, schema="enigap.state/2", migrations={"enigap.state/1": renamed})[0] == state
+    with pytest.raises(StateUnreadableError, match="deploy the version that wrote it"):
+        from_json(new)
+
+
+def test_a_state_that_the_release_before_wrote_is_read() -> None:
+    """It knew no missed windows, and forgot the nodes of large incidents."""
+    known = single("os_silent", 1)
+    document = json.loads(to_json(state_with(known, wide("os_silent", None))))
+    assert "missed" not in document
+    assert "ended" not in document
+    state, damaged = read_json(json.dumps(document))
+    assert ([i.members for i in state.incidents], damaged) == ([known.members, None], ())
+
+
 @given(spoilt(states().map(to_json).map(json.loads)).map(json.dumps) | st.text() | ANYTHING.map(json.dumps))
 def test_whatever_is_there_is_a_state_or_said_to_be_none(text: str) -> None:
     try:
@@ -242,6 +414,8 @@ def test_whatever_is_there_is_a_state_or_said_to_be_none(text: str) -> None:
         what_to_do = str(refusal)
     else:
         assert from_json(to_json(state)) == state
+        if state.outbox:
+            tell(state.outbox)
         return
     assert what_to_do.endswith("delete its item in the state table.")
     assert len(what_to_do) < 400

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from enigap.core.counting.window import GRID
+from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.incident import (
+    MOST_MISSED,
     ClusterState,
+    Ended,
     Incident,
     News,
     NewsKind,
@@ -29,15 +32,15 @@ from enigap.core.incidents.incident import (
     SeenByDevices,
     Silence,
 )
+from enigap.core.incidents.state import fits
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
 
 WORST_NODES: Final = 10
 """How many nodes of an incident are told about one by one; the rest is a count."""
 
-MOST_MEMBERS: Final = 1200
-"""How many nodes of one cluster-wide incident are remembered. With four such incidents the state stays
-well under 100 KB; a larger incident resolves by counting instead (see `_still_in`)."""
+MOST_ENDED: Final = 100
+"""How many endings are remembered while windows are missed."""
 
 
 def decide(
@@ -52,9 +55,11 @@ def decide(
             f"window {report.window.end.isoformat()} is not newer than {state.done.end.isoformat()}"
         )
     unreadable, not_found = _is(report, FindingKind.UNREADABLE), _is(report, FindingKind.NOT_FOUND)
+    missed = _missed(state, report, policy)
     seen = replace(
         state,
         done=report.window,
+        missed=missed,
         # Nodes that could not even be listed have not gone away.
         nodes=report.node_count or (state.nodes if unreadable else 0),
         nodes_judged=report.nodes_judged,
@@ -68,12 +73,57 @@ def decide(
         desk.open_nodes()
     desk.follow_up_findings()
     desk.open_findings()
-    unsaid = _as_it_stands(merge([*state.outbox, *desk.news]), desk.incidents)
-    return replace(
-        seen,
-        incidents=tuple(desk.incidents),
-        outbox=_endings_together(unsaid, desk.incidents, policy.collapse_above),
-    )
+    return desk.result()
+
+
+def no_longer_watched(state: ClusterState, window: Window, policy: Policy) -> ClusterState:
+    """The state of a cluster that the settings leave out: closed, what was told is in the outbox as over."""
+    news = [
+        News(NewsKind.RESOLVED, NewsReason.NO_LONGER_WATCHED, replace(incident, members=None), window)
+        for incident in state.incidents
+        if incident.told_at is not None and incident.is_fault
+    ]
+    unsaid = [item for item in merge([*state.outbox, *news]) if item.kind is NewsKind.RESOLVED]
+    done = max(window, state.done) if state.done else window
+    return ClusterState(state.cluster, done=done, outbox=_endings_together(unsaid, (), policy.collapse_above))
+
+
+def due(state: ClusterState, window: Window, policy: Policy) -> list[Window]:
+    """The windows that were due since the newest decided one and before another, the newest `MOST_MISSED`.
+
+    None is due of a cluster that nothing is left of.
+    """
+    if state.done is None or not state.is_alive:
+        return []
+    between = min((window.end - state.done.end - GRID) // policy.schedule, MOST_MISSED)
+    return [Window(window.end - number * policy.schedule) for number in range(1, between + 1)]
+
+
+def is_judged(report: ClusterReport) -> bool:
+    """Whether anything could be read, so that its window is not missed."""
+    return not _is(report, FindingKind.UNREADABLE)
+
+
+def _missed(state: ClusterState, report: ClusterReport, policy: Policy) -> tuple[Window, ...]:
+    missed = {*state.missed, *due(state, report.window, policy)} - {report.window}
+    if not is_judged(report):
+        missed.add(report.window)
+    return tuple(sorted(missed)[-MOST_MISSED:])
+
+
+def ended_before(state: ClusterState, news: Iterable[News], missed: Sequence[Window]) -> tuple[Ended, ...]:
+    """What was told as resolved and has windows that are missed."""
+    now = [
+        Ended(item.incident.id, item.incident.since, item.window.end)
+        for item in news
+        if item.kind is NewsKind.RESOLVED
+    ]
+    kept = [
+        ended
+        for ended in (*state.ended, *now)
+        if any(ended.since < window.end <= ended.until for window in missed)
+    ]
+    return tuple(kept[-MOST_ENDED:])
 
 
 def merge(news: Iterable[News]) -> tuple[News, ...]:
@@ -101,8 +151,14 @@ def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterat
             yield replace(item, incident=by_id[item.incident.id])
 
 
-def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most: int) -> tuple[News, ...]:
-    """Merges resolved news of one verdict that could not be sent, to bound the outbox."""
+def _endings_together(
+    news: Iterable[News], incidents: Iterable[Incident], most: int, *, is_tight: bool = False
+) -> tuple[News, ...]:
+    """Merges resolved news of one verdict that could not be sent, to bound the outbox.
+
+    Of a verdict with an open incident of the whole cluster they stay, unless room is tight: that incident,
+    which people hear of, took the place of those of its nodes.
+    """
     unsaid = list(news)
     open_ids = {incident.id for incident in incidents}
     endings: dict[str, list[News]] = {}
@@ -112,26 +168,33 @@ def _endings_together(news: Iterable[News], incidents: Iterable[Incident], most:
     for verdict, over in endings.items():
         cluster = over[0].incident.id.rsplit("/", 2)[0]
         wide_id = f"{cluster}/*/{verdict}"
-        if len(over) > most and wide_id not in open_ids:
-            unsaid = [item for item in unsaid if item not in over] + [_joined(over, wide_id)]
+        if len(over) > most and (wide_id not in open_ids or is_tight):
+            joined = [] if wide_id in open_ids else [_joined(over, wide_id)]
+            unsaid = [item for item in unsaid if item not in over] + joined
     return tuple(unsaid)
 
 
 def _joined(endings: Sequence[News], wide_id: str) -> News:
-    newest = endings[-1]
-    told = [ending.incident.told_at for ending in endings if ending.incident.told_at is not None]
-    incident = replace(
-        newest.incident,
-        id=wide_id,
-        cause=None,
-        since=min(ending.incident.since for ending in endings),
-        node_count=sum(ending.incident.node_count for ending in endings),
-        nodes=tuple(node for ending in reversed(endings) for node in ending.incident.nodes)[:WORST_NODES],
-        told_at=max(told, default=None),
-    )
-    all_gone = all(ending.why is NewsReason.NODE_GONE for ending in endings)
+    incident = _together([ending.incident for ending in reversed(endings)], wide_id)
+    why = _one_of(ending.why for ending in endings)
+    return replace(endings[-1], incident=replace(incident, members=None), why=why)
+
+
+def _together(incidents: Sequence[Incident], wide_id: str) -> Incident:
+    """One incident of the whole cluster instead of several of one verdict."""
+    told = [incident.told_at for incident in incidents if incident.told_at is not None]
+    seen = [incident.seen for incident in incidents if incident.seen is not None]
     return replace(
-        newest, incident=incident, why=NewsReason.NODE_GONE if all_gone else NewsReason.EXPLAINED_AGAIN
+        incidents[0],
+        id=wide_id,
+        cause=_same(incident.cause for incident in incidents),
+        alternative_cause=None,
+        since=min(incident.since for incident in incidents),
+        node_count=sum(incident.node_count for incident in incidents),
+        nodes=tuple(node for incident in incidents for node in incident.nodes)[:WORST_NODES],
+        members=tuple(key for incident in incidents for key in incident.members or ()),
+        told_at=max(told, default=None),
+        seen=max(seen, key=lambda each: each.told) if seen else None,
     )
 
 
@@ -174,27 +237,64 @@ class _Desk:
         for incident in self.state.incidents:
             if incident.is_about_cluster:
                 continue
-            left = self._still_in(incident)
-            if incident.seen is not None and incident.members is not None:
-                self._follow_up_devices(incident, incident.seen)
+            keys = self._members(incident)
+            left = [key for key in keys if self._is_still_in(incident, key)]
+            if not keys and self.nodes and self._may_be_lost(incident):
+                self._keep(incident)
+            elif incident.seen is not None:
+                self._follow_up_devices(incident, incident.seen, keys)
             elif left:
                 self._keep(self._updated(incident, left))
             else:
-                known = incident.members if incident.members is not None else self.nodes
-                gone = not any(key in self.nodes for key in known)
-                self._resolve(incident, NewsReason.NODE_GONE if gone else NewsReason.EXPLAINED_AGAIN)
+                self._resolve(incident, self._why_left(incident, keys, NewsReason.EXPLAINED_AGAIN))
 
-    def _follow_up_devices(self, incident: Incident, seen: SeenByDevices) -> None:
+    def _members(self, incident: Incident) -> list[str]:
+        """The keys of its nodes that are there. Where they were lost, those that may be of it."""
+        if incident.members is not None:
+            return [key for key in incident.members if key in self.nodes]
+        others = {key for each in self.state.incidents for key in each.members or ()}
+        may_be = {Verdict.UNREADABLE.value, incident.verdict}
+        windows = self.policy.resolve_windows
+        return [
+            key
+            for key, report in self.nodes.items()
+            if key not in others and may_be & set(report.verdicts[:windows])
+        ]
+
+    def _may_be_lost(self, incident: Incident) -> bool:
+        """Whether an incident whose nodes were lost, and of which none is in sight, may go on unseen."""
+        if incident.members is not None:
+            return False
+        if incident.seen is not None and self.policy.looks_at_devices:
+            return self.report.window.end - incident.seen.last < self.policy.look_back
+        unknown = sum(report.newest.explained is None for report in self.nodes.values())
+        return unknown > len(self.nodes) / 100
+
+    def _why_left(self, incident: Incident, keys: Sequence[str], otherwise: NewsReason) -> NewsReason:
+        """Why no node is left in an incident."""
+        if not keys and (incident.members is not None or not self.nodes):
+            return NewsReason.NODE_GONE
+        has_other = any(self._has_other_verdict(incident, key) for key in keys)
+        return NewsReason.OTHER_VERDICT if has_other else otherwise
+
+    def _follow_up_devices(self, incident: Incident, seen: SeenByDevices, members: Sequence[str]) -> None:
         """An incident that devices found: a window without usable evidence says nothing about it."""
-        keys = [key for key in incident.members or () if key in self.nodes]
+        keys = [key for key in members if not self._has_other_verdict(incident, key)]
         judgements = [self.nodes[key].newest for key in keys]
         violations = [
             j.violation for j in judgements if j.violation is not None and j.verdict == incident.verdict
         ]
         looked_at = [judgement for judgement in judgements if judgement.accumulated is not None]
+        over = {
+            key: why
+            for key in keys
+            if (judgement := self.nodes[key].newest).accumulated is not None
+            and (why := self._why_over([judgement], seen)) is not None
+        }
+        left = [key for key in keys if key not in over]
         window = self.report.window
         if not keys:
-            self._resolve(incident, NewsReason.NODE_GONE)
+            self._resolve(incident, self._why_left(incident, members, NewsReason.NODE_GONE))
         elif not self.policy.looks_at_devices:
             self._resolve(incident, NewsReason.NO_LONGER_LOOKED_AT)
         elif violations:
@@ -203,12 +303,12 @@ class _Desk:
         elif any(judgement.verdict == incident.verdict for judgement in judgements):
             by_totals = replace(seen, last=window.end)  # the devices say nothing, and the totals enough
             self._keep(replace(self._updated(incident, keys), seen=by_totals))
+        elif not left:
+            self._resolve(incident, _one_of(over.values()))
         elif len(looked_at) < len(judgements):
-            self._keep(self._updated(incident, keys))
-        elif (why := self._why_over(looked_at, seen)) is not None:
-            self._resolve(incident, why)
+            self._keep(self._updated(incident, left))
         else:
-            self._keep(replace(self._updated(incident, keys), seen=replace(seen, looked_at=window.end)))
+            self._keep(replace(self._updated(incident, left), seen=replace(seen, looked_at=window.end)))
 
     def _why_over(self, looked_at: Sequence[Judgement], seen: SeenByDevices) -> NewsReason | None:
         """Why an incident is over that devices found and, in this window, did not see; None if it is not."""
@@ -229,21 +329,16 @@ class _Desk:
         )
         return NewsReason.NOT_SEEN if is_long_ago and could_see else None
 
-    def _still_in(self, incident: Incident) -> list[str]:
-        """The keys of its nodes that are neither gone nor explained for long enough."""
-        if incident.members is not None:
-            return [
-                key
-                for key in incident.members
-                if key in self.nodes and not self.nodes[key].explained_throughout(self.policy.resolve_windows)
-            ]
-        # Too many nodes to remember: it stays open while any node is unexplained, or more than a hundredth
-        # of the cluster is unknown, which could be the same nodes.
-        unexplained = [
-            k for k, r in self.nodes.items() if False in _explained(r, self.policy.resolve_windows)
-        ]
-        unknown = [k for k, r in self.nodes.items() if None in _explained(r, self.policy.resolve_windows)]
-        return unexplained or (unknown if len(unknown) > len(self.nodes) / 100 else [])
+    def _is_still_in(self, incident: Incident, key: str) -> bool:
+        """Whether a node of it is neither explained for long enough nor under another verdict by now."""
+        is_over = self.nodes[key].explained_throughout(self.policy.resolve_windows)
+        return not is_over and not self._has_other_verdict(incident, key)
+
+    def _has_other_verdict(self, incident: Incident, key: str) -> bool:
+        """Whether a node of a cluster-wide incident is confirmed to be something else by now."""
+        report = self.nodes[key]
+        is_other = report.newest.verdict != incident.verdict
+        return incident.is_cluster_wide and is_other and report.is_confirmed(self.policy.confirm_windows)
 
     def open_nodes(self) -> None:
         """Nodes unexplained for long enough and not yet part of an incident; many of a kind become one."""
@@ -268,8 +363,8 @@ class _Desk:
     def _join(self, verdict: Verdict, keys: list[str]) -> None:
         """Add nodes to an open cluster-wide incident: its count grows, and no news is sent."""
         for number, incident in enumerate(self.incidents):
-            if incident.is_cluster_wide and incident.verdict == verdict and incident.members is not None:
-                self.incidents[number] = self._updated(incident, [*incident.members, *keys])
+            if incident.is_cluster_wide and incident.verdict == verdict:
+                self.incidents[number] = self._updated(incident, [*(incident.members or ()), *keys])
 
     def _collapse(self, verdict: Verdict, single: list[Incident], keys: list[str]) -> None:
         """One incident for the cluster takes the place of one for each node."""
@@ -286,6 +381,35 @@ class _Desk:
         self.incidents = [incident for incident in self.incidents if incident not in single]
         self._open(wide)
 
+    def result(self) -> ClusterState:
+        """The new state. Where it had no room otherwise, incidents of single nodes become one."""
+        state = self._result(self.policy.collapse_above, is_tight=False)
+        if not fits(state):
+            state = self._result(1, is_tight=True)
+        while not fits(state) and self._collapse_most():
+            state = self._result(1, is_tight=True)
+        return state
+
+    def _result(self, most_endings: int, *, is_tight: bool) -> ClusterState:
+        unsaid = _as_it_stands(merge([*self.state.outbox, *self.news]), self.incidents)
+        return replace(
+            self.state,
+            ended=ended_before(self.state, self.news, self.state.missed),
+            incidents=tuple(self.incidents),
+            outbox=_endings_together(unsaid, self.incidents, most_endings, is_tight=is_tight),
+        )
+
+    def _collapse_most(self) -> bool:
+        """One incident for the nodes of the verdict with the most incidents; False if there are none."""
+        single = [incident for incident in self.incidents if not incident.is_cluster_wide]
+        if not single:
+            return False
+        [(verdict, _)] = Counter(incident.verdict for incident in single).most_common(1)
+        those = [incident for incident in single if incident.verdict == verdict]
+        self.incidents = [incident for incident in self.incidents if incident not in those]
+        self._open(_together(those, f"{self.report.cluster}/*/{verdict}"))
+        return True
+
     def _incident_of(self, verdict: Verdict, keys: list[str], target: str) -> Incident:
         reports = self._worst_first(keys)
         windows = max(report.unexplained_windows for report in reports)
@@ -300,7 +424,7 @@ class _Desk:
             since=min([self.report.window.end - windows * GRID, *starts]),
             node_count=len(reports),
             nodes=tuple(report.newest.figures for report in reports[:WORST_NODES]),
-            members=tuple(keys) if len(keys) <= MOST_MEMBERS else None,
+            members=tuple(keys),
             seen=SeenByDevices.of(violation, self.report.window) if violation else None,
             alternative_cause=alternative,
         )
@@ -309,8 +433,7 @@ class _Desk:
         """The incident as it stands now; nodes that cannot be judged leave the figures last seen."""
         unexplained = [r for r in self._worst_first(keys) if r.newest.explained is False]
         nodes = tuple(r.newest.figures for r in unexplained[:WORST_NODES]) or incident.nodes
-        members = tuple(keys) if incident.members is not None and len(keys) <= MOST_MEMBERS else None
-        return replace(incident, node_count=len(keys), nodes=nodes, members=members)
+        return replace(incident, node_count=len(keys), nodes=nodes, members=tuple(keys))
 
     def _worst_first(self, keys: Iterable[str]) -> list[NodeReport]:
         chosen = tuple(self.nodes[key] for key in keys)
@@ -420,12 +543,12 @@ class _Desk:
             self.incidents.append(incident)
         elif incident.told_at is None:
             self._say(NewsKind.OPENED, NewsReason.SILENCE_EXPIRED, incident)
-        elif incident.is_fault and self._is_due(incident, incident.told_at):
+        elif incident.is_fault and self._isdue(incident, incident.told_at):
             self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
         else:
             self.incidents.append(incident)
 
-    def _is_due(self, incident: Incident, told_at: datetime) -> bool:
+    def _isdue(self, incident: Incident, told_at: datetime) -> bool:
         """Whether it is time for a reminder. There is none of a name without nodes: nothing gets worse."""
         is_old = self.report.window.end - told_at >= self.policy.remind_after
         return is_old and incident.verdict != FindingKind.NOT_FOUND
@@ -445,8 +568,10 @@ class _Desk:
         return any(silence.covers(incident.id, self.now) for silence in self.silences)
 
 
-def _explained(report: NodeReport, windows: int) -> set[bool | None]:
-    return {verdict.explained for verdict in report.verdicts[:windows]}
+def _one_of(reasons: Iterable[NewsReason]) -> NewsReason:
+    """The reason of all; that they are explained where they differ."""
+    several = set(reasons)
+    return several.pop() if len(several) == 1 else NewsReason.EXPLAINED_AGAIN
 
 
 def _same(causes: Iterable[str | None]) -> str | None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Final
 
 from enigap.core.counting.accumulated import Sign, Violation
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ByteRate
-from enigap.core.counting.window import Window
+from enigap.core.counting.window import GRID, Window
 from enigap.core.judging.cluster import FindingKind, is_finding
 from enigap.core.judging.verdict import FoundBy, NodeFigures
 
@@ -50,6 +51,12 @@ class NewsReason(StrEnum):
     """Its devices were looked at for as long as they are compared, and it was not seen again."""
     NO_LONGER_LOOKED_AT = "no_longer_looked_at"
     """Devices found it, and reading device evidence was switched off."""
+    OTHER_VERDICT = "other_verdict"
+    """The last of its nodes came to another verdict, which has an incident of its own."""
+    NO_LONGER_WATCHED = "no_longer_watched"
+    """The settings leave the cluster out."""
+    WAS_AND_IS_OVER = "was_and_is_over"
+    """It opened and ended in windows that were judged later, and had not been told."""
     TEST = "test"
     """An operator asked for a test message."""
 
@@ -99,7 +106,8 @@ class Incident:
     nodes: tuple[NodeFigures, ...]
     """The worst nodes as they were last seen."""
     members: tuple[str, ...] | None
-    """Keys (`member_key`) of all its nodes; None when they were too many to remember, or it has none."""
+    """Keys (`member_key`) of all its nodes. None of a finding, of what is over, and where they were lost: the
+    next window finds them again."""
     told_at: datetime | None = None
     """The end of the window whose run last said something about it; None while it is muted."""
     reason: str | None = None
@@ -156,13 +164,35 @@ class Silence:
         )
 
 
+MOST_MISSED: Final = 96
+"""How many missed windows are remembered, the newest of them: a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An incident that was told as resolved while earlier windows of it were still missed."""
+
+    id: str
+    since: datetime
+    until: datetime
+
+    def covers(self, incident: Incident, at: datetime) -> bool:
+        """Whether what a missed window that ends then shows was told with it."""
+        wide = "/".join((*self.id.split("/")[:-2], "*", incident.verdict))
+        return self.id in {incident.id, wide} and self.since < at <= self.until
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterState:
     """Everything remembered about one cluster between runs."""
 
     cluster: str
     done: Window | None = None
-    """The newest window that was judged."""
+    """The newest window that was decided."""
+    missed: tuple[Window, ...] = ()
+    """Windows up to `done` that were due and that no run could judge; oldest first, at most `MOST_MISSED`."""
+    ended: tuple[Ended, ...] = ()
+    """What was told as resolved and began before the newest missed window."""
     nodes: int = 0
     """How many nodes the cluster had then."""
     nodes_judged: int = 0
@@ -174,6 +204,11 @@ class ClusterState:
     incidents: tuple[Incident, ...] = ()
     outbox: tuple[News, ...] = ()
     """What has been decided and not yet been handed to SNS."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it was never judged, or when it was had nodes, open incidents or something left to say."""
+        return self.done is None or bool(self.nodes or self.incidents or self.outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +222,7 @@ class Policy:
     look_back: timedelta = timedelta(hours=6)
     """How long the devices are looked at without seeing an incident that they found, before it is over."""
     looks_at_devices: bool = True
+    schedule: timedelta = GRID
+    """How far apart the windows are that are due."""
     named_clusters: Collection[str] = field(default_factory=tuple)
     """Clusters the settings name without a wildcard: worth a finding though they never collected."""

@@ -176,6 +176,9 @@ _ENDINGS: Final = {
     NewsReason.FOUND: "it has a running node",
     NewsReason.IDLE: "its traffic over the last hour is too small for what was told",
     NewsReason.NO_LONGER_LOOKED_AT: "its devices are no longer looked at, for `evidence` is off",
+    NewsReason.OTHER_VERDICT: "the last of it has another verdict now, which is told by itself",
+    NewsReason.NO_LONGER_WATCHED: "no longer watched, for the settings leave the cluster out",
+    NewsReason.WAS_AND_IS_OVER: "was and is over; its windows were judged late",
 }
 
 _EXPLAINED_AGAIN: Final[Mapping[str, str]] = {
