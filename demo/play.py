@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from demo.agent import node_net_event
 from demo.recorded import RecordedNode
+from enigap.core.counting.evidence import DeviceSample
 from enigap.core.counting.meters import (
     CLUSTER_DIMENSION,
     COMPLETE_SAMPLE_COUNT,
@@ -136,21 +138,13 @@ def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]
             at = minute + SAMPLED_AT
             milliseconds = int(at.timestamp() * 1000)
             for device, rate in scene.node.devices.items():
-                event = {
-                    "ClusterName": cluster,
-                    "InstanceId": node.instance_id,
-                    "InstanceType": "m5.4xlarge",
-                    "NodeName": node.role.name,
-                    "Sources": ["cadvisor", "calculated"],
-                    "Timestamp": str(milliseconds),
-                    "Type": "NodeNet",
-                    "Version": "0",
-                    "interface": device,
-                    "kubernetes": {"host": node.role.name},
-                    "node_interface_network_rx_bytes": rate.rx.bytes_per_second,
-                    "node_interface_network_tx_bytes": rate.tx.bytes_per_second,
-                    "node_interface_network_total_bytes": (rate.rx + rate.tx).bytes_per_second,
-                }
+                event = node_net_event(
+                    DeviceSample(at, device, rate.rx.bytes_per_second, rate.tx.bytes_per_second),
+                    cluster=cluster,
+                    instance_id=node.instance_id,
+                    instance_type="m5.4xlarge",
+                    node_name=node.role.name,
+                )
                 yield {"timestamp": milliseconds, "message": json.dumps(event)}
 
 

@@ -16,19 +16,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from demo.agent import Counters
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample
 from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """Bytes a device has received and sent, as /proc/net/dev shows them."""
-
-    rx_bytes: int
-    tx_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +121,18 @@ def hold_constant(
 
 
 def read_proc_net_dev(text: str) -> dict[str, Counters]:
-    """Parse the byte counters of every device in a text of /proc/net/dev, in its order."""
+    """Parse the counters of every device in a text of /proc/net/dev, in its order."""
     devices: dict[str, Counters] = {}
     for line in text.splitlines()[2:]:
         name, _, counters = line.partition(":")
-        columns = counters.split()
-        devices[name.strip()] = Counters(rx_bytes=int(columns[0]), tx_bytes=int(columns[8]))
+        columns = [int(column) for column in counters.split()]
+        devices[name.strip()] = Counters(
+            rx_bytes=columns[0],
+            tx_bytes=columns[8],
+            rx_packets=columns[1],
+            tx_packets=columns[9],
+            dropped=columns[3] + columns[11],
+        )
     return devices
 
 

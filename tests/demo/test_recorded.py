@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from demo.recorded import Counters, RecordedNode, growth, hold_constant, read_proc_net_dev, recorded_nodes
+from demo.agent import Counters
+from demo.recorded import RecordedNode, growth, hold_constant, read_proc_net_dev, recorded_nodes
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
 
@@ -83,7 +84,7 @@ def test_the_article_has_its_published_figures() -> None:
 
 def test_a_text_of_proc_net_dev_is_read_by_column() -> None:
     text = HEADER + "  eth0:123 1 2 3 4 5 6 7 890 9 10 11 12 13 14 15\n"
-    assert read_proc_net_dev(text) == {"eth0": Counters(123, 890)}
+    assert read_proc_net_dev(text) == {"eth0": Counters(123, 890, 1, 9, 3 + 11)}
 
 
 def test_growth_survives_a_counter_that_starts_anew() -> None:

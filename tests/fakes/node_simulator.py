@@ -20,12 +20,9 @@ The same node can be played over any span: what two spans share comes out the sa
 Time is whole microseconds and traffic whole bytes, so sums are exact. An impulse at an instant belongs to the
 time from that instant on, as in [start, end).
 
-How the agent does it is in amazon-contributing's fork of opentelemetry-collector-contrib:
-`receiver/awscontainerinsightreceiver/receiver.go` (asks in the second half of a minute), its
-`internal/cadvisor/extractors` (rates over the real interval, at the time of cAdvisor's reading),
-`internal/aws/metrics/metric_calculator.go` (keeps the old value after a counter fell),
-`internal/aws/containerinsight/utils.go` (the node's total has the fields of its first device) and
-`exporter/awsemfexporter/metric_translator.go` (events).
+What the agent makes of the counters is `demo/agent.py`'s. When it asks is in amazon-contributing's fork of
+opentelemetry-collector-contrib, `receiver/awscontainerinsightreceiver/receiver.go` (in the second half of a
+minute).
 """
 
 from __future__ import annotations
@@ -40,6 +37,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from demo.agent import MEMORY, AgentSample, Calculator, is_left_out, node_net_event, total_of
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings
@@ -48,9 +46,6 @@ from enigap.core.counting.window import FetchSpan
 
 MINUTE: Final = timedelta(minutes=1)
 PERIOD: Final = timedelta(minutes=5)
-
-IGNORED_PREFIXES: Final = ("lo", "veth", "docker", "nerdctl")
-"""Devices cAdvisor leaves out (google/cadvisor v0.52.1, container/libcontainer/handler.go)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000
@@ -245,9 +240,8 @@ class Agent:
     counter_ages: tuple[timedelta, ...] = (timedelta(0),)
     """How old the counters are that cAdvisor answers with, sample by sample, over and over."""
     interval: timedelta = MINUTE
-    memory: timedelta = timedelta(minutes=15)
-    """After a counter fell, its old value is kept until it is passed, or swept out at this age (15 minutes
-    since agent 1.300058.0, 5 before)."""
+    memory: timedelta = MEMORY
+    """After a counter fell, its old value is kept until it is passed, or swept out at this age."""
     wraps: bool = False
     """Agents before 1.300029 subtract unsigned: a counter that fell shows as 2^64 bytes, once."""
     clock_skew: timedelta = timedelta(0)
@@ -435,7 +429,13 @@ class Recording:
         return self.node.node_name
 
     def _message(self, sample: DeviceSample, version: str, *, enhanced: bool) -> dict[str, Any]:
-        milliseconds = _microseconds(sample.at) // 1000
+        message = node_net_event(
+            sample,
+            cluster=self.node.cluster,
+            instance_id=self.node.instance_id,
+            instance_type=self.node.instance_type or "m7i.large",
+            node_name=self._node_name,
+        ) | {"AutoScalingGroupName": "workers", "Version": version}
         metrics = [
             {
                 "Namespace": "ContainerInsights",
@@ -445,36 +445,11 @@ class Recording:
                 ],
             }
         ]
-        message: dict[str, Any] = {
-            "AutoScalingGroupName": "workers",
-            "ClusterName": self.node.cluster,
-            "InstanceId": self.node.instance_id,
-            "InstanceType": self.node.instance_type or "m7i.large",
-            "NodeName": self._node_name,
-            "Sources": ["cadvisor", "calculated"],
-            "Type": "NodeNet",
-            "Version": version,
-            "interface": sample.device,
-            "kubernetes": {"host": self._node_name},
-        }
-        if version == "0":
-            message["Timestamp"] = str(milliseconds)
-            message |= {"CloudWatchMetrics": metrics} if enhanced else {}
-        else:
+        if version != "0":
+            milliseconds = int(message.pop("Timestamp"))
             message["_aws"] = {"Timestamp": milliseconds, "CloudWatchMetrics": metrics if enhanced else []}
-        rates = {Way.RX: sample.rx_bytes_per_second, Way.TX: sample.tx_bytes_per_second}
-        packets = {Way.RX: sample.rx_packets_per_second, Way.TX: sample.tx_packets_per_second}
-        for way, rate in rates.items():
-            dropped = sample.dropped_per_second if way is Way.RX else None
-            message[f"node_interface_network_{way}_dropped"] = dropped or 0
-            message[f"node_interface_network_{way}_errors"] = 0
-            if packets[way] is not None:
-                message[f"node_interface_network_{way}_packets"] = packets[way]
-            if rate is not None:
-                message[f"node_interface_network_{way}_bytes"] = rate
-        present = [rate for rate in rates.values() if rate is not None]
-        if len(present) == len(rates):
-            message["node_interface_network_total_bytes"] = sum(present)
+        elif enhanced:
+            message["CloudWatchMetrics"] = metrics
         return message
 
 
@@ -503,8 +478,8 @@ class SimulatedNode:
         for agent in self.agents:
             for sample in _AgentRun(self, agent).between(self._begin(agent, span), span.end):
                 if sample.total is not None:
-                    totals.append(TotalSample(sample.stamp, sample.total))
-                events += sample.devices if sample.stamp >= span.start - _LEAD else ()
+                    totals.append(TotalSample(sample.at, sample.total))
+                events += sample.devices if sample.at >= span.start - _LEAD else ()
         return Recording(self.node, span, tuple(totals), DeviceEvents(tuple(events)), self._periods(span))
 
     # The truth, in bytes over [start, end):
@@ -538,7 +513,7 @@ class SimulatedNode:
         """Every device cAdvisor does not leave out, in the order of /proc/net/dev."""
         named = (crossing.device for flow in self.flows for crossing in flow.crosses)
         devices = dict.fromkeys((*self.devices, *named))
-        return tuple(name for name in devices if not name.startswith(IGNORED_PREFIXES))
+        return tuple(name for name in devices if not is_left_out(name))
 
     @cached_property
     def has_packets(self) -> bool:
@@ -649,16 +624,6 @@ def _frames_per_byte(flow: Flow) -> float:
     return flow.frames_per_packet * _packets_per_byte(flow)
 
 
-class AgentSample(NamedTuple):
-    """One tick of an agent."""
-
-    stamp: datetime
-    """By the node's clock."""
-    total: float | None
-    """node_network_total_bytes."""
-    devices: list[DeviceSample]
-
-
 class _Tick(NamedTuple):
     """Instants in microseconds since the Unix epoch."""
 
@@ -698,9 +663,7 @@ class _AgentRun:
                 totals.append(rx + tx if rx is not None and tx is not None else None)
                 if not rates.is_new[number]:
                     devices.append(DeviceSample(stamp, device, rx, tx, *rates.more(number)))
-            # The first device's fields are the node's fields; others add to them where they can.
-            is_there = bool(totals) and totals[0] is not None
-            yield AgentSample(stamp, sum(t for t in totals if t is not None) if is_there else None, devices)
+            yield AgentSample(stamp, total_of(totals), tuple(devices))
 
     def _ticks(self, begin: datetime, end: datetime) -> Iterator[_Tick]:
         agent = self._agent
@@ -761,20 +724,18 @@ class _AgentRun:
         begun = {instant: counter.before(instant) for instant in set(since) if instant is not None}
         rates: list[float | None] = []
         is_new: list[bool] = []
-        kept_process = before = then = -1
+        calculator = Calculator(self._agent.memory, wraps=self._agent.wraps)
+        process = 0
         for tick, value, instant in zip(ticks, counter.sampled(sampled), since, strict=True):
-            rate = None
-            is_known = then >= 0 and tick.process == kept_process and tick.swept_at - then < self._age
-            if instant is not None:
-                grown = (value := value - begun[instant]) - before
-                if is_known and grown < 0 and self._agent.wraps:
-                    grown += 2**64
-                if is_known and grown >= 0 and tick.at > then:
-                    rate = grown * _SECOND / (tick.at - then)
-                if not is_known or rate is not None:
-                    before, then, kept_process = value, tick.at, tick.process
-            rates.append(rate)
-            is_new.append(not is_known)
+            if tick.process != process:
+                calculator.forget()
+                process = tick.process
+            is_new.append(not calculator.knows(tick.swept_at))
+            rates.append(
+                None
+                if instant is None
+                else calculator.rate(tick.at, value - begun[instant], swept_at=tick.swept_at)
+            )
         return rates, is_new
 
 
