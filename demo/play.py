@@ -29,6 +29,8 @@ SAMPLED_AT: Final = timedelta(seconds=20)
 """The second of each minute at which the played agents read their counters. So most of the time that a sample
 covers is before the minute of its timestamp."""
 
+INSTANCE_TYPE: Final = "m5.4xlarge"
+
 _DATA_PER_CALL: Final = 1000
 _EVENTS_PER_CALL: Final = 5000
 
@@ -66,7 +68,7 @@ def launch(client: Client, cluster: str, roles: Sequence[Role]) -> tuple[PlayedN
     tags = [{"Key": f"kubernetes.io/cluster/{cluster}", "Value": "owned"}]
     answer = client("ec2").run_instances(
         ImageId="ami-12345678",
-        InstanceType="m5.4xlarge",
+        InstanceType=INSTANCE_TYPE,
         MinCount=len(roles),
         MaxCount=len(roles),
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
@@ -81,54 +83,27 @@ def play(client: Client, cluster: str, nodes: Iterable[PlayedNode], step: Callab
     logs.create_log_group(logGroupName=group)
     for node in nodes:
         step(node.role.name)
-        _put_metrics(client("cloudwatch"), Quantity.OS, os_data(cluster, node))
-        _put_metrics(client("cloudwatch"), Quantity.ENI_IN, eni_data(node))
-        logs.create_log_stream(logGroupName=group, logStreamName=node.role.name)
-        for events in _chunks(device_events(cluster, node), _EVENTS_PER_CALL):
-            logs.put_log_events(logGroupName=group, logStreamName=node.role.name, logEvents=events)
+        put_metrics(client("cloudwatch"), Quantity.OS, os_data(cluster, node))
+        put_metrics(client("cloudwatch"), Quantity.ENI_IN, eni_data(node))
+        put_events(logs, group, node.role.name, device_events(cluster, node))
 
 
 def os_data(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
     """node_network_total_bytes, a datapoint a minute."""
-    dimensions = {
-        CLUSTER_DIMENSION: cluster,
-        INSTANCE_DIMENSION: node.instance_id,
-        NODE_DIMENSION: node.role.name,
-    }
     for scene in node.role.scenes:
         for at in _labels(scene):
-            yield {
-                "MetricName": Quantity.OS.value.metric,
-                "Dimensions": _pairs(dimensions),
-                "Timestamp": at,
-                "Value": scene.node.os.bytes_per_second,
-                "Unit": "Bytes/Second",
-            }
+            yield os_datum(cluster, node.instance_id, node.role.name, at, scene.node.os.bytes_per_second)
 
 
 def eni_data(node: PlayedNode) -> Iterator[Mapping[str, Any]]:
     """NetworkIn and NetworkOut, a statistic set of five samples a period."""
-    dimensions = {INSTANCE_DIMENSION: node.instance_id}
     for scene in node.role.scenes:
-        rates = {
-            Quantity.ENI_IN.value.metric: scene.node.network_in,
-            Quantity.ENI_OUT.value.metric: scene.node.network_out,
-        }
+        rates = {Quantity.ENI_IN: scene.node.network_in, Quantity.ENI_OUT: scene.node.network_out}
         for at in _steps(scene.start, scene.end, PERIOD):
-            for metric, rate in rates.items():
+            for quantity, rate in rates.items():
                 total = round(rate.bytes_per_second * PERIOD.total_seconds())
-                yield {
-                    "MetricName": metric,
-                    "Dimensions": _pairs(dimensions),
-                    "Timestamp": at,
-                    "StatisticValues": {
-                        "SampleCount": COMPLETE_SAMPLE_COUNT,
-                        "Sum": total,
-                        "Minimum": total / COMPLETE_SAMPLE_COUNT,
-                        "Maximum": total / COMPLETE_SAMPLE_COUNT,
-                    },
-                    "Unit": "Bytes",
-                }
+                minutes = [total / COMPLETE_SAMPLE_COUNT] * COMPLETE_SAMPLE_COUNT
+                yield eni_datum(quantity, node.instance_id, at, minutes)
 
 
 def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]:
@@ -142,13 +117,54 @@ def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]
                     DeviceSample(at, device, rate.rx.bytes_per_second, rate.tx.bytes_per_second),
                     cluster=cluster,
                     instance_id=node.instance_id,
-                    instance_type="m5.4xlarge",
+                    instance_type=INSTANCE_TYPE,
                     node_name=node.role.name,
                 )
                 yield {"timestamp": milliseconds, "message": json.dumps(event)}
 
 
-def _put_metrics(cloudwatch: Any, reading: Quantity, data: Iterable[Mapping[str, Any]]) -> None:
+def os_datum(
+    cluster: str, instance_id: str, node_name: str, at: datetime, bytes_per_second: float
+) -> dict[str, Any]:
+    """A datapoint of node_network_total_bytes, for PutMetricData."""
+    return {
+        "MetricName": Quantity.OS.value.metric,
+        "Dimensions": _pairs(
+            {CLUSTER_DIMENSION: cluster, INSTANCE_DIMENSION: instance_id, NODE_DIMENSION: node_name}
+        ),
+        "Timestamp": at,
+        "Value": bytes_per_second,
+        "Unit": "Bytes/Second",
+    }
+
+
+def eni_datum(
+    quantity: Quantity, instance_id: str, at: datetime, minutes: Sequence[float]
+) -> dict[str, Any]:
+    """A period of one of EC2's metrics, from what each of its minutes has, for PutMetricData."""
+    return {
+        "MetricName": quantity.value.metric,
+        "Dimensions": _pairs({INSTANCE_DIMENSION: instance_id}),
+        "Timestamp": at,
+        "StatisticValues": {
+            "SampleCount": len(minutes),
+            "Sum": sum(minutes),
+            "Minimum": min(minutes),
+            "Maximum": max(minutes),
+        },
+        "Unit": "Count" if "Packets" in quantity.value.metric else "Bytes",
+    }
+
+
+def put_events(logs: Any, group: str, stream: str, events: Iterable[Mapping[str, Any]]) -> None:
+    """Create a log stream with these events, which are in time order."""
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    for some in _chunks(events, _EVENTS_PER_CALL):
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=some)
+
+
+def put_metrics(cloudwatch: Any, reading: Quantity, data: Iterable[Mapping[str, Any]]) -> None:
+    """Publish to the namespace of one quantity."""
     for some in _chunks(data, _DATA_PER_CALL):
         cloudwatch.put_metric_data(Namespace=reading.value.namespace, MetricData=some)
 
