@@ -138,9 +138,7 @@ def os_datum(
     }
 
 
-def eni_datum(
-    quantity: Quantity, instance_id: str, at: datetime, minutes: Sequence[float]
-) -> dict[str, Any]:
+def eni_datum(quantity: Quantity, instance_id: str, at: datetime, minutes: Sequence[float]) -> dict[str, Any]:
     """A period of one of EC2's metrics, from what each of its minutes has, for PutMetricData."""
     return {
         "MetricName": quantity.value.metric,

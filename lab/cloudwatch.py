@@ -1,4 +1,4 @@
-"""From a recording to what CloudWatch would have of the node: both metrics, and the events of devices and pods.
+"""From a recording to what CloudWatch would have: both metrics, and the events of devices and pods.
 
 A recording's real seconds are lab minutes; its bytes are left as they are. The judged window begins at the
 third minute, so that every counter has a rate by then.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -65,9 +65,7 @@ class LabRun:
     def agent(self) -> tuple[AgentSample, ...]:
         """What the agent made of the node's counters."""
         agent = Agent()
-        read = (
-            (self.at(sample), read_proc_net_dev(sample["node"])) for sample in self.labelled("agent")
-        )
+        read = ((self.at(sample), read_proc_net_dev(sample["node"])) for sample in self.labelled("agent"))
         return tuple(agent.sample(at, counters) for at, counters in read)
 
     @cached_property
@@ -78,7 +76,9 @@ class LabRun:
         for sample in self.labelled("agent"):
             for pod, text in sample["pods"].items():
                 counters = read_proc_net_dev(text)
-                made.setdefault(pod, []).append(agents.setdefault(pod, Agent()).sample(self.at(sample), counters))
+                made.setdefault(pod, []).append(
+                    agents.setdefault(pod, Agent()).sample(self.at(sample), counters)
+                )
         return {pod: tuple(samples) for pod, samples in made.items()}
 
     @cached_property
@@ -125,9 +125,9 @@ class LabRun:
         return Readings(
             span,
             tuple(os),
-            tuple(eni and eni.total(Quantity.ENI_IN) for eni in periods),
-            tuple(eni and eni.total(Quantity.ENI_OUT) for eni in periods),
-            tuple(eni and float(COMPLETE_SAMPLE_COUNT) for eni in periods),
+            tuple(eni.total(Quantity.ENI_IN) if eni else None for eni in periods),
+            tuple(eni.total(Quantity.ENI_OUT) if eni else None for eni in periods),
+            tuple(float(COMPLETE_SAMPLE_COUNT) if eni else None for eni in periods),
         )
 
     def events(self) -> DeviceEvents:
@@ -168,7 +168,9 @@ class LabRun:
         ]
         for pod, samples in self.pods.items():
             for sample in samples:
-                made += [(event.at, pod_net_event(node_net_event(event, **names), pod)) for event in sample.devices]
+                made += [
+                    (event.at, pod_net_event(node_net_event(event, **names), pod)) for event in sample.devices
+                ]
         for at, event in sorted(made, key=lambda each: each[0]):
             yield {"timestamp": int(at.timestamp() * 1000), "message": json.dumps(event)}
 

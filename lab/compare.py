@@ -1,7 +1,7 @@
 """Holds what a kernel counted against the counting model, to the byte where the model says so.
 
-H, P, L and N come from the pods' own counters, O and V from the node's devices, and E from the ENIs' far ends:
-three readings of the same traffic, each at another place.
+H, P, L and N come from the pods' own counters, O and V from the node's devices, and E from the ENIs' far
+ends: three readings of the same traffic, each at another place.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Claim:
 
 def claims(scenario: Scenario, whole: Traffic) -> Iterator[Claim]:
     """What the model says of a run, from before its first byte until after its last."""
-    within = round(HEADERS * whole.os) if scenario.adds_headers else 0
+    within = scenario.floods_bytes + round(HEADERS * whole.os * scenario.adds_headers)
     yield Claim(scenario.formula, whole.predicted(scenario), whole.os, within)
     if scenario.counts:
         yield Claim("physical devices = E", whole.enis, whole.physical)
@@ -136,6 +136,9 @@ def window_of(run: LabRun) -> Traffic:
 
 def parts(scenario: Scenario, true: Traffic, split: Split) -> Iterator[PartOfSplit]:
     """Each part of the split against the truth of its window."""
+    # The parts are of what the OS reported. A counter that starts anew is left out until it has caught up.
+    reported = round(split.likely_total.bytes_per_second * GRID.total_seconds())
+    unreported = max(0, true.os - reported) if scenario.resets_a_counter else 0
     # A pod without a device on the node looks like the node itself.
     seen = true.off_node if scenario.counts > 1 else 0
     lacking = true.off_node if scenario.counts == 0 else 0
@@ -144,7 +147,7 @@ def parts(scenario: Scenario, true: Traffic, split: Split) -> Iterator[PartOfSpl
         "pod_off_node": seen,
         "pod_off_node_again": (scenario.counts - 1) * seen,
         "inside_node": bool(scenario.inside_counts) * true.pod_to_pod + true.pod_to_host,
-        "inside_node_again": max(0, scenario.inside_counts - 1) * true.pod_to_pod,
+        "inside_node_again": max(0, scenario.inside_counts - 1) * true.pod_to_pod - unreported,
         "unexplained": -lacking,
     }
     for name, total in counted.items():

@@ -1,6 +1,6 @@
-"""Runs a Python module as process 1 of network, mount and PID namespaces of its own, from which nothing gets out.
+"""Runs a Python module as process 1 of network, mount and PID namespaces that nothing gets out of.
 
-As root, or without by a user namespace where the kernel allows them. However the process ends, the kernel ends
+As root, or in a user namespace where the kernel allows them. However the process ends, the kernel ends
 everything in its PID namespace and takes the networks down with it.
 """
 
@@ -26,8 +26,10 @@ def why_not() -> str | None:
         return "The lab needs Linux: it builds a node from network namespaces."
     missing = {package for tool, package in _TOOLS.items() if shutil.which(tool) is None}
     if missing:
-        return f"The lab needs {' and '.join(sorted(missing))}: install them with the system's package manager."
-    tried = subprocess.run(_wrapped(["true"]), capture_output=True, text=True, check=False)  # noqa: S603
+        return (
+            f"The lab needs {' and '.join(sorted(missing))}: install them with the system's package manager."
+        )
+    tried = subprocess.run(_wrapped(["true"]), capture_output=True, text=True, check=False)
     if tried.returncode:
         said = tried.stderr.strip()
         return f"The lab needs root, or a kernel that allows unprivileged user namespaces: {said}."
@@ -43,7 +45,7 @@ class Isolated:
     """A running `python -m MODULE` in namespaces of its own."""
 
     def __init__(self, module: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this project's own module
+        self._process = subprocess.Popen(
             _wrapped([sys.executable, "-m", module, *arguments]), stderr=subprocess.PIPE, text=True
         )
 

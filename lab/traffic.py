@@ -1,8 +1,8 @@
 """Plays one scenario and reads the counters of every side: `python -m lab.traffic NAME MINUTES FILE`.
 
-Runs isolated (`lab.isolation`) and writes a recording: the JSON of `demo/captures`, with more samples and what
-the pods stand for. One real second is one lab minute: a sample at each minute, which is what EC2 has and what
-the truth is read from, and one at the agent's second of each minute.
+Runs isolated (`lab.isolation`) and writes a recording: the JSON of `demo/captures`, with more samples and
+what the pods stand for. One real second is one lab minute: a sample at each minute, which is what EC2 has and
+what the truth is read from, and one at the agent's second of each minute.
 """
 
 from __future__ import annotations
