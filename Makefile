@@ -2,14 +2,14 @@
 PYTHON ?= python3
 
 BIN := .venv/bin
-SOURCES := $(wildcard functions demo infra tests bench scripts)
-LOCKS := dev desk functions functions-tests uv embedded-aws bench audit fuzz
+SOURCES := $(wildcard functions demo infra lab tests bench scripts)
+LOCKS := dev desk functions functions-tests uv embedded-aws manifests bench audit fuzz
 
 # One worker for each processor; tests that share a fixture run in the same worker (tests/conftest.py).
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
-NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/reliability
+NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/reliability
 
 # uv installs no byte code. Let Python write it, or every process compiles the CDK again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,17 +19,21 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo check test bench audit fuzz lint format lock
+.PHONY: help setup demo lab check test bench audit fuzz lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
-	$(call set-up,desk cdk embedded-aws python-3.13 fuzz)
+	$(call set-up,desk cdk embedded-aws python-3.13 manifests fuzz)
 
 demo: ## the whole pipeline on an embedded AWS, no account needed
 	$(call set-up,desk cdk embedded-aws)
 	@$(BIN)/python -m demo
+
+lab: ## real traffic in network namespaces (Linux, iperf3), judged by the deployed pipeline; ARGS=mixed for one scenario
+	$(call set-up,desk cdk embedded-aws)
+	@$(BIN)/python -m lab $(ARGS)
 
 check: ## the quick loop: format, lint, types and the unit tests, which start neither an AWS nor the CDK
 	$(call set-up,desk)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 from rich.padding import Padding
@@ -41,6 +44,7 @@ Say = Callable[[str], None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0: everything came out as the model and the recordings say. 1: something did not."""
     asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended by a signal."))
     screen = Screen()
     if problem := why_not():
         raise LabError(problem)
@@ -99,6 +103,8 @@ def record(scenarios: Sequence[Scenario], say: Say) -> dict[str, dict[str, Any]]
         file = Path(folder) / f"{scenario.name}.json"
         run = Isolated("lab.traffic", scenario.name, str(MINUTES), str(file))
         running.append(run)
+        if is_ended.is_set():
+            run.kill()
         run.wait(_LONGEST_SECONDS)
         done += 1
         say(f"{done} of {len(scenarios)} done, {scenario.name}")
@@ -106,11 +112,13 @@ def record(scenarios: Sequence[Scenario], say: Say) -> dict[str, dict[str, Any]]
         return recording
 
     running: list[Isolated] = []
+    is_ended = Event()
     with tempfile.TemporaryDirectory(prefix="enigap-lab-") as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
         try:
             made = pool.map(lambda scenario: played(scenario, folder), scenarios)
             return {scenario.name: recording for scenario, recording in zip(scenarios, made, strict=True)}
         finally:
+            is_ended.set()  # one may just be starting
             pool.shutdown(wait=False, cancel_futures=True)
             for run in running:
                 run.kill()

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +47,10 @@ class Isolated:
 
     def __init__(self, module: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            _wrapped([sys.executable, "-m", module, *arguments]), stderr=subprocess.PIPE, text=True
+            _wrapped([sys.executable, "-m", module, *arguments]),
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def wait(self, seconds: float) -> None:
@@ -61,8 +65,10 @@ class Isolated:
 
     def kill(self) -> None:
         """End it and everything in it."""
-        self._process.kill()
-        self._process.communicate()
+        # The whole group: unshare may not have told the kernel yet that its child is to end with it.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def enter() -> None:

@@ -1,11 +1,12 @@
 """Makes the project's environments hold exactly what its lock files list; does nothing where they do already.
 
-    python3 scripts/environments.py desk cdk embedded-aws python-3.13 bench audit fuzz
+    python3 scripts/environments.py desk cdk embedded-aws python-3.13 manifests bench audit fuzz
 
 desk          .venv        the project, its command line, its deployment and its tests
 cdk           .venv/cdk    the CDK's command line on the Node.js that desk brings; run it as .venv/bin/cdk
 embedded-aws  .venv-aws    the AWS that the demo and the end-to-end tests run against
 python-3.13   .venv-3.13   what the functions have in AWS and a test runner, where there is a Python 3.13
+manifests     .venv-manifests  the schemas of Kubernetes, for the manifests in lab/
 bench         .venv-bench  what enigap is measured against
 audit         .venv-audit  what lists the dependencies and looks their vulnerabilities up
 fuzz          .venv-fuzz   the coverage-guided fuzzer, and what the parsers need
@@ -59,6 +60,10 @@ def bench() -> None:
     side_by_side(ROOT / ".venv-bench", REQUIREMENTS / "bench.txt", DESK_PYTHON)
 
 
+def manifests() -> None:
+    side_by_side(ROOT / ".venv-manifests", REQUIREMENTS / "manifests.txt", DESK_PYTHON)
+
+
 def audit() -> None:
     side_by_side(ROOT / ".venv-audit", REQUIREMENTS / "audit.txt", DESK_PYTHON)
 
@@ -102,6 +107,7 @@ ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "cdk": cdk,
     "embedded-aws": embedded_aws,
     "python-3.13": python_3_13,
+    "manifests": manifests,
     "bench": bench,
     "audit": audit,
     "fuzz": fuzz,

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
 DESK_ONLY = ("cli",)
-OUTSIDE = {"bench", "demo", "infra", "tests"}
+OUTSIDE = {"bench", "demo", "infra", "lab", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",
     "cdk_nag",
@@ -99,7 +99,7 @@ def test_adapters_know_the_core_and_not_the_pipeline_the_handlers_or_the_setting
 
 @pytest.mark.parametrize("module", modules(ROOT / "infra"), ids=ids)
 def test_infrastructure_imports_the_product_and_the_product_never_infrastructure(module: Path) -> None:
-    assert not {name for name in imports(module) if name.split(".")[0] in {"tests", "bench", "boto3", "demo"}}
+    assert not {name for name in imports(module) if name.split(".")[0] in {"tests", "bench", "boto3", "demo", "lab"}}
 
 
 def test_the_command_line_starts_with_what_its_extra_brings_and_nothing_of_the_demos() -> None:

@@ -111,7 +111,7 @@ def test_before_a_commit_the_projects_own_tools_run_and_nothing_is_fetched() -> 
     configuration = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert re.findall(r"repo: (.+)", configuration) == ["local"]
     assert set(re.findall(r"language: (.+)", configuration)) == {"system"}
-    sources = "functions demo infra tests bench scripts"
+    sources = "functions demo infra lab tests bench scripts"
     assert f"SOURCES := $(wildcard {sources})" in MAKEFILE
     assert re.findall(r"entry: (.+)", configuration) == [
         ".venv/bin/ruff format --force-exclude",
