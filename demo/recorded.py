@@ -73,6 +73,8 @@ TITLES: Final = {
     "m": "Two pods of one node talk through devices Container Insights leaves out (veth...)",
 }
 
+CAPTURES: Final = Path(__file__).parent / "captures"
+
 _ARTICLE_PERIOD: Final = timedelta(minutes=5)
 _ARTICLE_OS: Final = ByteRate(1_275_566_689)
 _ARTICLE_NETWORK_IN: Final = ByteRate.from_total(155_698, over=_ARTICLE_PERIOD)
@@ -82,9 +84,8 @@ _ACKNOWLEDGED: Final = 1 / 2000
 
 
 @cache
-def recorded_nodes() -> tuple[RecordedNode, ...]:
-    """Every recording in the order of its key, and the article's node last."""
-    folder = Path(__file__).parent / "captures"
+def recorded_nodes(folder: Path = CAPTURES) -> tuple[RecordedNode, ...]:
+    """Every recording of a folder in the order of its key, and the article's node last."""
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".json"))
     texts = {name.removesuffix(".json"): (folder / name).read_text(encoding="utf-8") for name in files}
     return (*(_from_capture(name, json.loads(text)) for name, text in texts.items()), _article())
@@ -172,7 +173,7 @@ def _from_capture(name: str, capture: Mapping[str, Any]) -> RecordedNode:
     return RecordedNode(
         key=capture["scenario"],
         name=name,
-        title=TITLES[capture["scenario"]],
+        title=TITLES.get(capture["scenario"], capture["title"]),
         os=sum((rate.rx + rate.tx for rate in devices.values()), ZERO),
         network_in=ByteRate.from_total(sum(end.tx_bytes for end in far_ends), over),
         network_out=ByteRate.from_total(sum(end.rx_bytes for end in far_ends), over),
