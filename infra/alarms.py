@@ -1,8 +1,8 @@
 """The CloudWatch alarms. Each compares one metric with zero, and its description says what to do.
 
 Alarms on findings exist for dashboards and composite alarms. They have no actions by default, because
-incidents already send messages. Alarms on the pipeline notify the pipeline's topic; when enigap no longer
-runs, they are the only notification.
+incidents already send messages. Alarms on the pipeline notify the pipeline's topic when they go off and when
+they are over; when enigap no longer runs, they are the only notification.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,6 @@ from enigap.settings import Settings
 MISSING_IS_FINE: Final = cloudwatch.TreatMissingData.NOT_BREACHING
 MISSING_IS_BAD: Final = cloudwatch.TreatMissingData.BREACHING
 
-RUNBOOK: Final = "docs/operations.md"
-TABLE: Final = "Alarms"
-"""The section of the runbook with one row for each alarm. Longer procedures have sections of their own."""
-
 DEAD_LETTERS: Final = {
     "plan": "A plan could not be started or failed three times, so clusters were not judged at that time. "
     "Fix the cause first; the log group of the plan function says what it is. SQS cannot move these messages "
@@ -40,13 +36,6 @@ DEAD_LETTERS: Final = {
     "Slack's queue as its destination. What stays behind is from SNS; send it by hand.",
 }
 """Alarm descriptions of the dead-letter queues, by the function whose failed messages they keep."""
-
-HOW_TO_PUT_BACK: Final = {
-    "plan": "Where there is no redrive",
-    "reconcile": "Put them back",
-    "slack": "Put them back",
-}
-"""The runbook section that the dead-letter alarm of each function refers to."""
 
 
 class Alarms(Construct):
@@ -93,7 +82,6 @@ class Alarms(Construct):
             description="The operating system and the network interfaces of a node disagree by more than "
             "counting accounts for. `enigap check` names the node and the reason, `enigap explain` shows its "
             "devices.",
-            section=TABLE,
         )
         self._alarm(
             "NodesSilent",
@@ -101,7 +89,6 @@ class Alarms(Construct):
             told=told,
             description="A node reports to EC2 or to Container Insights, but not to both. `enigap check` "
             "names it; look at the cloudwatch-agent pod on it.",
-            section=TABLE,
         )
 
     def _on_silence_of_the_pipeline(self) -> None:
@@ -112,7 +99,6 @@ class Alarms(Construct):
             periods=max(1, 2 * GRID // self._settings.schedule),
             description="enigap has not judged a cluster for two schedules. Look at the other alarms, then "
             "at the logs of plan and reconcile.",
-            section=TABLE,
         )
         self._alarm(
             "PlansMade",
@@ -125,7 +111,6 @@ class Alarms(Construct):
             threshold=1,  # no point is larger, so that only missing ones set it off
             description="enigap has not run at all: no plan was made. Check that the schedule exists and is "
             "enabled, then look at the log of plan.",
-            section=TABLE,
         )
 
     def _on_function(self, name: str, function: lambda_.Function) -> None:
@@ -136,7 +121,6 @@ class Alarms(Construct):
             told=self._pipeline,
             description=f"The {name} function failed. Its log group says why. What it was doing is tried "
             f"again; what keeps failing becomes a dead letter, and then {name}DeadLetters goes off.",
-            section=TABLE,
         )
         self._alarm(
             f"{name}Throttles",
@@ -144,7 +128,6 @@ class Alarms(Construct):
             told=self._pipeline,
             description=f"Lambda had no room for the {name} function. Look at the account's quota of "
             "concurrent executions and at what else uses it.",
-            section=TABLE,
         )
 
     def _on_dead_letters(self, name: str, queue: sqs.Queue) -> None:
@@ -155,7 +138,6 @@ class Alarms(Construct):
             ),
             told=self._pipeline,
             description=DEAD_LETTERS[name],
-            section=HOW_TO_PUT_BACK[name],
         )
 
     def _published(self, metric: Metric, period: timedelta | None = None) -> cloudwatch.Metric:
@@ -176,7 +158,6 @@ class Alarms(Construct):
         *,
         told: sns.Topic | None,
         description: str,
-        section: str,
         missing: cloudwatch.TreatMissingData = MISSING_IS_FINE,
         periods: int = 1,
         threshold: int = 0,
@@ -185,7 +166,7 @@ class Alarms(Construct):
             self,
             name,
             alarm_name=self._name_of(name),
-            alarm_description=f'{description} See {RUNBOOK}, "{section}".',
+            alarm_description=f'{description} See docs/runbook.md, "{name}", or: enigap runbook {name}',
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -193,6 +174,8 @@ class Alarms(Construct):
             treat_missing_data=missing,
         )
         if told:
-            # No OK action: it would also run for each new alarm, which goes from INSUFFICIENT_DATA to OK.
             alarm.add_alarm_action(actions.SnsAction(told))
+        if told is self._pipeline:
+            # Each new alarm goes to OK, too: the subscriptions of this topic leave that out (ONLY_ALARMS).
+            alarm.add_ok_action(actions.SnsAction(told))
         self.all.append(alarm)

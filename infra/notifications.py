@@ -15,6 +15,8 @@ from enigap.settings import Settings, SlackChannel, SlackWebhook
 from infra.slack import Slack
 
 CLOUDWATCH: Final = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+ONLY_ALARMS: Final = {"$or": [{"NewStateValue": ["ALARM"]}, {"OldStateValue": ["ALARM"]}]}
+"""Of the pipeline's topic: alarms that go off or are over, and not those that are new or have data again."""
 
 
 class Notifications(Construct):
@@ -33,16 +35,24 @@ class Notifications(Construct):
         self.pipeline = self._topic("Pipeline", "enigap pipeline")
         for address in settings.email:
             for topic in (self.findings, self.pipeline):
-                topic.add_subscription(subscriptions.EmailSubscription(address))
+                self._subscribe(topic, subscriptions.EmailSubscription(address))
         self.slack: Slack | None = None
         match settings.slack:
             case SlackWebhook(webhook_secret=secret):
                 self.slack = Slack(self, "Slack", settings=settings, code=code, secret=secret)
                 for topic in (self.findings, self.pipeline):
-                    topic.add_subscription(self.slack.subscription())
+                    self._subscribe(topic, self.slack.subscription())
             case SlackChannel() as channel:
                 self._subscribe_channel(channel)
         self._warn_of_gaps(settings)
+
+    def _subscribe(self, topic: sns.Topic, subscriber: sns.ITopicSubscription) -> None:
+        subscription = topic.add_subscription(subscriber)
+        if topic is self.pipeline:
+            resource = subscription.node.default_child
+            assert isinstance(resource, sns.CfnSubscription)  # noqa: S101 - what the CDK makes of it
+            resource.filter_policy_scope = "MessageBody"
+            resource.filter_policy = ONLY_ALARMS
 
     def _key(self) -> kms.Key:
         # Customer-managed: CloudWatch alarms cannot publish to a topic encrypted with the AWS-managed key.

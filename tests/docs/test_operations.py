@@ -1,76 +1,28 @@
-"""The runbook: every command is one that AWS has, and does what the text says it does."""
+"""The operations: every command is one that AWS has, and does what the text says it does."""
 
 import json
 import re
-import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import botocore.session
 import pytest
 import typer
-from botocore import xform_name
 
 from enigap.cli.main import app
 from enigap.core.instants import instant
 from enigap.lambdas.plan import OLDEST, Asked
 from enigap.settings import Settings
+from tests.docs.commands import check_aws, commands_in, operation_of
 
 ROOT = Path(__file__).parent.parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.strip()
-    for text in re.findall(r"^ *```sh\n(.*?)^ *```$", OPERATIONS, re.DOTALL | re.MULTILINE)
-    for line in text.splitlines()
-]
-
-# Options of the command line itself, not of an operation.
-CLI_OPTIONS = {"--query", "--output", "--cli-binary-format"}
-
-# What the command line calls otherwise (awscli/customizations/argrename.py).
-RENAMED = {("sns", "subscribe", "Endpoint"): "--notification-endpoint"}
-
-
-def operation_of(line: str) -> tuple[Any, dict[str, list[str]]]:
-    """The operation's model and the values given to each of its members."""
-    program, service, name, *words = shlex.split(line)
-    assert program == "aws"
-    model = botocore.session.Session().get_service_model(service)
-    operations = {xform_name(each, "-"): each for each in model.operation_names}
-    operation = model.operation_model(operations[name])
-    members = {
-        RENAMED.get((service, name, each), f"--{xform_name(each, '-')}"): each
-        for each in operation.input_shape.members
-    }
-    # Written to a file: what the command line adds where an answer is a stream.
-    output = [words.pop()] if operation.has_streaming_output else []
-    assert all(not each.startswith("-") for each in output)
-    given: dict[str, list[str]] = {}
-    values: list[str] = []
-    for word in words:
-        if word.startswith("--"):
-            values = []
-            if word not in CLI_OPTIONS:
-                given[members[word]] = values
-        else:
-            values.append(word)
-    return operation, given
+COMMANDS = commands_in(OPERATIONS)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_is_an_operation_with_all_it_requires_and_nothing_it_does_not_know(line: str) -> None:
-    operation, given = operation_of(line)
-    assert set(operation.input_shape.required_members) <= given.keys()
-    assert all(given.values())
-    for name, values in given.items():
-        allowed = _enum(operation.input_shape.members[name])
-        assert not allowed or set(values) <= allowed, line
-
-
-def _enum(shape: Any) -> set[str]:
-    of = shape.member if shape.type_name == "list" else shape
-    return set(of.enum) if of.type_name == "string" else set()
+    check_aws(line)
 
 
 def test_no_command_is_left_out() -> None:
@@ -88,7 +40,7 @@ def test_no_command_is_left_out() -> None:
 )
 def test_a_command_that_does_not_exist_would_be_noticed(wrong: str) -> None:
     with pytest.raises((KeyError, AssertionError)):
-        test_every_command_is_an_operation_with_all_it_requires_and_nothing_it_does_not_know(wrong)
+        check_aws(wrong)
 
 
 def test_a_redrive_always_says_where_to() -> None:
@@ -119,10 +71,12 @@ def anchor_of(heading: str) -> str:
 
 
 def test_every_link_leads_to_a_section() -> None:
-    anchors = {anchor_of(each) for each in re.findall(r"^#+ (.+)$", OPERATIONS, re.MULTILINE)}
-    links = re.findall(r"\]\((.+?)\)", OPERATIONS)
+    docs = {"": OPERATIONS, "runbook.md": (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")}
+    links = [each.partition("#") for each in re.findall(r"\]\((.+?)\)", OPERATIONS)]
     assert links
-    assert {each for each in links if each.removeprefix("#") not in anchors} == set()
+    for file, _, anchor in links:
+        headings = re.findall(r"^#+ (.+)$", docs[file], re.MULTILINE)
+        assert anchor in {"", *map(anchor_of, headings)}
 
 
 def test_the_contents_are_all_sections_in_order() -> None:

@@ -44,7 +44,22 @@ def test_a_cluster_that_nobody_judges_sets_off_an_alarm(deployed: SharedDeployme
     assert alarm["StateValue"] == "ALARM"
     message = eventually(lambda: next(iter(deployed.slack(f"ALARM: {ALARM}")[already:]), None), "an alarm")
     assert "enigap has not judged a cluster for two schedules" in message
+    assert "enigap runbook ClustersOverdue" in message
     assert (
         f"{forgotten}: never judged yet, 0 nodes, no open incidents, overdue"
         in deployed.enigap("status").stdout
     )
+
+
+def test_slack_is_told_when_an_alarm_is_over_and_not_when_one_is_new(deployed: SharedDeployment) -> None:
+    cloudwatch, alarm = deployed.client("cloudwatch"), "enigap-slackThrottles"
+
+    def turn(*states: str) -> None:
+        for state in states:
+            cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="tried")
+
+    turn("INSUFFICIENT_DATA", "OK", "ALARM", "OK")
+    eventually(lambda: next(iter(deployed.slack(f"Over: {alarm}")), None), "the end of an alarm")
+    assert len(deployed.slack(f"ALARM: {alarm}")) == 1
+    assert len(deployed.slack(f"Over: {alarm}")) == 1
+    assert deployed.slack(f"No data: {alarm}") == []

@@ -14,7 +14,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from enigap.aws.errors import AwsProblem
-from enigap.cli import backtest, check, demo, estimate, explain, notify, policy, report, silence, status
+from enigap.cli import (
+    backtest,
+    check,
+    demo,
+    estimate,
+    explain,
+    notify,
+    policy,
+    report,
+    runbook,
+    silence,
+    status,
+)
 from enigap.cli.arguments import UsageError
 from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
 from enigap.cli.usage import usage_sentence
@@ -86,6 +98,7 @@ app.command("explain", rich_help_panel=LOOK)(explain.command)
 app.command("backtest", rich_help_panel=LOOK)(backtest.command)
 app.command("report", rich_help_panel=LOOK)(report.command)
 app.command("status", rich_help_panel=OPERATE)(status.command)
+app.command("runbook", rich_help_panel=OPERATE)(runbook.command)
 app.command("silence", rich_help_panel=OPERATE)(silence.command)
 app.command("notify", rich_help_panel=OPERATE)(notify.command)
 app.command("estimate", rich_help_panel=TRY)(estimate.command)
