@@ -4,6 +4,7 @@ from typing import Final
 
 from aws_cdk import Annotations, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_chatbot as chatbot
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -27,7 +28,13 @@ class Notifications(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, code: lambda_.Code
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        state: dynamodb.Table,
     ) -> None:
         super().__init__(scope, construct_id)
         self.key = self._key()
@@ -39,7 +46,7 @@ class Notifications(Construct):
         self.slack: Slack | None = None
         match settings.slack:
             case SlackWebhook(webhook_secret=secret):
-                self.slack = Slack(self, "Slack", settings=settings, code=code, secret=secret)
+                self.slack = Slack(self, "Slack", settings=settings, code=code, secret=secret, state=state)
                 for topic in (self.findings, self.pipeline):
                     self._subscribe(topic, self.slack.subscription())
             case SlackChannel() as channel:

@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from enigap.aws import (
     discovery,
+    posted_messages,
     publisher,
     secrets,
     state_table,
@@ -40,7 +41,7 @@ def of_reconcile(settings: Settings) -> tuple[Statement, ...]:
 
 
 def of_slack() -> tuple[Statement, ...]:
-    return secrets.ACTIONS
+    return (*secrets.ACTIONS, *posted_messages.ACTIONS)
 
 
 def of_self_test() -> tuple[Statement, ...]:

@@ -1,6 +1,7 @@
 """Delivery to Slack by an incoming webhook. A queue bridges an outage of up to an hour."""
 
 from aws_cdk import Aws, Duration
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -18,7 +19,14 @@ class Slack(Construct):
     """Queue and function that post to one channel."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: Settings, code: lambda_.Code, secret: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        code: lambda_.Code,
+        secret: str,
+        state: dynamodb.Table,
     ) -> None:
         super().__init__(scope, construct_id)
         self.messages = FunctionQueue(
@@ -38,9 +46,9 @@ class Slack(Construct):
             settings=settings,
             timeout=TIMEOUT,
             memory_mib=256,  # it waits for the network most of the time
-            environment={variables.SLACK_SECRET: secret},
+            environment={variables.SLACK_SECRET: secret, variables.STATE_TABLE: state.table_name},
             statements=permissions.of_slack(),
-            own={"secretsmanager": [_secret_arn(secret)]},
+            own={"secretsmanager": [_secret_arn(secret)], "dynamodb": [state.table_arn]},
         )
         # Slack's rate limit for a webhook is one message a second; 2 is the minimum of MaximumConcurrency.
         self.messages.feed(self.function.function, batch_size=10, max_concurrency=2)

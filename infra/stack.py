@@ -56,7 +56,7 @@ class EnigapStack(Stack):
         code = lambda_.Code.from_asset(str(functions))
 
         state = StateTable(self, "State").table
-        told = Notifications(self, "Notifications", settings=settings, code=code)
+        told = Notifications(self, "Notifications", settings=settings, code=code, state=state)
         judging = Reconciliation(
             self,
             "Reconciliation",

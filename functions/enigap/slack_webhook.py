@@ -2,7 +2,8 @@
 
 Knowing the URL is enough to post, so it is a secret: no error and no log line contains it. A message counts
 as delivered only when Slack answers "ok". Anything else is an error for that one message, which SQS retries
-and at last moves to the dead-letter queue. If Slack's "ok" is lost, the message is posted twice.
+and at last moves to the dead-letter queue. A copy of a message posted within the last hour is not posted.
+If Slack's "ok" is lost, or the note that a message was posted, it is posted twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from enigap.aws.deadline import Deadline
 from enigap.core.documents import Document
-from enigap.core.messages import in_plain_text, is_told, slack_message
+from enigap.core.messages import id_of, in_plain_text, is_told, slack_message
 
 
 class NotDeliveredError(Exception):
@@ -209,6 +210,13 @@ def _what_happened(answer: Answer) -> str:
 # --- a batch
 
 
+class Posted(Protocol):
+    """Remembers which messages were posted, so that copies of them are not. Raises nothing."""
+
+    def has(self, message_id: str) -> bool: ...
+    def add(self, message_id: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A record that was not delivered."""
@@ -217,10 +225,13 @@ class Failure:
     why: str
 
 
-def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[Failure]:
+def deliver_all(
+    records: Iterable[Mapping[str, Any]], channel: Channel, posted: Posted | None = None
+) -> list[Failure]:
     """Deliver the records of one SQS batch; returns the failures.
 
-    Each is delivered whatever became of those before it, unless Slack takes no more for now.
+    Each is delivered whatever became of those before it, unless Slack takes no more for now, or it was
+    `posted` before.
     """
     failures: list[Failure] = []
     too_many = ""
@@ -229,8 +240,11 @@ def deliver_all(records: Iterable[Mapping[str, Any]], channel: Channel) -> list[
             failures.append(Failure(record["messageId"], too_many))
             continue
         try:
-            if is_told(record["body"]):
+            message_id = id_of(record["body"]) if posted else None
+            if is_told(record["body"]) and not (posted and message_id and posted.has(message_id)):
                 channel.deliver(slack_message(record["body"]))
+                if posted and message_id:
+                    posted.add(message_id)
         except TooManyError as error:
             too_many = str(error)
             failures.append(Failure(record["messageId"], too_many))

@@ -330,3 +330,7 @@ def test_a_world_is_readable_through_http_as_deployed(environment: pytest.Monkey
         environment.setenv("AWS_ENDPOINT_URL", server.url)
         (result,) = datapoints(Aws().client("cloudwatch"))["MetricDataResults"]
     assert result["Values"] == [1.5]
+
+
+def test_a_message_is_published_in_one_attempt_for_a_second_could_be_a_copy() -> None:
+    assert Aws(region="eu-west-1").client("sns").meta.config.retries["total_max_attempts"] == 1

@@ -96,15 +96,27 @@ def test_only_the_functions_and_alarms_of_this_stack_publish_to_the_topics(stack
     ]
 
 
-def test_only_the_planner_and_the_reconciler_touch_the_table(stack: Stack) -> None:
+def test_only_the_functions_touch_the_table(stack: Stack) -> None:
     [table] = stack.of_type("DynamoDB::Table")
     assert may(stack, "dynamodb") == {
         ("plan", "Scan", table),
         ("plan", "PutItem", table),
         ("reconcile", "GetItem", table),
         ("reconcile", "PutItem", table),
+        ("slack", "GetItem", table),
+        ("slack", "PutItem", table),
     }
     assert "ResourcePolicy" not in stack.one("DynamoDB::Table")
+
+
+def test_slacks_function_touches_only_its_own_items_of_the_table(stack: Stack) -> None:
+    [statement] = [
+        statement
+        for policy in stack.of_type("IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "dynamodb:LeadingKeys" in str(statement)
+    ]
+    assert statement["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "posted#*"}}
 
 
 def test_only_the_schedule_and_the_self_test_invoke_functions(stack: Stack) -> None:

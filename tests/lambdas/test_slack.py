@@ -530,6 +530,48 @@ def test_a_batch_that_is_always_answered_by_429_is_a_few_posts_and_then_waits_in
     assert len(posts) == len(pauses) + 1
 
 
+# --- copies
+
+
+class Notes:
+    """Which messages were posted; says so of none while `is_lost`."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.is_lost = False
+
+    def has(self, message_id: str) -> bool:
+        return message_id in self.ids and not self.is_lost
+
+    def add(self, message_id: str) -> None:
+        self.ids.append(message_id)
+
+
+def test_copies_of_a_message_are_posted_once_and_messages_without_an_id_each_time() -> None:
+    posts: list[Document] = []
+    notes = Notes()
+    answers = [Answer(500, ""), *[Answer(200, "ok")] * 9]
+    channel = Channel(
+        address=lambda *, fresh: "https://hooks.slack.com/services/T",  # noqa: ARG005
+        send=lambda _, message: (posts.append(message), answers.pop(0))[1],  # type: ignore[func-returns-value]
+        sleep=lambda _: None,
+        remaining_seconds=lambda: 60.0,
+    )
+    told = json.dumps({"schema": "enigap.notification/1", "id": "a"})
+
+    def deliver(*bodies: str) -> int:
+        before = len(posts)
+        failed = deliver_all([record(body, str(n)) for n, body in enumerate(bodies)], channel, notes)
+        return len(posts) - before - len(failed)
+
+    assert deliver(told) == 0, "one that Slack did not take is not noted"
+    assert deliver(told, told, json.dumps({"schema": "enigap.notification/1", "id": "b"})) == 2
+    assert deliver(told) == 0
+    assert deliver("plain", "plain") == 2
+    notes.is_lost = True
+    assert deliver(told) == 1, "twice rather than never"
+
+
 def test_an_answer_that_drips_ends_in_time(pool: urllib3.PoolManager) -> None:
     over = Event()
 

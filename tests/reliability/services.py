@@ -59,13 +59,17 @@ class FakeDynamoDb:
         *,
         TableName: str,  # noqa: N803 - AWS's names
         Item: Item,  # noqa: N803
-        ConditionExpression: str,  # noqa: N803 - nothing is written without one
+        ConditionExpression: str | None = None,  # noqa: N803 - needed for whatever is not only remembered
         ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
         ExpressionAttributeValues: Item | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         self._require_table(TableName, "PutItem")
         key = Item["id"]["S"]
-        if not self._holds(key, ConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues):
+        if not ConditionExpression and not key.startswith("posted#"):
+            raise refusal("ValidationException", "PutItem", "nothing else is written without a condition")
+        if ConditionExpression and not self._holds(
+            key, ConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues
+        ):
             raise refusal("ConditionalCheckFailedException", "PutItem", "The conditional request failed")
         if len(json.dumps(Item)) > LARGEST_ITEM_BYTES:
             raise refusal("ValidationException", "PutItem", "Item size has exceeded the maximum allowed size")

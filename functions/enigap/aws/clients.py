@@ -118,7 +118,11 @@ class Aws:
     def _config(self, service: str) -> Config:
         return Config(
             # Adaptive: after throttling, all threads of the client slow down together.
-            retries={"mode": "adaptive", "total_max_attempts": self._attempts},
+            retries={
+                "mode": "adaptive",
+                # SNS may have taken a message whose answer is lost: the SDK would send another one.
+                "total_max_attempts": 1 if service == "sns" else self._attempts,
+            },
             max_pool_connections=METRIC_CALLS_UNDER_WAY if service == "cloudwatch" else self.parallelism,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ATTEMPT_SECONDS,

@@ -14,6 +14,7 @@ attributes next to `state`.
 | cluster#NAME, never judged | cluster, revision 0, planned_since, expires_at |
 | members#NAME#ASIDE#NUMBER | keys, expires_at |
 | silences | revision, silences: target -> until, why |
+| posted#ID | expires_at (`posted_messages`) |
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Publishes a cluster's news to the findings topic: one SNS message, formatted for each channel.
 
 Subscribers can filter by attributes: `cluster`, and the lists `news` (opened, reminder, resolved) and
-`verdict`.
+`verdict`. Copies of one message have the same `id`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Topic:
                 TopicArn=self._topic_arn,
                 **message,
                 MessageAttributes={
+                    **({"id": _attribute(document["id"])} if "id" in document else {}),
                     "cluster": _attribute(document["cluster"]),
                     "news": _attributes(item.kind.value for item in news),
                     "verdict": _attributes(item.incident.verdict for item in news),

@@ -8,7 +8,7 @@ from typing import Final
 WORK_QUEUE_URL: Final = "ENIGAP_WORK_QUEUE_URL"
 """plan: the FIFO queue that takes one work item per cluster and window."""
 STATE_TABLE: Final = "ENIGAP_STATE_TABLE"
-"""plan, reconcile: the name of the table with one item per cluster."""
+"""plan, reconcile: the name of the table with one item per cluster; slack: of that for messages posted."""
 TOPIC_ARN: Final = "ENIGAP_TOPIC_ARN"
 """reconcile: the topic that findings go to."""
 DASHBOARD_URL: Final = "ENIGAP_DASHBOARD_URL"

@@ -1,16 +1,21 @@
 """Delivers messages of both topics from their queue to a Slack channel."""
 
+from __future__ import annotations
+
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import urllib3
 from aws_lambda_powertools import Logger
 
 from enigap.aws.errors import AwsProblem
+from enigap.aws.posted_messages import PostedMessages
 from enigap.aws.secrets import Secret
 from enigap.lambdas import environment, runtime
 from enigap.slack_webhook import Channel, NotDeliveredError, address_in, deliver_all, post
@@ -34,7 +39,7 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
         sleep=time.sleep,
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
     )
-    failures = deliver_all(records, channel)
+    failures = deliver_all(records, channel, memory())
     for failure in failures:
         logger.error("not delivered", message_id=failure.message_id, why=failure.why)
     logger.info("done", delivered=len(records) - len(failures), failed=len(failures))
@@ -42,8 +47,50 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
 
 
 def rehearse() -> None:
-    """Self-test: read the secret, post nothing. Raises AwsProblem or NotDeliveredError."""
+    """Self-test: read the secret and try the memory, post nothing. Raises AwsProblem or NotDeliveredError."""
     stored_address(fresh=True)
+    if known := memory():
+        messages = known.messages()
+        messages.has("rehearsal")
+        messages.add("rehearsal")
+
+
+MEMORY_SECONDS: Final = 2.0
+
+
+def memory() -> Memory | None:
+    """The messages that were posted; None without a table."""
+    table = os.environ.get(environment.STATE_TABLE)
+    return Memory(table) if table else None
+
+
+class Memory:
+    """The messages that were posted. A message is posted whether the table answers or not."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def has(self, message_id: str) -> bool:
+        is_known = False
+        with self._trying():
+            is_known = self.messages().has(message_id)
+        return is_known
+
+    def add(self, message_id: str) -> None:
+        with self._trying():
+            self.messages().add(message_id)
+
+    def messages(self) -> PostedMessages:
+        dynamodb = runtime.aws().client("dynamodb")
+        return PostedMessages(dynamodb, self._table, now=datetime.now(UTC))
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        try:
+            with runtime.aws().deadline.within(MEMORY_SECONDS):
+                yield
+        except AwsProblem as problem:
+            logger.warning("a copy may be posted", why=str(problem))
 
 
 def address(*, fresh: bool) -> str:

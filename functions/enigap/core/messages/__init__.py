@@ -16,7 +16,7 @@ is of), `letter` (what a message says, in which order) and `fitting`; last the r
 
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
-from enigap.core.messages.for_slack import in_plain_text, is_told, slack, slack_alarm, slack_message
+from enigap.core.messages.for_slack import id_of, in_plain_text, is_told, slack, slack_alarm, slack_message
 from enigap.core.messages.for_sns import sns_message
 from enigap.core.messages.letter import letter_of
 from enigap.core.messages.notification import NotANotificationError, notification_document
@@ -26,6 +26,7 @@ __all__ = [
     "CAUSE_WORDS",
     "NotANotificationError",
     "amazon_q",
+    "id_of",
     "in_plain_text",
     "is_told",
     "letter_of",

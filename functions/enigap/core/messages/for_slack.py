@@ -141,6 +141,13 @@ def is_told(body: str) -> bool:
     return "ALARM" in states or not all(isinstance(state, str) for state in states)
 
 
+def id_of(body: str) -> str | None:
+    """The id that copies of a message have in common; None for a message of which none is known."""
+    _, value = _opened(body)
+    found = value.get("id") if isinstance(value, Mapping) and "schema" in value else None
+    return found if isinstance(found, str) and found else None
+
+
 def slack_message(body: str) -> Document:
     """The message for the body of a queue message; an unknown document is shown as it is.
 

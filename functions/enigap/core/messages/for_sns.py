@@ -20,6 +20,7 @@ MOST_BYTES: Final = 255 * 1024
 _LONGEST_STRING: Final = 256
 _FIELDS: Final = (
     "schema",
+    "id",
     "account",
     "region",
     "cluster",

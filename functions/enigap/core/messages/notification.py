@@ -6,6 +6,8 @@ at the door (`NotANotificationError`), and what a later version adds is ignored.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +67,18 @@ def notification_document(
         document["runbook_url"] = runbook_url
     if all(item.why is NewsReason.TEST for item in news):
         document["test"] = True
+    else:
+        document["id"] = message_id(cluster, news)
     return document
+
+
+def message_id(subject: str, news: Iterable[News]) -> str:
+    """What copies of one message have in common: who it is about, and its news with their windows.
+
+    Figures may change between two attempts to send it, and are not part of the id.
+    """
+    said = sorted((item.incident.id, item.kind.value, timestamp(item.window.end)) for item in news)
+    return hashlib.sha256(json.dumps([subject, said]).encode()).hexdigest()[:32]
 
 
 def _incident_document(news: News) -> Document:
