@@ -27,9 +27,9 @@ help: ## this list
 setup: ## install what the other targets need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
 	$(call set-up,desk cdk embedded-aws python-3.13 manifests fuzz)
 
-demo: ## the whole pipeline on an embedded AWS, no account needed
+demo: ## the whole pipeline on an embedded AWS, no account needed; ARGS=--keep leaves it up
 	$(call set-up,desk cdk embedded-aws)
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m demo $(ARGS)
 
 lab: ## real traffic in network namespaces (Linux, iperf3), judged by the deployed pipeline; ARGS=mixed for one scenario
 	$(call set-up,desk cdk embedded-aws)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3.session
 import botocore.session
@@ -22,13 +26,14 @@ from demo import deploy, pipeline
 from demo.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from demo.play import PlayedNode, launch, play
 from demo.receiver import Receiver
+from demo.slack import SlackMessage
 from demo.story import CLUSTER, Story, story
 from enigap.aws import deployment
 from enigap.aws.deployment import Deployment
 from enigap.cli.main import run
 from enigap.cli.screen import Screen
 from enigap.core.instants import timestamp
-from enigap.core.text import printable
+from enigap.core.text import count, printable
 from enigap.settings import Settings
 
 Clients = Callable[[str], Any]
@@ -45,7 +50,12 @@ class Stage:
         self.show(Text(text, style))
 
     def show(self, what: RenderableType) -> None:
-        self._screen.print(what)
+        self._screen.print(what, crop=False)
+        self._screen.file.flush()
+
+    def exact(self, text: str, style: str = "") -> None:
+        """Print a line that is to be copied, whole."""
+        self._screen.print(Text(text, style), soft_wrap=True)
         self._screen.file.flush()
 
     def quote(self, heading: str, text: str) -> None:
@@ -65,8 +75,41 @@ class Stage:
         self.show(Text.assemble((heading, "bold"), (f"  {time.monotonic() - started:.1f} s", "dim")))
 
 
-def demo() -> int:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the demo was asked for."""
+
+    keep: bool = False
+    """Leave the embedded AWS up at the end, until Ctrl-C."""
+    everything: bool = False
+    """Play all recordings."""
+    raw: bool = False
+    """Show messages as the channels get them."""
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> Wishes:
+        """Raises EmbeddedAwsError for an option that there is not."""
+        if unknown := [each for each in arguments if each not in {"--keep", "--all", "--raw"}]:
+            raise EmbeddedAwsError(f"The demo takes --keep, --all and --raw, not {unknown[0][:40]!r}.")
+        return cls("--keep" in arguments, "--all" in arguments, "--raw" in arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The deployed stack."""
+
+    stack: Deployment
+    queue_url: str
+    """Of the windows that wait to be judged."""
+
+
+REPORT: Final = deploy.PROJECT / "build" / "demo-report.html"
+
+
+def demo(wishes: Wishes) -> int:
     """Run all steps. Returns the exit status 0; any failure raises."""
+    # As Ctrl-C does: whatever is open is closed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = Stage(Screen())
     stage.say("The whole of enigap on an AWS of its own: on this machine only, no account, nothing to pay.\n")
     aws = EmbeddedAws(tls=True, enforce_iam=True)
@@ -76,20 +119,25 @@ def demo() -> int:
         with Receiver() as receiver, deploy.workshop() as workshop:
             clients = _clients(aws)
             settings = Settings()
-            told = story(datetime.now(UTC), settings.settle)
+            told = story(datetime.now(UTC), settings.settle, everything=wishes.everything)
             nodes = _played(stage, clients, told)
             _checked(stage, aws, told, nodes, settings.settle)
-            stack = _deployed(stage, aws, clients, workshop, receiver)
-            _judged(stage, clients, stack, told, receiver)
-            _shown(stage, aws, clients, settings, receiver)
+            deployed = _deployed(stage, aws, clients, workshop, receiver)
+            _judged(stage, clients, deployed, told, receiver, raw=wishes.raw)
+            _shown(stage, aws, clients, settings)
+            _reported(stage, aws, told, settings.settle)
+            if wishes.keep:
+                _kept(stage, aws)
     finally:
         aws.__exit__(None, None, None)
-    stage.say("\nThe embedded AWS is stopped; nothing is left of it.")
+    left = "" if wishes.keep else " `enigap demo --keep` leaves it up, for you to try the commands above."
+    stage.say(f"\nThe embedded AWS is stopped; nothing is left of it but the report.{left}")
+    stage.exact(f"To open in a browser: {REPORT}")
     return 0
 
 
 def _played(stage: Stage, clients: Clients, told: Story) -> tuple[PlayedNode, ...]:
-    with stage.step(f"Playing {len(told.roles)} nodes into EC2, CloudWatch and its logs") as at:
+    with stage.step(f"Playing {len(told.roles)} recorded nodes into EC2, CloudWatch and its logs") as at:
         nodes = launch(clients, CLUSTER, told.roles)
         play(clients, CLUSTER, nodes, at)
     stage.show(_cast(told))
@@ -99,18 +147,20 @@ def _played(stage: Stage, clients: Clients, told: Story) -> tuple[PlayedNode, ..
 def _checked(
     stage: Stage, aws: EmbeddedAws, told: Story, nodes: tuple[PlayedNode, ...], settle: timedelta
 ) -> None:
-    """Run `enigap check` and `enigap explain` for a window in which one node is unexplained."""
+    """Run `enigap check` for a window in which one node is unexplained, and explain that node."""
     at = timestamp(told.worst.end + settle)
+    stage.say("\nFirst without anything deployed, as on any account: a look at a time when one node failed.")
     _command(stage, aws, "check", "--cluster", CLUSTER, "--at", at)
-    article = next(node for node in nodes if node.role.name.startswith("article"))
-    _command(stage, aws, "explain", article.instance_id, "--at", at)
+    stage.say("(Its notes are about the emulator, which does not know all that AWS does.)", "dim")
+    troubled = next(node for node in nodes if node.role.name == told.troubled)
+    _command(stage, aws, "explain", troubled.instance_id, "--at", at)
 
 
 def _deployed(
     stage: Stage, aws: EmbeddedAws, clients: Clients, workshop: Path, receiver: Receiver
-) -> Deployment:
+) -> Deployed:
     """Deploy the stack that users deploy, with the CDK's command line."""
-    stage.say("")
+    stage.say("\nThen deployed, to watch by itself.")
     pipeline.keep_webhook(clients, receiver)
     with stage.step("cdk bootstrap, once for an account") as at:
         deploy.bootstrap(aws, workshop, at)
@@ -120,60 +170,78 @@ def _deployed(
         "slack": {"webhook_secret": pipeline.WEBHOOK_SECRET},
     }
     with stage.step("cdk deploy, the stack that users deploy") as at:
-        deploy.deploy(aws, workshop, settings, at)
+        outputs = deploy.deploy(aws, workshop, settings, at)
     stack = deployment.find(clients("cloudformation"), aws.region)
+    pipeline.switch_off_schedule(clients)
     pipeline.open_mailbox(clients, stack, receiver)
-    return stack
+    return Deployed(stack, outputs["WorkQueueUrl"])
 
 
-def _judged(stage: Stage, clients: Clients, stack: Deployment, told: Story, receiver: Receiver) -> None:
+def _judged(
+    stage: Stage, clients: Clients, deployed: Deployed, told: Story, receiver: Receiver, *, raw: bool
+) -> None:
     """Judge window after window with the deployed functions, and show the messages they send."""
     stage.say(
-        "\nThe deployed planner is asked for one window after another; "
-        "its queue feeds the reconciler, and the topic the mailbox and Slack."
+        f"\nThe deployed functions judge the last {len(told.windows)} windows, a quarter of an hour each: "
+        "the earlier ones from the work queue, the newest as the schedule has it planned."
     )
-    for number, window in enumerate(told.windows):
-        has_news = number in {told.opens, told.resolves}
-        doing = f"{window.start:%H:%M}-{window.end:%H:%M} UTC, {told.doing(window)}"
-        with stage.step(doing):
-            heard = pipeline.judge_window(clients, stack, CLUSTER, window, receiver, news=has_news)
-        if not has_news:
-            stage.say("   said nothing")
-        for mail in heard.mail:
-            stage.quote(f"the email: {mail['Subject']}", str(mail["Message"]))
-        for message in heard.slack:
-            if pipeline.is_finding(message):
-                stage.quote("the Slack message, as Slack gets it", json.dumps(message, indent=1))
-            else:
-                stage.quote(f"and in Slack: {message['text']}", DEAD_MAN)
+    for chapter in told.chapters:
+        *earlier, last = chapter.windows
+        span = f"{chapter.windows[0].start:%H:%M}-{last.end:%H:%M} UTC"
+        with stage.step(f"{span}, {count(len(chapter.windows), 'window')}: {chapter.doing}"):
+            is_newest = last == told.windows[-1]
+            queued = earlier if is_newest else chapter.windows
+            pipeline.judge(clients, deployed.stack, deployed.queue_url, CLUSTER, queued)
+            if is_newest:
+                pipeline.plan(clients, deployed.stack, last)
+                pipeline.wait_until_judged(clients, deployed.stack, CLUSTER, last)
+            messages = pipeline.collect(receiver) if chapter.news else None
+        if messages is None:
+            stage.say("   Nothing to tell.")
+            continue
+        stage.say(f"   An incident is {chapter.news}. The email's subject: {messages.mail['Subject']}")
+        if raw:
+            stage.quote("the email", str(messages.mail["Message"]))
+            stage.quote("the Slack message, as Slack gets it", json.dumps(messages.slack, indent=1))
+        else:
+            stage.say("   In Slack:\n")
+            stage.show(SlackMessage(messages.slack))
 
 
-DEAD_MAN = (
-    "An alarm on the pipeline itself: this story begins two hours ago, and in all\n"
-    "that time nobody had judged the cluster. It clears a period after the newest window is done."
-)
-
-
-def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings, receiver: Receiver) -> None:
-    """Show the metrics and alarms in CloudWatch, and run the operators' commands."""
-    pipeline.plan(clients, deployment.find(clients("cloudformation"), aws.region))
+def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings) -> None:
+    """Show the metrics and alarms in CloudWatch, and the state of the deployment."""
     stage.say("\nPublished for the cluster, newest values:", "bold")
     for name, value in pipeline.published(clients, settings.metric_namespace, CLUSTER).items():
-        stage.say(f"  {name:<28} {value:>18,.0f}")
+        stage.say(f"  {name:<28} {value:>12}")
     stage.say("\nAlarms:", "bold")
     states = pipeline.alarm_states(clients)
     for name, state in states.items():
         stage.say(f"  {name:<28} {state}")
-    if states.get("enigap-ClustersOverdue") == "ALARM":
-        stage.say("  (ClustersOverdue: see its message above.)")
     if "INSUFFICIENT_DATA" in states.values():
         stage.say("  (INSUFFICIENT_DATA: nothing was ever put into those dead-letter queues.)")
     _command(stage, aws, "status")
-    _command(stage, aws, "notify", "--test")
-    test = receiver.slack.get(timeout=pipeline.PATIENCE.total_seconds())
-    while not pipeline.is_finding(test):
-        test = receiver.slack.get(timeout=pipeline.PATIENCE.total_seconds())
-    stage.say(f"Slack got: {test['text']}")
+
+
+def _reported(stage: Stage, aws: EmbeddedAws, told: Story, settle: timedelta) -> None:
+    """Write the page about the window in which one node failed."""
+    REPORT.parent.mkdir(exist_ok=True)
+    at = timestamp(told.worst.end + settle)
+    _command(stage, aws, "report", "--output", str(REPORT), "--cluster", CLUSTER, "--at", at)
+
+
+def _kept(stage: Stage, aws: EmbeddedAws) -> None:
+    """Leave the embedded AWS up until Ctrl-C or SIGTERM. Its schedule is switched off: it stays as it is."""
+    stage.say("\nFor another terminal, in which the commands above can be run:\n", "bold")
+    environment = aws.environment() | {"PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '')}"}
+    gone = [name for name in os.environ if name.startswith("AWS_") and name not in environment]
+    for name in gone:
+        stage.say(f"unset {name}")
+    for name, value in environment.items():
+        if name.startswith("AWS_") or os.environ.get(name) != value:
+            stage.exact(f"export {name}={shlex.quote(value)}")
+    stage.say("\nThe embedded AWS stays up until Ctrl-C.", "bold")
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _cast(told: Story) -> Table:
@@ -188,7 +256,7 @@ def _cast(told: Story) -> Table:
 
 def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
     """Run an enigap command in a process of its own, as a user would, and show its output."""
-    stage.say(f"\n$ enigap {' '.join(arguments)}", "bold")
+    stage.exact(f"\n$ enigap {shlex.join(arguments)}", "bold")
     enigap = Path(sys.prefix) / "bin" / "enigap"
     done = subprocess.run([enigap, *arguments], env=aws.environment(), check=False)
     if done.returncode not in {0, 1}:
@@ -211,4 +279,4 @@ def _clients(aws: EmbeddedAws) -> Clients:
 
 
 if __name__ == "__main__":
-    run(demo, (EmbeddedAwsError,))
+    run(lambda: demo(Wishes.of(sys.argv[1:])), (EmbeddedAwsError,))

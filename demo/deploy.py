@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -72,11 +74,16 @@ def _run(aws: EmbeddedAws, directory: Path, say: Callable[[str], None], *argumen
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        start_new_session=True,  # and so it ends with all that it starts, whoever is told to stop
     ) as process:
-        for line in process.stdout or ():
-            said.append(line.rstrip())
-            if text := line.strip():
-                say(text[:80])
+        try:
+            for line in process.stdout or ():
+                said.append(line.rstrip())
+                if text := line.strip():
+                    say(text[:80])
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if process.returncode:
         tail = "\n".join(said[-25:])
         raise EmbeddedAwsError(f"`cdk {arguments[0]}` failed on the embedded AWS; it said:\n{tail}")

@@ -1,10 +1,10 @@
-"""Drives the pipeline deployed on the embedded AWS: invokes the planner, collects messages and metrics."""
+"""Drives the pipeline deployed on the embedded AWS: has windows judged, collects messages and metrics."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -12,8 +12,13 @@ from typing import Any, Final
 from demo.embedded_aws import EmbeddedAwsError
 from demo.receiver import MAIL_PATH, SLACK_PATH, Receiver
 from enigap.aws.deployment import Deployment
+from enigap.aws.work_queue import WorkQueue
+from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
-from enigap.core.instants import timestamp
+from enigap.core.instants import instant, timestamp
+from enigap.core.published import Metric, Unit
+from enigap.core.text import count
+from enigap.core.work import WorkItem
 
 WEBHOOK_SECRET: Final = "enigap/demo-webhook"  # noqa: S105 - the name of a secret
 PATIENCE: Final = timedelta(seconds=60)
@@ -39,8 +44,8 @@ def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
 class Told:
     """The messages that one window caused, in Slack and by email."""
 
-    mail: tuple[dict[str, Any], ...] = ()
-    slack: tuple[dict[str, Any], ...] = ()
+    mail: dict[str, Any]
+    slack: dict[str, Any]
 
 
 def plan(client: Client, stack: Deployment, window: Window | None = None) -> None:
@@ -52,24 +57,43 @@ def plan(client: Client, stack: Deployment, window: Window | None = None) -> Non
         raise EmbeddedAwsError(f"The deployed planner failed: {said[:500]}")
 
 
-def judge_window(
-    client: Client, stack: Deployment, cluster: str, window: Window, receiver: Receiver, *, news: bool
-) -> Told:
-    """Plan one window and wait until the reconciler behind the queue has judged it.
+def switch_off_schedule(client: Client) -> None:
+    """Disable the deployed schedule, so that no plan comes in between."""
+    scheduler = client("scheduler")
+    for listed in scheduler.list_schedules()["Schedules"]:
+        found = scheduler.get_schedule(Name=listed["Name"])
+        kept = {key: found[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+        scheduler.update_schedule(**kept, State="DISABLED")
 
-    `news` says whether messages are expected; if so, wait until both have arrived.
+
+def judge(client: Client, stack: Deployment, queue_url: str, cluster: str, windows: Sequence[Window]) -> None:
+    """Queue these windows, as for a backfill, and wait until the reconciler has judged them.
+
+    The planner would find that the cluster has not been judged for hours, and set off an alarm.
     """
-    plan(client, stack, window)
-    _wait_for(
-        lambda: _judged_up_to(client, stack, cluster) == timestamp(window.end), "the deployed reconciler"
-    )
-    if not news:
-        return Told()
+    items = [WorkItem(stack.account, stack.topic_arn.split(":")[3], cluster, window) for window in windows]
+    WorkQueue(client("sqs"), queue_url).send(items)
+    for window in windows:
+        wait_until_judged(client, stack, cluster, window)
+
+
+def wait_until_judged(client: Client, stack: Deployment, cluster: str, window: Window) -> None:
+    """Wait for the reconciler to have judged this window, or a later one."""
+
+    def is_judged() -> bool:
+        done = _judged_up_to(client, stack, cluster)
+        return done is not None and instant(done) >= window.end
+
+    _wait_for(is_judged, "the deployed reconciler")
+
+
+def collect(receiver: Receiver) -> Told:
+    """The next message about a cluster in each channel."""
     mail = receiver.mail.get(timeout=PATIENCE.total_seconds())
-    slack = [receiver.slack.get(timeout=PATIENCE.total_seconds())]
-    while not is_finding(slack[-1]):
-        slack.append(receiver.slack.get(timeout=PATIENCE.total_seconds()))
-    return Told((mail,), tuple(slack))
+    slack = receiver.slack.get(timeout=PATIENCE.total_seconds())
+    while not is_finding(slack):
+        slack = receiver.slack.get(timeout=PATIENCE.total_seconds())
+    return Told(mail, slack)
 
 
 def is_finding(slack: Mapping[str, Any]) -> bool:
@@ -93,15 +117,15 @@ def _wait_for(happened: Callable[[], bool], what: str) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def published(client: Client, namespace: str, cluster: str) -> Mapping[str, float]:
-    """The newest value of each metric the pipeline published for a cluster."""
+def published(client: Client, namespace: str, cluster: str) -> Mapping[str, str]:
+    """The newest value of each metric the pipeline published for a cluster, with its unit."""
     cloudwatch = client("cloudwatch")
     listed = cloudwatch.list_metrics(
         Namespace=namespace, Dimensions=[{"Name": "ClusterName", "Value": cluster}]
     )
     of_cluster = [metric for metric in listed["Metrics"] if len(metric["Dimensions"]) == 1]
     end = time.time() + timedelta(minutes=5).total_seconds()
-    found: dict[str, float] = {}
+    found: dict[str, str] = {}
     for metric in of_cluster:
         points = cloudwatch.get_metric_statistics(
             Namespace=namespace,
@@ -113,8 +137,16 @@ def published(client: Client, namespace: str, cluster: str) -> Mapping[str, floa
             Statistics=["Maximum"],
         )["Datapoints"]
         if points:
-            found[metric["MetricName"]] = max(points, key=lambda point: point["Timestamp"])["Maximum"]
+            newest = max(points, key=lambda point: point["Timestamp"])["Maximum"]
+            found[metric["MetricName"]] = _with_unit(metric["MetricName"], newest)
     return dict(sorted(found.items()))
+
+
+def _with_unit(name: str, value: float) -> str:
+    unit = next(each.value.unit for each in Metric if each.value.name == name)
+    if unit is Unit.BYTES_PER_SECOND:
+        return str(ByteRate(value))
+    return count(round(value), "node" if name.startswith("Nodes") else "metric")
 
 
 def alarm_states(client: Client) -> Mapping[str, str]:

@@ -1,4 +1,7 @@
-"""The demo's scenario: each recording plays on a node of its own; one node has a fault for a while."""
+"""The demo's scenario: each recording plays on a node of its own; one node has a fault for a while.
+
+Five nodes tell it; with all of them it has every recording.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,25 @@ CLUSTER: Final = "demo"
 HEALTHY_BEFORE: Final = 1
 """Judged windows before the fault; the next two constants are those during and after it."""
 TROUBLE: Final = 2
-HEALTHY_AFTER: Final = 5
+HEALTHY_AFTER: Final = 4
 """So many until an hour that began when the device was back excludes half of what was told."""
 
 _LOOKED_BACK: Final = 2
 """Windows in each fetch."""
 
+_CAST: Final = ("article", "b", "c", "e", "g1")
 _TROUBLED: Final = "g1"
 _BEFORE_AND_AFTER: Final = "c"
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """Windows in a row in which the same happens."""
+
+    windows: tuple[Window, ...]
+    doing: str
+    news: str | None
+    """What is told at the end of it, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +50,34 @@ class Story:
     """A description of the traffic on each node, by the node's name."""
 
     @property
-    def opens(self) -> int:
-        """The index of the window after which the incident is opened."""
-        return HEALTHY_BEFORE + TROUBLE - 1
-
-    @property
-    def resolves(self) -> int:
-        """The index of the window after which the incident is resolved."""
-        return HEALTHY_BEFORE + TROUBLE + HEALTHY_AFTER - 1
-
-    def doing(self, window: Window) -> str:
-        """A description of a window."""
-        number = self.windows.index(window)
-        if HEALTHY_BEFORE <= number < HEALTHY_BEFORE + TROUBLE:
-            return "a network interface of one node is in a pod"
-        return "all is well"
+    def chapters(self) -> tuple[Chapter, ...]:
+        begins, ends = HEALTHY_BEFORE, HEALTHY_BEFORE + TROUBLE
+        return (
+            Chapter(self.windows[:begins], "all is well", None),
+            Chapter(self.windows[begins:ends], "one node's interface is in a pod", "opened"),
+            Chapter(self.windows[ends:], "the interface is back", "resolved"),
+        )
 
     @property
     def worst(self) -> Window:
         """The window after which the incident is opened."""
-        return self.windows[self.opens]
+        return self.windows[HEALTHY_BEFORE + TROUBLE - 1]
+
+    @property
+    def troubled(self) -> str:
+        """The name of the node that has the fault."""
+        return next(role.name for role in self.roles if len(role.scenes) > 1)
 
 
-def story(now: datetime, settle: timedelta) -> Story:
+def story(now: datetime, settle: timedelta, *, everything: bool = False) -> Story:
     """The scenario whose last window is the newest that has settled now."""
     count = HEALTHY_BEFORE + TROUBLE + HEALTHY_AFTER
     newest = Window.newest_settled(now, settle)
     windows = tuple(newest.previous(n) for n in reversed(range(count)))
     span = FetchSpan.of(newest, count + _LOOKED_BACK)
-    nodes = {node.key: node for node in recorded_nodes()}
-    roles = tuple(_role(node, nodes[_BEFORE_AND_AFTER], windows, span) for node in nodes.values())
+    recorded = {node.key: node for node in recorded_nodes()}
+    nodes = recorded if everything else {key: recorded[key] for key in _CAST}
+    roles = tuple(_role(node, recorded[_BEFORE_AND_AFTER], windows, span) for node in nodes.values())
     titles = {name_of(node): title_of(node) for node in nodes.values()}
     return Story(windows, roles, titles)
 

@@ -190,10 +190,10 @@ def show(
 
 def _since(judgement: Judgement, earlier: Sequence[Judgement]) -> str:
     """Since when the node has had its verdict, and which it had before."""
-    same = list(takewhile(lambda each: each.verdict is judgement.verdict, earlier))
-    start = same[-1].window.start if same else judgement.window.start
-    if judgement.comparison is not None:
-        start = min(start, judgement.comparison.start)
+    *_, first = (judgement, *takewhile(lambda each: each.verdict is judgement.verdict, earlier))
+    start = min(
+        each.comparison.start if each.comparison else each.window.start for each in (judgement, first)
+    )
     end = judgement.window.end
     began = f"Since {start:%H:%M} UTC" if start.date() == end.date() else f"Since {start:%Y-%m-%d %H:%M} UTC"
     before = next((each for each in earlier if each.window.end <= start), None)
