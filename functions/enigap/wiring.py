@@ -11,7 +11,7 @@ from enigap.assessment import Looking, Sources, assess
 from enigap.aws import addon, bypass, cluster_series, device_events, discovery, metrics
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
-from enigap.aws.discovery import discover
+from enigap.aws.discovery import Memory, discover
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
 from enigap.aws.pace import Pace
@@ -141,6 +141,7 @@ def assess_cluster(
     *,
     readers: int = 1,
     is_followed: Callable[[str], bool] = lambda _: False,
+    memory: Memory | None = None,
 ) -> ClusterReport:
     """The report on one cluster by its name; a failure to read is a finding. The pipeline reads this way.
 
@@ -152,7 +153,13 @@ def assess_cluster(
     wanted = Wanted(clusters=(name,), node_tags=settings.node_tags)
     cluster = FoundCluster(name)
     try:
-        found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted, parallelism=aws.parallelism)
+        found = discover(
+            aws.client("ec2"),
+            aws.client("cloudwatch"),
+            wanted,
+            parallelism=aws.parallelism,
+            memory=memory,
+        )
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
         if not cluster.nodes and name in settings.named_clusters:

@@ -3,12 +3,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import clusters, discover, find_clusters
+from enigap.aws.discovery import Memory, clusters, discover, find_clusters
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.placement import (
     Discovery,
@@ -386,9 +386,121 @@ def test_a_cluster_asked_for_by_name_does_not_read_the_others() -> None:
     fake = seen(*(Series("other", machine.instance_id, "ip") for machine in others))
     seen(*(Series("prod", machine.instance_id, "ip") for machine in mine), fake=fake)
     found(ec2, fake, "prod")
-    (asked,) = (r.parameters for r in fake.requests)
-    assert asked["Dimensions"] == [{"Name": "ClusterName", "Value": "prod"}]
+    asked = [r.parameters for r in fake.requests]
+    assert [each["Dimensions"] for each in asked] == [[{"Name": "ClusterName", "Value": "prod"}]] * 2
+    assert sorted(each.get("RecentlyActive", "two weeks") for each in asked) == ["PT3H", "two weeks"]
     assert all("instance-id" not in str(request) for _, request in ec2.requests)
+
+
+def churned(gone: int) -> tuple[FakeEc2, StrictCloudWatch]:
+    """A cluster of three nodes, one of them untagged, and nodes that were there days ago."""
+    ec2 = FakeEc2([Machine("i-1", OWNED), Machine("i-2", OWNED), Machine("i-3")])
+    fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in (1, 2, 3)))
+    old = (Series("prod", f"i-9{n:05}", f"ip-9{n}") for n in range(gone))
+    return ec2, seen(*old, at=NOW - timedelta(days=5), fake=fake)
+
+
+def test_who_is_long_gone_is_not_asked_about_one_by_one() -> None:
+    ec2, fake = churned(gone=1_200)
+    assert nodes_of(found(ec2, fake, "prod")) == {"prod": ["i-1", "i-2", "i-3"]}
+    assert ec2.calls("DescribeInstances") == 2, "by the tags, and everything that runs"
+
+
+def test_in_an_account_with_more_instances_than_ids_are_in_doubt_these_are_asked_about() -> None:
+    ec2, fake = churned(gone=1_200)
+    ec2.machines[:0] = [Machine(f"i-8{n:05}") for n in range(3_600)]
+    assert nodes_of(found(ec2, fake, "prod")) == {"prod": ["i-1", "i-2", "i-3"]}
+
+
+def test_a_process_lists_two_weeks_once_and_asks_about_nobody_who_is_gone_again() -> None:
+    ec2, fake = churned(gone=1_200)
+    now = [1e6]
+    memory = Memory(lambda: now[0])
+    cloudwatch = plain_client(fake)
+
+    def look() -> tuple[list[str], list[str], int]:
+        fake.requests.clear()
+        ec2.requests.clear()
+        discovery = discover(ec2, cloudwatch, Wanted(clusters=("prod",)), memory=memory)
+        spans = [r.parameters.get("RecentlyActive", "two weeks") for r in fake.requests]
+        return nodes_of(discovery)["prod"], sorted(set(spans)), ec2.calls("DescribeInstances")
+
+    assert look() == (["i-1", "i-2", "i-3"], ["PT3H", "two weeks"], 2)
+    seen(Series("prod", "i-4", "ip-4"), fake=fake)
+    ec2.machines.append(Machine("i-4"))
+    assert look() == (["i-1", "i-2", "i-3", "i-4"], ["PT3H"], 2), "the untagged are asked about by their ids"
+    now[0] += 3 * 3600
+    assert look()[1] == ["PT3H", "two weeks"]
+
+
+def test_a_silent_worker_nobody_tagged_stays_a_node_while_its_series_is_listed() -> None:
+    fake = seen(Series("prod", "i-1", "ip-1"))
+    seen(Series("prod", "i-2", "ip-2"), at=NOW - timedelta(days=9), fake=fake)
+    ec2, memory, cloudwatch = FakeEc2([Machine("i-1", OWNED), Machine("i-2")]), Memory(), plain_client(fake)
+    for _ in range(2):
+        discovery = discover(ec2, cloudwatch, Wanted(clusters=("prod",)), memory=memory)
+        assert nodes_of(discovery) == {"prod": ["i-1", "i-2"]}
+
+
+# --- renamed clusters ---
+
+
+@pytest.mark.parametrize("nodes", [2, 40])
+def test_a_cluster_that_was_renamed_is_asked_for_by_its_new_name_at_once(nodes: int) -> None:
+    ec2 = FakeEc2([Machine(f"i-{n}", OWNED) for n in range(nodes)])
+    fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in range(nodes)), at=NOW - timedelta(days=1))
+    seen(*(Series("shop", f"i-{n}", f"ip-{n}") for n in range(nodes)), fake=fake)
+    for patterns in (("prod",), (), ("pro*",)):
+        (cluster,) = found(ec2, fake, *patterns).clusters
+        assert {node.insights_cluster for node in cluster.nodes} == {"shop"}
+        assert len(cluster.nodes) == nodes
+
+
+def test_one_node_whose_agent_was_renamed_is_found_among_many_that_report() -> None:
+    ec2 = FakeEc2([Machine(f"i-{n}", OWNED) for n in range(50)])
+    fake = seen(*(Series("prod", f"i-{n}", f"ip-{n}") for n in range(49)))
+    seen(Series("prod", "i-49", "ip-49"), at=NOW - timedelta(days=1), fake=fake)
+    seen(Series("elsewhere", "i-49", "ip-49"), fake=fake)
+    (cluster,) = found(ec2, fake, "prod").clusters
+    assert {node.instance_id for node in cluster.nodes if node.insights_cluster == "elsewhere"} == {"i-49"}
+
+
+def test_nodes_without_an_agent_are_looked_for_under_other_names_in_few_calls() -> None:
+    ec2, fake = FakeEc2([Machine(f"i-{n}", OWNED) for n in range(400)]), seen(Series("other", "i-x", "ip-x"))
+    (cluster,) = found(ec2, fake, "prod").clusters
+    assert not cluster.has_series
+    assert fake.counters.calls["ListMetrics"] <= 10
+
+
+AGES = st.sampled_from([timedelta(hours=1), timedelta(days=3)])
+CALLED = st.sampled_from(["a", "b", "c"])
+
+
+@st.composite
+def an_instance(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, timedelta]]:
+    """Its tags, and when it last reported under which name: without tags under one, else under any."""
+    named = draw(st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True))
+    tags = {f"kubernetes.io/cluster/{name}": "owned" for name in named[:1]}
+    if named[1:]:
+        tags["eks:cluster-name"] = named[1]
+    return tags, draw(st.dictionaries(CALLED, AGES, max_size=3 if tags else 1))
+
+
+@settings(max_examples=60)
+@given(st.lists(an_instance(), min_size=1, max_size=5))
+def test_a_cluster_has_the_same_nodes_whether_it_is_asked_for_by_name_or_all_are(
+    instances: list[tuple[dict[str, str], dict[str, timedelta]]],
+) -> None:
+    fake = StrictCloudWatch(now=NOW)
+    for number, (_, reports) in enumerate(instances):
+        for called, ago in reports.items():
+            seen(Series(called, f"i-{number}", f"ip-{number}"), at=NOW - ago, fake=fake)
+    ec2 = FakeEc2([Machine(f"i-{number}", tags) for number, (tags, _) in enumerate(instances)])
+    cloudwatch = plain_client(fake)
+    of_all = {each.name: each.nodes for each in discover(ec2, cloudwatch).clusters}
+    for name in ("a", "b", "c"):
+        [by_name] = discover(ec2, cloudwatch, Wanted(clusters=(name,))).clusters
+        assert by_name.nodes == of_all.get(name, ())
 
 
 # --- the instance types ---
@@ -506,6 +618,19 @@ def test_the_planner_hears_whether_any_node_has_the_tags_asked_for(team: str, *,
     ec2 = FakeEc2([Machine("i-1", {**OWNED, "team": "shop"}), Machine("i-2", OWNED)])
     heard = find_clusters(ec2, plain_client(seen()), Wanted(node_tags={"team": team}))
     assert (heard.names, heard.no_node_has_the_tags) == (("prod",), not is_there)
+
+
+def test_the_planner_names_what_it_found_before_a_source_failed() -> None:
+    ec2, fake = FakeEc2([Machine("i-1", OWNED)]), seen()
+    fake.faults.access_denied("ListMetrics", times=ALWAYS)
+    heard = find_clusters(ec2, plain_client(fake))
+    assert (heard.names, heard.problem and heard.problem.kind) == (("prod",), ProblemKind.DENIED)
+
+
+def test_the_planner_lists_no_series_of_nodes_long_gone() -> None:
+    ec2, fake = churned(gone=1_200)
+    assert clusters(ec2, plain_client(fake)) == ("prod",)
+    assert fake.counters.calls == {"ListMetrics": 1}
 
 
 # --- the wire, by moto ---

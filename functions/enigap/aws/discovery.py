@@ -15,11 +15,12 @@ instance is one node, regardless of the number of its series and tags (`place`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from sys import intern
 from typing import Any, Final, Protocol
 
@@ -64,8 +65,11 @@ _INSTANCES_PER_PAGE: Final = 500
 _TAGS_PER_PAGE: Final = 1000
 _TYPES_PER_CALL: Final = 100
 
-_NODES_ASKED_FOR_THEIR_NAME: Final = 3
+_NODES_ASKED_FIRST: Final = 3
 """More than one, because the agent of that one may have been down for two weeks."""
+_NODES_ASKED_BY_ID: Final = 24
+_CALLS_BY_ID: Final = 4
+"""Up to so many calls instances are asked about by their ids at once."""
 
 
 class Ec2(Protocol):
@@ -90,6 +94,35 @@ class Found:
     notes: tuple[str, ...]
     no_node_has_the_tags: bool
     """Whether there are tagged workers, and none of them carries the tags in `Wanted.node_tags`."""
+    problem: AwsProblem | None = None
+    """Why there may be more clusters than these; None if all were found."""
+
+
+class Memory:
+    """The series of the last two weeks by cluster, so that a process lists them once and not in every run.
+
+    Most of them are of nodes that are long gone, of which nothing is kept. Nothing is missed by it: what was
+    published since is listed in every run, as long as the runs are less than three hours apart.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._series: dict[str, tuple[float, set[Series]]] = {}
+
+    def series(self, names: Iterable[str]) -> set[Series] | None:
+        """The series of these clusters; None if one of them is to be listed."""
+        since = self._clock() - _RUNS_AT_MOST_APART_SECONDS
+        known = [self._series.get(name, (0.0, set())) for name in names]
+        return set().union(*(own for _, own in known)) if all(at > since for at, _ in known) else None
+
+    def keep(self, names: Iterable[str], series: Iterable[Series], running: Collection[str]) -> None:
+        """Keep the series of what runs and of what is no instance."""
+        kept = [one for one in series if one.instance_id in running or not one.is_on_ec2]
+        for name in names:
+            self._series[name] = self._clock(), {one for one in kept if one.cluster == name}
+
+
+_RUNS_AT_MOST_APART_SECONDS: Final = 2 * 3600.0
 
 
 def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) -> tuple[str, ...]:
@@ -97,29 +130,49 @@ def clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) ->
 
     Raises AwsProblem.
     """
-    return find_clusters(ec2, cloudwatch, wanted).names
+    found = find_clusters(ec2, cloudwatch, wanted)
+    if found.problem:
+        raise found.problem
+    return found.names
 
 
 def find_clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = None) -> Found:
-    """The clusters that `clusters` names, with remarks. Raises AwsProblem."""
+    """The clusters that `clusters` names, with remarks; as many as were found before a problem.
+
+    Asks for workers that run and for series of the last three hours, side by side; those of nodes long gone,
+    which may be many times as many, are not listed.
+    """
     wanted = wanted or Wanted()
-    series_of = by_instance(_all_series(cloudwatch, wanted.names))
-    workers = {worker.instance_id: worker for worker in _tagged(ec2, wanted.names)}
-    joined = join(
-        replace(wanted, node_tags={}),
-        workers,
-        {one for worker_id in workers for one in series_of.get(worker_id, ())},
-    )
+    workers: dict[str, Instance] = {}
+    recent: set[Series] = set()
+
+    def find_workers() -> None:
+        workers.update((worker.instance_id, worker) for worker in _tagged(ec2, wanted.names))
+
+    def find_series() -> None:
+        recent.update(_all_series(cloudwatch, wanted.names, recent=True))
+
+    with ThreadPoolExecutor(2) as pool:
+        problems = list(pool.map(_problem_of, (find_workers, find_series)))
+    own = {one for one in recent if one.instance_id in workers}
+    joined = join(replace(wanted, node_tags={}), workers, own)
     found = {cluster.name for cluster in joined.clusters if cluster.nodes}
-    if {one.cluster for own in series_of.values() for one in own} - found - joined.called.keys():
-        # Series of untagged workers, or of workers that were terminated up to two weeks ago.
-        recent = {one.cluster for one in _all_series(cloudwatch, wanted.names, recent=True) if one.is_on_ec2}
-        found |= recent - joined.called.keys()
+    # Untagged workers; those that were terminated within three hours among them.
+    found |= {one.cluster for one in recent if one.is_on_ec2} - joined.called.keys()
     return Found(
         tuple(sorted(filter(wanted.cluster, found))),
         joined.notes,
         bool(workers) and not any(wanted.tags(worker.tags) for worker in workers.values()),
+        next(filter(None, problems), None),
     )
+
+
+def _problem_of(step: Callable[[], None]) -> AwsProblem | None:
+    try:
+        step()
+    except AwsProblem as problem:
+        return problem
+    return None
 
 
 def discover(
@@ -128,33 +181,135 @@ def discover(
     wanted: Wanted | None = None,
     *,
     parallelism: int = DEFAULT_PARALLELISM,
+    memory: Memory | None = None,
 ) -> Discovery:
     """The running nodes, each once; only those that `wanted` selects, if it is given.
 
-    Costs a DescribeInstances call for each 500 instances and for each 199 further ids that have series, and a
-    ListMetrics call for each 500 series of the last two weeks. If all clusters are given by their full
-    names, only their data is read, at the cost of a DescribeTags call for each 1000 instances.
-    Raises AwsProblem. A failure to read the instance types' bandwidths is not raised but becomes a note.
+    Costs a DescribeInstances call for each 500 instances, and a ListMetrics call for each 500 series of the
+    last two weeks, which a `memory` spares all runs but the first. If all clusters are given by their full
+    names, only their data is read, at the cost of a DescribeTags call for each 1000 instances and a
+    ListMetrics call for each 500 series of the last three hours. Raises AwsProblem. A failure to read the
+    instance types' bandwidths is not raised but becomes a note.
     """
     wanted = wanted or Wanted()
+    names, memory = wanted.names, memory or Memory()
     with ThreadPoolExecutor(parallelism) as pool:
-        listing = pool.submit(_all_series, cloudwatch, wanted.names)
-        named = pool.submit(_ids_by_name, ec2, wanted.names)
-        owned = pool.submit(list, _running(ec2, _tag_filter(wanted.names)))
-        instances = {instance.instance_id: instance for instance in owned.result()}
-        series = listing.result()
-        series |= _series_under_other_names(cloudwatch, wanted.names or (), instances, series)
-        others = {one.instance_id for one in series if one.is_on_ec2} | named.result()
-        for found in pool.map(lambda ids: list(_running(ec2, ids)), _id_filters(others - instances.keys())):
-            instances |= {instance.instance_id: instance for instance in found}
-    series_of = by_instance(series)
-    ambiguous = any(len(series_of.get(instance_id, ())) > 1 for instance_id in instances)
-    recent = _all_series(cloudwatch, wanted.names, recent=True) if ambiguous else set()
+        found = _Searching(ec2, cloudwatch, names, pool)
+        found.list_all(memory.series(names) if names else None)
+        if names:
+            found.look_under_other_names()
+            memory.keep(names, found.series, found.instances)
+    instances, series = found.instances, found.series
     types = sorted({instance.instance_type for instance in instances.values()} - {""})
     bandwidths, notes = _bandwidths(ec2, types)
-    found_so_far = join(wanted, instances, series, recent=recent, bandwidths=bandwidths)
+    found_so_far = join(wanted, instances, series, recent=found.recent, bandwidths=bandwidths)
     account = next((each.account for each in instances.values() if each.account), None)
     return replace(found_so_far, notes=found_so_far.notes + notes, account=account)
+
+
+class _Searching:
+    """The instances and series of some clusters, or of all (`names` is None), while they are being found."""
+
+    def __init__(
+        self, ec2: Ec2, cloudwatch: MetricsList, names: Sequence[str] | None, pool: ThreadPoolExecutor
+    ) -> None:
+        self._ec2, self._cloudwatch, self._names, self._pool = ec2, cloudwatch, names, pool
+        self.instances: dict[str, Instance] = {}
+        self.series: set[Series] = set()
+        self.recent: set[Series] = set()
+        """Those of the last three hours; of all clusters only where an instance has several."""
+        self._asked: set[str] = set()
+
+    def list_all(self, remembered: set[Series] | None) -> None:
+        """Find the running instances, tagged or with a series. `remembered` are series of two weeks."""
+        named = self._pool.submit(_ids_by_name, self._ec2, self._names)
+        owned = self._pool.submit(list, _running(self._ec2, _tag_filter(self._names)))
+        if self._names:
+            recent = self._pool.submit(self._listed, recent=True)
+            self.series = self._listed() if remembered is None else set(remembered)
+            self.recent = recent.result()
+            self.series |= self.recent
+        else:
+            self.series = self._listed()
+        self._add(owned.result())
+        self._ask_about(named.result())
+        if not self._names and any(len(own) > 1 for own in self._own().values()):
+            self.recent = self._listed(recent=True)
+
+    def look_under_other_names(self) -> None:
+        """Find the series of nodes that do not report under the cluster's name by their ids.
+
+        An agent may call the cluster otherwise, or may have been renamed: its old series stay listed for two
+        weeks, and the node would seem silent. The agents of a cluster share their configuration, so the nodes
+        that have been running for longest show the name, and the series under it are all listed. If these
+        show none and many are left, the recent series of all clusters are listed.
+        """
+        known = set(self._names or ())
+        asked: set[str] = set()
+        most = _NODES_ASKED_FIRST
+        while doubtful := [each for each in self._doubtful() if each.instance_id not in asked][:most]:
+            asked |= {each.instance_id for each in doubtful}
+            for series, recent in self._pool.map(self._series_of, doubtful):
+                self.series |= series
+                self.recent |= recent
+            for alias in {one.cluster for one in self.series} - known:
+                known.add(alias)
+                self.recent |= set(_series(self._cloudwatch, {CLUSTER_DIMENSION: alias}, recent=True))
+                self.series |= set(_series(self._cloudwatch, {CLUSTER_DIMENSION: alias})) | self.recent
+            most = _NODES_ASKED_BY_ID - len(asked)
+            if len(self._doubtful()) > len(asked) + most:
+                of_all = set(_series(self._cloudwatch, {}, recent=True))
+                self.recent |= {one for one in of_all if one.instance_id in self.instances}
+                self.series |= self.recent
+                break
+        self._ask_about(())
+
+    def _listed(self, *, recent: bool = False) -> set[Series]:
+        return _all_series(self._cloudwatch, self._names, recent=recent)
+
+    def _series_of(self, instance: Instance) -> tuple[set[Series], set[Series]]:
+        """An instance's series under any cluster's name, and those of them of the last three hours."""
+        having = {INSTANCE_DIMENSION: instance.instance_id}
+        recent = set(_series(self._cloudwatch, having, recent=True))
+        return recent or set(_series(self._cloudwatch, having)), recent
+
+    def _own(self, series: Iterable[Series] | None = None) -> dict[str, list[Series]]:
+        """The series of the instances."""
+        mine = (
+            one for one in (self.series if series is None else series) if one.instance_id in self.instances
+        )
+        return by_instance(mine)
+
+    def _doubtful(self) -> list[Instance]:
+        """The instances that do not report under the first of the names in their tags, the eldest first."""
+        recent = self._own(self.recent)
+
+        def reports(instance: Instance) -> bool:
+            tagged = tagged_clusters(instance.tags)[:1]
+            return any(not tagged or one.cluster in tagged for one in recent.get(instance.instance_id, ()))
+
+        latest = datetime.max.replace(tzinfo=UTC)
+        doubtful = [each for each in self.instances.values() if not reports(each)]
+        return sorted(doubtful, key=lambda each: (each.launched_at or latest, each.instance_id))
+
+    def _ask_about(self, more: Iterable[str]) -> None:
+        """Add those of the instances with a series, and of some more, that run."""
+        ids = {one.instance_id for one in self.series if one.is_on_ec2} | set(more)
+        ids -= self.instances.keys() | self._asked
+        self._asked |= ids
+        calls = -(-len(ids) // _IDS_PER_CALL)
+        if calls > _CALLS_BY_ID:
+            # Nearly all of so many are gone. What runs is listed in fewer calls, in all but huge accounts.
+            most = calls * _INSTANCES_PER_PAGE
+            running = list(islice(_running(self._ec2), most))
+            self._add(each for each in running if each.instance_id in ids)
+            if len(running) < most:
+                return
+        for found in self._pool.map(lambda by_id: list(_running(self._ec2, by_id)), _id_filters(ids)):
+            self._add(found)
+
+    def _add(self, instances: Iterable[Instance]) -> None:
+        self.instances |= {instance.instance_id: instance for instance in instances}
 
 
 def _tagged(ec2: Ec2, names: Sequence[str] | None) -> Iterator[Instance]:
@@ -275,35 +430,6 @@ def _series_of_page(page: Mapping[str, Any]) -> list[Series]:
                     dimensions[CLUSTER_DIMENSION], dimensions[INSTANCE_DIMENSION], dimensions[NODE_DIMENSION]
                 )
             )
-    return found
-
-
-def _series_under_other_names(
-    cloudwatch: MetricsList,
-    names: Sequence[str],
-    instances: Mapping[str, Instance],
-    series: Collection[Series],
-) -> set[Series]:
-    """The series of clusters whose agent is configured with another cluster name than EKS has.
-
-    Without them all the nodes of such a cluster would seem silent. The agents of a cluster share their
-    configuration, so the series of a few nodes that have been running for longest show the name.
-    """
-    reporting = {one.cluster for one in series}
-    found: set[Series] = set()
-    for name in names:
-        workers = [
-            (instance.launched_at or datetime.max.replace(tzinfo=UTC), instance.instance_id)
-            for instance in instances.values()
-            if tagged_clusters(instance.tags)[:1] == (name,)
-        ]
-        if name in reporting:
-            continue
-        for _, eldest in sorted(workers)[:_NODES_ASKED_FOR_THEIR_NAME]:
-            aliases = {one.cluster for one in _series(cloudwatch, {INSTANCE_DIMENSION: eldest})}
-            found.update(*(_series(cloudwatch, {CLUSTER_DIMENSION: alias}) for alias in aliases))
-            if aliases:
-                break
     return found
 
 

@@ -17,6 +17,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from enigap.aws import discovery
+from enigap.aws.errors import AwsProblem
 from enigap.aws.placement import Wanted
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
@@ -51,14 +52,18 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
 
     warnings: list[str] = []
+    problems: list[AwsProblem] = []
 
     def clusters() -> tuple[str, ...]:
         wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
         found = discovery.find_clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
-        warnings.extend(
-            warnings_about(settings, found.names, no_node_has_the_tags=found.no_node_has_the_tags)
-        )
         warnings.extend(found.notes)
+        if found.problem:
+            problems.append(found.problem)
+        else:
+            warnings.extend(
+                warnings_about(settings, found.names, no_node_has_the_tags=found.no_node_has_the_tags)
+            )
         return found.names
 
     def clusters_in_time() -> tuple[str, ...]:
@@ -71,6 +76,8 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
 
     if asked.dry_run:
         rehearse()
+        if problems:
+            raise problems[0]
         return {"dry_run": True, "warnings": warnings}
     planned = plan(
         asked.window or Window.newest_settled(now, settings.settle),
@@ -95,6 +102,8 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     health = Metrics(namespace=settings.metric_namespace)
     health.add_metric(name=CLUSTERS_PLANNED, unit=MetricUnit.Count, value=len(planned.clusters))
     health.flush_metrics()
+    if problems:  # of discovery; what it found before is queued
+        raise problems[0]
     return document
 
 

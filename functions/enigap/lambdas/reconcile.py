@@ -100,6 +100,7 @@ class _Run:
                     self.out_of_time,
                     readers=RECONCILERS_AT_ONCE,
                     is_followed=is_followed,
+                    memory=runtime.discovered(self.aws),
                 )
             finally:
                 self.aws.deadline.seconds_left = self.seconds_left

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from enigap.aws.clients import Aws
+from enigap.aws.discovery import Memory
 from enigap.gc_pause import collect_seldom
 
 collect_seldom()
@@ -41,6 +42,13 @@ class LogLines(LambdaPowertoolsFormatter):
 
 _ACCOUNT = re.compile(r"""(?<=[:/"'=@])\d{12}(?=[:/"'\\@.])|(?<=account )\d{12}(?!\d)""")
 """In ARNs and URLs, as a whole quoted value, as in a work item's text, and after the word."""
+
+
+@cache
+def discovered(_: Aws) -> Memory:
+    """What discovery need not ask again, kept as long as the clients."""
+    return Memory()
+
 
 aws = cache(Aws)
 """AWS clients for the function's account and region, created once and reused by later invocations."""
