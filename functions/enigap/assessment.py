@@ -10,7 +10,7 @@ asked about, so a node can be unreadable but never lost.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
@@ -65,6 +65,9 @@ class Sources:
     """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
     out_of_time: Callable[[], bool] = lambda: False
     """Asked before each node is judged by its devices."""
+    elsewhere: Callable[[Sequence[Node]], Mapping[str, Node | Unreadable]] = lambda _: {}
+    """Of nodes that seem silent, by instance id: those that report under another name, as they are called
+    there, and those of which that cannot be said."""
     bypasses: Callable[[Sequence[Node], FetchSpan], Bypasses] = lambda _, __: Bypasses()
     """Asked at most once a run, of the nodes whose devices counted less than their ENIs carried."""
 
@@ -112,7 +115,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
     """
     span = FetchSpan.of(window, rules.windows_fetched)
     run = _Run(window, rules, span, looking, stretch_of(len(nodes)))
-    for node, readings in sources.totals.totals(nodes, span):
+    for node, readings in run.totals(nodes, sources):
         run.add(node, readings)
     finding = run.finding(cluster, sources)
     if finding is None:
@@ -127,7 +130,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         not_looked_at=run.not_looked_at,
         findings=run.findings(),
         notes=run.notes + run.notes_on_malformed_events(),
-        billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_for_bypasses,
+        billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_besides,
     )
 
 
@@ -182,10 +185,39 @@ class _Run:
         self.collecting = False
         self.long_intervals: list[timedelta] = []
         self.looked_at = 0
-        self.billed_for_bypasses = 0
+        self.billed_besides = 0
         self.notes: tuple[str, ...] = ()
         self.malformed: dict[str, int] = {}
         """Device events that no agent writes, by instance id."""
+
+    def totals(self, nodes: Sequence[Node], sources: Sources) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        """Each node with its readings; one that seems silent with those under the name it reports by."""
+        silent: dict[str, tuple[Node, Readings | Unreadable]] = {}
+        for node, readings in sources.totals.totals(nodes, self.span):
+            if self._seems_silent(node, readings):
+                silent[node.instance_id] = node, readings
+            else:
+                yield node, readings
+        if not silent:
+            return
+        elsewhere = sources.elsewhere([node for node, _ in silent.values()])
+        for instance_id, found in elsewhere.items():
+            if isinstance(found, Unreadable):
+                silent[instance_id] = silent[instance_id][0], found
+        again = [node for node in elsewhere.values() if isinstance(node, Node)]
+        self.billed_besides += billed_metrics(again)
+        for node, readings in sources.totals.totals(again, self.span) if again else ():
+            if not self._seems_silent(node, readings):
+                silent[node.instance_id] = node, readings
+        yield from silent.values()
+
+    def _seems_silent(self, node: Node, readings: Readings | Unreadable) -> bool:
+        """Whether EC2 reports on a node that is not new, and Container Insights does not."""
+        if isinstance(readings, Unreadable) or (node.launched_at and node.launched_at > self.window.start):
+            return False
+        minutes = readings.os_minutes(self.window.start + MINUTE, self.window.end)
+        has_eni = any(carried is not None for carried in readings.network_in_bytes)
+        return has_eni and all(rate is None for rate in minutes)
 
     def add(self, node: Node, readings: Readings | Unreadable) -> None:
         judgements = self._judge(node, readings, None)
@@ -302,7 +334,7 @@ class _Run:
         span = FetchSpan(min(each.start for each in spans), max(each.end for each in spans))
         found = sources.bypasses([each.candidate.node for each in short], span)
         self.notes += found.notes
-        self.billed_for_bypasses = found.billed_metrics
+        self.billed_besides += found.billed_metrics
         for each in short:
             each.bypass = found.of.get(each.candidate.node.instance_id)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
@@ -19,6 +20,7 @@ from enigap.aws.placement import FoundCluster, Wanted
 from enigap.aws.publisher import is_dimension_value
 from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.text import count, printable
@@ -71,8 +73,17 @@ def sources(
         ),
         why_not_read=lambda cluster, span: _why_not_read(aws, cluster, span),
         why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
+        elsewhere=partial(_elsewhere, aws),
         bypasses=lambda nodes, span: bypass.bypasses(aws.client("ec2"), totals.efa, nodes, span),
     )
+
+
+def _elsewhere(aws: Aws, nodes: Sequence[Node]) -> Mapping[str, Node | Unreadable]:
+    """Where a node cannot be looked for, its silence is not known to be one."""
+    try:
+        return discovery.elsewhere(aws.client("cloudwatch"), nodes, parallelism=aws.parallelism)
+    except AwsProblem as problem:
+        return {node.instance_id: Unreadable(problem.what) for node in nodes}
 
 
 def _why_not_read(aws: Aws, cluster: str, span: FetchSpan) -> str | None:

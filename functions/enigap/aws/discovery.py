@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, islice
 from sys import intern
 from typing import Any, Final, Protocol
@@ -49,6 +50,7 @@ from enigap.core.counting.meters import (
     OS_METRIC,
     OS_NAMESPACE,
 )
+from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
 from enigap.core.strict import optional_text, text
 
@@ -310,6 +312,38 @@ class _Searching:
 
     def _add(self, instances: Iterable[Instance]) -> None:
         self.instances |= {instance.instance_id: instance for instance in instances}
+
+
+def elsewhere(
+    cloudwatch: MetricsList, nodes: Sequence[Node], *, parallelism: int = DEFAULT_PARALLELISM
+) -> dict[str, Node]:
+    """Nodes that seem silent as they report under another name, by instance id. Raises AwsProblem.
+
+    For three hours after an agent was renamed its old series is listed as a recent one. Up to 24 nodes are
+    looked for by their ids, the eldest first; of more, the clusters that these report to are listed.
+    """
+    latest = datetime.max.replace(tzinfo=UTC)
+    eldest = sorted(nodes, key=lambda node: (node.launched_at or latest, node.instance_id))
+    asked = eldest[:_NODES_ASKED_BY_ID]
+    with ThreadPoolExecutor(parallelism) as pool:
+        having = [{INSTANCE_DIMENSION: node.instance_id} for node in asked]
+        recent = set(chain.from_iterable(pool.map(partial(_recent, cloudwatch), having)))
+    if len(asked) < len(nodes):
+        for called in {one.cluster for one in recent} - {node.insights_cluster for node in nodes}:
+            recent |= _recent(cloudwatch, {CLUSTER_DIMENSION: called})
+    series_of = by_instance(recent)
+    return {
+        node.instance_id: replace(
+            node, node_name=one.node_name, called=None if one.cluster == node.cluster else one.cluster
+        )
+        for node in nodes
+        for one in sorted(series_of.get(node.instance_id, ()))
+        if (one.cluster, one.node_name) != (node.insights_cluster, node.node_name)
+    }
+
+
+def _recent(cloudwatch: MetricsList, having: Mapping[str, str]) -> set[Series]:
+    return set(_series(cloudwatch, having, recent=True))
 
 
 def _tagged(ec2: Ec2, names: Sequence[str] | None) -> Iterator[Instance]:
