@@ -569,3 +569,38 @@ def test_the_devices_of_a_windows_node_are_not_asked_for(evidence: EvidencePolic
     report = assessed({"i-a": SURPLUS}, devices, nodes=nodes, evidence=evidence)
     assert verdicts(report) == {"i-a": Verdict.UNVERIFIED}
     assert (devices.asked, devices.asked_for_all) == ([], [])
+
+
+# --- nodes that only seem silent ---
+
+
+class Renamed(FakeTotals):
+    """Nodes whose agents report under another name since the window before: the old name has no datapoint."""
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        for node, readings in super().totals(nodes, span):
+            yield node, readings if node.called == "shop" else OS_SILENT
+
+
+def looked_for(elsewhere: Callable[[Sequence[Node]], Mapping[str, Node | Unreadable]]) -> ClusterReport:
+    nodes = [a_node("i-1"), a_node("i-2")]
+    sources = Sources(Renamed({"i-1": AGREES, "i-2": AGREES}), FakeDevices(), elsewhere=elsewhere)
+    return assess("prod", nodes, WINDOW, RULES, sources, Looking(EvidencePolicy.OFF, timedelta(hours=6), 200))
+
+
+def test_a_node_that_reports_under_another_name_is_not_silent() -> None:
+    report = looked_for(lambda nodes: {node.instance_id: replace(node, called="shop") for node in nodes})
+    assert verdicts(report) == {"i-1": Verdict.AGREE, "i-2": Verdict.AGREE}
+    assert report.finding is None
+    assert report.billed_metrics == 2 * 3 + 2 * 3, "asked for twice"
+
+
+def test_a_node_that_is_nowhere_else_is_silent() -> None:
+    report = looked_for(lambda nodes: {nodes[0].instance_id: replace(nodes[0], called="shop")})
+    assert sorted(verdicts(report).values()) == [Verdict.AGREE, Verdict.OS_SILENT]
+
+
+def test_a_node_that_cannot_be_looked_for_is_unreadable_and_not_silent() -> None:
+    report = looked_for(lambda nodes: {node.instance_id: Unreadable("AWS denied it") for node in nodes})
+    assert report.finding is not None
+    assert report.finding.kind is FindingKind.UNREADABLE

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from enigap.aws.clients import Aws
-from enigap.aws.discovery import Memory, clusters, discover, find_clusters
+from enigap.aws.discovery import Memory, clusters, discover, elsewhere, find_clusters
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.placement import (
     Discovery,
@@ -470,6 +471,21 @@ def test_nodes_without_an_agent_are_looked_for_under_other_names_in_few_calls() 
     (cluster,) = found(ec2, fake, "prod").clusters
     assert not cluster.has_series
     assert fake.counters.calls["ListMetrics"] <= 10
+
+
+@pytest.mark.parametrize("nodes", [3, 60])
+def test_nodes_that_seem_silent_are_found_under_the_name_they_report_by(nodes: int) -> None:
+    """For three hours after a rename both series are listed as recent ones."""
+    series = [Series(called, f"i-{n}", f"ip-{n}") for n in range(nodes) for called in ("prod", "shop")]
+    silent = [Node("prod", f"i-{n}", f"ip-{n}") for n in range(nodes)]
+    there = elsewhere(plain_client(seen(*series)), silent)
+    assert there == {node.instance_id: replace(node, called="shop") for node in silent}
+
+
+def test_a_silent_node_that_is_under_no_other_name_is_found_nowhere() -> None:
+    fake = seen(Series("prod", "i-1", "ip-1"))
+    seen(Series("shop", "i-1", "ip-1"), at=NOW - timedelta(days=1), fake=fake)
+    assert elsewhere(plain_client(fake), [Node("prod", "i-1", "ip-1")]) == {}
 
 
 AGES = st.sampled_from([timedelta(hours=1), timedelta(days=3)])

@@ -517,8 +517,9 @@ def test_a_migration_to_the_otel_container_insights_is_told_once_and_never_as_he
         world.during(3, 300, instance_id, agent_down)
     assert world.tells(windows=20) == {4: ["opened */not_collected (no likely cause)"]}
     [message] = world.topic.published
-    assert "only its OTel successor is on" in message.by_protocol["email"]
-    assert "aws eks update-addon --cluster-name prod" in message.by_protocol["email"]
+    email = " ".join(message.by_protocol["email"].split())
+    assert "only its OTel successor is on" in email
+    assert "aws eks update-addon --cluster-name prod" in email
     assert {world.published("NodesJudged", n) for n in range(4, 20)} == {0}
 
 
