@@ -23,6 +23,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 KEPT_IN: Final = ROOT / "build" / "fuzz"
 LONGEST_INPUT_BYTES: Final = 4_096
+SEEDS: Final = 32
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,8 +77,10 @@ def _fuzz(name: str, seconds: int, runs: int) -> None:
         _at_random(one, seconds, runs)
         return
     corpus = KEPT_IN / name
-    corpus.mkdir(parents=True, exist_ok=True)
+    if not corpus.exists():
+        _sow(corpus)
     options = [
+        "-len_control=0",  # an example takes hundreds of bytes: shorter input makes none
         f"-max_total_time={seconds}",
         f"-atheris_runs={runs}",
         f"-max_len={LONGEST_INPUT_BYTES}",
@@ -88,6 +91,14 @@ def _fuzz(name: str, seconds: int, runs: int) -> None:
     ]
     atheris.Setup([sys.argv[0], *options, str(corpus)], one)
     atheris.Fuzz()
+
+
+def _sow(corpus: Path) -> None:
+    """Random input to begin with."""
+    corpus.mkdir(parents=True)
+    dice = random.Random(0)  # noqa: S311 - no secret
+    for number in range(SEEDS):
+        (corpus / f"seed-{number}").write_bytes(dice.randbytes(dice.randrange(LONGEST_INPUT_BYTES)))
 
 
 def _at_random(one: Callable[[bytes], object], seconds: int, runs: int) -> None:
