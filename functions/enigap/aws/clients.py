@@ -105,7 +105,7 @@ class Aws:
                     "set AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
                 ) from error
         self.deadline.attach(client)
-        client.meta.events.register_first("before-parse", _refuse_web_pages)
+        client.meta.events.register_first("before-parse", _refuse_what_is_not_awss)
         if service == "cloudwatch":
             events = client.meta.events
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
@@ -148,16 +148,19 @@ def _session(profile: str | None, region: str | None) -> boto3.session.Session:
     return boto3.session.Session(profile_name=profile, region_name=of_instance) if of_instance else session
 
 
-def _refuse_web_pages(response_dict: dict[str, Any], **_: object) -> None:
-    """Raise ResponseParserError for a web page, with which a proxy or portal answers in AWS's place.
+def _refuse_what_is_not_awss(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:
+    """Raise ResponseParserError for a web page, or nothing, as a proxy or portal answers in AWS's place.
 
-    botocore takes one with status 200 for an answer without members: no instances, no state, a message sent.
+    botocore takes these with status 200 for answers without members: no instances, no state, a message sent.
     """
     body = response_dict["body"]
-    start = body[:100].lstrip().lower() if isinstance(body, bytes) else b""
+    if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
+        return
     is_page = "html" in response_dict["headers"].get("content-type", "").lower()
-    if response_dict["status_code"] < 300 and (is_page or start.startswith((b"<!doctype", b"<html"))):
+    if is_page or body[:100].lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise ResponseParserError("a web page")
+    if not body and operation_model.output_shape and operation_model.output_shape.members:
+        raise ResponseParserError("an empty body")
 
 
 def _write_queries_as_they_are(
