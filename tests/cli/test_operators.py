@@ -359,6 +359,21 @@ def test_a_state_that_cannot_be_read_is_an_error_and_it_is_muted_all_the_same(
     assert [silence.target for silence in deployed.states.silences()] == ["prod"]
 
 
+def test_the_channels_are_told_what_is_muted_and_when_that_is_ended_by_hand(
+    deployed: FreshDeployment,
+) -> None:
+    url = deployed.subscribe_queue()
+    target = "prod/i-07/os_deficit"
+    assert deployed.run("silence", target, "--for", "2h", "--why", "we know").status == 0
+    assert deployed.run("silence", target, "--for", "0m", "--why", "fixed").status == 0
+    muted, ended = deployed.received(url)
+    assert (muted["schema"], muted["notice"], muted["incident"]) == ("enigap.notice/1", "muted", target)
+    assert (muted["why"], ended["why"], ended["notice"]) == ("we know", "fixed", "unmuted")
+    assert muted["by"] == deployed.client("sts").get_caller_identity()["Arn"].split(":")[-1].split("/")[-1]
+    assert deployed.run("silence", "neverthere", "--for", "0m", "--why", "done").status == 2
+    assert deployed.received(url) == []
+
+
 def test_a_silence_that_is_not_there_cannot_be_ended(deployed: FreshDeployment) -> None:
     ran = deployed.run("silence", "neverthere", "--for", "0m", "--why", "done")
     assert ran.problem == "There is no silence of 'neverthere': `enigap status` lists those there are."
@@ -452,8 +467,8 @@ def test_what_it_says_to_type_can_be_typed(deployed: FreshDeployment) -> None:
         (["prod", "--for", "999999d", "--why", "x"], "is longer than 90 days: change the settings instead."),
         (["prod", "--for", "2h", "--why", " "], "--why is empty: say why, for whoever finds it muted."),
         ([" ", "--for", "2h", "--why", "x"], "A silence takes what to mute: name an incident"),
-        (["prod", "--for", "2h"], "Missing option '--why'"),
-        (["prod", "--why", "x"], "Missing option '--for'"),
+        (["prod", "--for", "2h"], "needs --why, the reason"),
+        (["prod", "--why", "x"], "needs --for, how long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

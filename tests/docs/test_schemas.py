@@ -10,10 +10,11 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from enigap.core.documents import Document
-from enigap.core.incidents.incident import NewsKind
+from enigap.core.incidents.incident import NewsKind, Silence
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, Verdict
-from enigap.core.messages import sns_message
+from enigap.core.messages import NoticeKind, notice_document, sns_message
+from enigap.core.messages.notice import NOTICE_SCHEMA
 from enigap.core.messages.notification import NOTIFICATION_SCHEMA
 from enigap.core.work import WORK_SCHEMA, WorkItem
 from tests.fakes.news import any_event, event, finding, incident, judged, opened, resolved
@@ -45,6 +46,8 @@ def test_a_schema_is_one(path: Path) -> None:
 def test_the_schemas_name_what_the_code_writes() -> None:
     assert schema("notification-1")["properties"]["schema"]["const"] == NOTIFICATION_SCHEMA
     assert schema("work-1")["properties"]["schema"]["const"] == WORK_SCHEMA
+    assert schema("notice-1")["properties"]["schema"]["const"] == NOTICE_SCHEMA
+    assert set(schema("notice-1")["properties"]["notice"]["enum"]) == set(NoticeKind)
     definitions = schema("notification-1")["$defs"]
     assert set(definitions["news"]["enum"]) == set(NewsKind)
     assert set(definitions["cause"]["enum"]) == {*Cause, None}
@@ -161,3 +164,13 @@ def test_the_time_to_see_a_window_again_is_written_for_any_settling() -> None:
     late = event(opened(incident([BLIND])), settle=timedelta(minutes=60))
     assert late["settled_at"] == "2026-01-01T15:30:00Z"
     NOTIFICATION.validate(late)
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("by", ["ann@example.com", None])
+def test_a_notice_holds_to_its_schema_and_has_all_its_fields(kind: NoticeKind, by: str | None) -> None:
+    document = notice_document(
+        kind, Silence("prod/*", WINDOW.end, "w" * 5_000), account="123456789012", region="r", by=by
+    )
+    Draft202012Validator(schema("notice-1")).validate(document)
+    assert set(document) == set(schema("notice-1")["properties"])

@@ -80,6 +80,16 @@ class Aws:
         """
         get_credentials(self._session)
 
+    def caller(self) -> str:
+        """Whose credentials they are: the last part of the caller's ARN, a user's or a session's name.
+
+        Needs no permission. Raises AwsProblem.
+        """
+        sts = self.client("sts")
+        with calling("sts:GetCallerIdentity", sts):
+            arn: str = sts.get_caller_identity()["Arn"]
+        return re.split("[:/]", arn)[-1]
+
     def client(self, service: str) -> Any:
         """The boto3 client of a service, such as "logs"."""
         if service not in self._clients:

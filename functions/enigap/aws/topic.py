@@ -1,13 +1,13 @@
 """Publishes a cluster's news to the findings topic: one SNS message, formatted for each channel.
 
-Subscribers can filter by attributes: `cluster`, and the lists `news` (opened, reminder, resolved) and
-`verdict`. Copies of one message have the same `id`.
+Subscribers can filter by attributes: `cluster`, and the lists `news` (opened, reminder, resolved; muted,
+unmuted) and `verdict`. Copies of one message have the same `id`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from enigap.aws.errors import calling
@@ -39,18 +39,34 @@ class Topic:
     def notify(self, news: Sequence[News]) -> None:
         """Publish one message with all news. Raises AwsProblem."""
         document = self._document_of(news)
-        message = sns_message(document)
-        with calling("sns:Publish", self._sns):
-            self._sns.publish(
-                TopicArn=self._topic_arn,
-                **message,
-                MessageAttributes={
-                    **({"id": _attribute(document["id"])} if "id" in document else {}),
-                    "cluster": _attribute(document["cluster"]),
-                    "news": _attributes(item.kind.value for item in news),
-                    "verdict": _attributes(item.incident.verdict for item in news),
-                },
-            )
+        publish(
+            self._sns,
+            self._topic_arn,
+            document,
+            cluster=document["cluster"],
+            news={item.kind.value for item in news},
+            verdicts={item.incident.verdict for item in news},
+        )
+
+
+def publish(
+    sns: Sns,
+    topic_arn: str,
+    document: Document,
+    *,
+    cluster: str,
+    news: Collection[str],
+    verdicts: Collection[str] = (),
+) -> None:
+    """Publish one document, a notification or a notice, in the words of every channel. Raises AwsProblem."""
+    message = sns_message(document)
+    attributes = {"cluster": _attribute(cluster), "news": _attributes(news)}
+    if "id" in document:
+        attributes["id"] = _attribute(document["id"])
+    if verdicts:
+        attributes["verdict"] = _attributes(verdicts)
+    with calling("sns:Publish", sns):
+        sns.publish(TopicArn=topic_arn, **message, MessageAttributes=attributes)
 
 
 def _attribute(text: str) -> dict[str, str]:

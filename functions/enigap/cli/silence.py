@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from enigap.aws.clients import Aws
+from enigap.aws.errors import AwsProblem
 from enigap.aws.state_table import StateTable
+from enigap.aws.topic import publish
 from enigap.cli.arguments import Profile, Region, Stack, UsageError, options, span_of_time
-from enigap.cli.deployed import deployed
+from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.screen import Screen
 from enigap.cli.usage import near_miss
 from enigap.core.incidents.incident import Silence
+from enigap.core.messages import NoticeKind, notice_document
 from enigap.core.text import printable
 
 LONGEST = timedelta(days=90)
@@ -38,7 +42,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     profile: Profile = None,
     stack: Stack = None,
 ) -> int:
-    """Mute an incident for a while. If it is still open at the end, a message is sent then."""
+    """Mute an incident for a while, and tell the channels. If it is still open then, a message is sent."""
     now = datetime.now(UTC)
     until = now + _duration(duration)
     if not target.strip():
@@ -55,9 +59,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             raise UsageError(f"There is no silence of {shown!r}: {there}")
         states.silence(silence)
         screen.print(f"{shown} is no longer muted.")
+        _tell(it, NoticeKind.UNMUTED, silence)
         return 0
     states.silence(silence)
     screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
+    _tell(it, NoticeKind.MUTED, silence)
     again = shlex.join(
         [
             *options({"--region": region, "--profile": profile, "--stack": stack}),
@@ -75,6 +81,16 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             "`enigap status` lists those that are open."
         )
     return 0
+
+
+def _tell(it: Deployed, kind: NoticeKind, silence: Silence) -> None:
+    """Tell the channels of findings, so that it is known who muted what. Raises AwsProblem."""
+    by = None
+    with suppress(AwsProblem):  # where STS cannot be reached, it is told without a name
+        by = it.aws.caller()
+    document = notice_document(kind, silence, account=it.stack.account, region=it.aws.region, by=by)
+    cluster = silence.target.partition("/")[0]
+    publish(it.aws.client("sns"), it.stack.topic_arn, document, cluster=cluster, news={kind.value})
 
 
 def _is_open(states: StateTable, silence: Silence, now: datetime) -> bool:

@@ -9,9 +9,18 @@ from hypothesis import given
 from slack_sdk.models.blocks import Block
 
 from enigap.core.documents import Document
-from enigap.core.incidents.incident import NewsKind
+from enigap.core.incidents.incident import NewsKind, Silence
 from enigap.core.judging.cluster import FindingKind, is_finding
-from enigap.core.messages import CAUSE_WORDS, in_plain_text, letter_of, prose, slack_message, sns_message
+from enigap.core.messages import (
+    CAUSE_WORDS,
+    NoticeKind,
+    in_plain_text,
+    letter_of,
+    notice_document,
+    prose,
+    slack_message,
+    sns_message,
+)
 from enigap.core.messages.words import FINDING_WORDS
 from tests.fakes.news import (
     HOSTILE_NAMES,
@@ -27,6 +36,7 @@ from tests.fakes.news import (
     opened,
     subject_of,
 )
+from tests.fakes.readings import WINDOW
 
 KIB = 1024
 LEADS = ("Opened:", "Still open:", "Resolved:")
@@ -385,3 +395,17 @@ def test_a_remedy_between_backticks_can_be_copied_for_amazon_q() -> None:
     remedy = 'aws eks update-addon --configuration-values \'{"containerInsights":{"enabled":true}}\''
     told = finding(FindingKind.NOT_COLLECTED, 2, f"It is off; `{remedy}` switches it on.")
     assert f"; '{remedy}' switches" in as_amazon_q(event(opened(told)))["content"]["description"]
+
+
+@given(names, names, names)
+def test_a_notice_with_any_names_stays_within_every_channels_limits(incident: str, why: str, by: str) -> None:
+    silence = Silence(incident, WINDOW.end, why)
+    document = notice_document(NoticeKind.MUTED, silence, account="123456789012", region="eu-west-1", by=by)
+    published = sns_message(document)
+    assert 0 < len(published["Subject"]) < 100
+    assert published["Subject"].isascii()
+    assert published["Subject"].isprintable()
+    lines = as_email(document).splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert all(line.startswith(("Muted:", "To ", "Region ", "  ")) for line in lines if line)
+    check_slack(as_slack(document))

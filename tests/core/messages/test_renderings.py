@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.core.documents import Document
-from enigap.core.incidents.incident import NewsReason
+from enigap.core.incidents.incident import NewsReason, Silence
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.messages import (
     CAUSE_WORDS,
     NotANotificationError,
+    NoticeKind,
+    notice_document,
     notification_document,
     slack_alarm,
     slack_message,
@@ -683,3 +685,45 @@ def test_every_message_names_the_command_that_prints_its_runbook_section(documen
     verdict = "" if document.get("test") else f" {document['incidents'][0]['verdict']}"
     for said in (as_email(document), json.dumps(as_slack(document)), json.dumps(as_amazon_q(document))):
         assert re.search(rf"enigap runbook{verdict}(?![ \w])", said)
+
+
+# --- notices
+
+
+def notice(kind: NoticeKind = NoticeKind.MUTED, **different: Any) -> Document:
+    silence = Silence("prod/i-07/os_deficit", WINDOW.end + timedelta(hours=2), "we know, CHG-7")
+    given = {"account": "123456789012", "region": "eu-west-1", "by": "ann@example.com"}
+    return notice_document(kind, silence, **given) | different
+
+
+def test_a_notice_says_what_is_muted_until_when_why_and_by_whom() -> None:
+    assert subject_of(notice()) == "[MUTED] enigap: prod/i-07/os_deficit until 2026-01-01 16:30 UTC"
+    said = unwrapped(as_email(notice()))
+    assert (
+        "Muted: prod/i-07/os_deficit is muted until 2026-01-01 16:30 UTC by ann@example.com: we know, CHG-7."
+        in said
+    )
+    assert "enigap silence prod/i-07/os_deficit --region eu-west-1 --for 0m" in as_email(notice())
+    for text in (json.dumps(as_slack(notice())), json.dumps(as_amazon_q(notice()))):
+        for part in ("i-07/os", "2026-01-01 16:30 UTC", "ann@example.com", "we know, CHG-7"):
+            assert part in text
+
+
+def test_the_end_of_muting_by_hand_is_told_likewise() -> None:
+    ended = notice(NoticeKind.UNMUTED)
+    assert ended["until"] is None
+    assert subject_of(ended) == "[NO LONGER MUTED] enigap: prod/i-07/os_deficit is told again"
+    assert "is no longer muted, by ann@example.com: we know, CHG-7." in unwrapped(as_email(ended))
+    assert "--for 0m" not in as_email(ended)
+
+
+def test_a_notice_reaches_slack_through_the_queue() -> None:
+    sent = json.loads(sns_message(notice())["Message"])
+    assert slack_message(sent["sqs"]) == as_slack(notice())
+
+
+def test_a_notice_without_a_name_and_one_that_is_none() -> None:
+    assert "by unknown:" in unwrapped(as_email(notice(by=None)))
+    for broken in ({"notice": "shouted"}, {"until": "later"}, {"why": None}, {"incident": 7}):
+        with pytest.raises(NotANotificationError):
+            as_email(notice(**broken))

@@ -9,6 +9,8 @@ The JSON object is the contract (docs/schemas/notification-1.schema.json), and e
 of it alone. Names come from logs, tags and other people's clusters: `printable` is applied to all of them,
 and each rendering adds what its channel needs on top.
 
+What an operator mutes is told the same way, by a JSON object of its own (`notice`).
+
 Read `notification` first, then `words` (an incident in one paragraph), `talkers` (the pods that its traffic
 is of), `letter` (what a message says, in which order) and `fitting`; last the renderings, `for_email`,
 `for_slack`, `for_amazon_q` and `for_sns`.
@@ -19,17 +21,20 @@ from enigap.core.messages.for_email import prose
 from enigap.core.messages.for_slack import id_of, in_plain_text, is_told, slack, slack_alarm, slack_message
 from enigap.core.messages.for_sns import sns_message
 from enigap.core.messages.letter import letter_of
+from enigap.core.messages.notice import NoticeKind, notice_document
 from enigap.core.messages.notification import NotANotificationError, notification_document
 from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
     "CAUSE_WORDS",
     "NotANotificationError",
+    "NoticeKind",
     "amazon_q",
     "id_of",
     "in_plain_text",
     "is_told",
     "letter_of",
+    "notice_document",
     "notification_document",
     "prose",
     "slack",

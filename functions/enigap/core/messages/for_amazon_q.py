@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from enigap.core.documents import Document
-from enigap.core.messages.fitting import cut, fitting, json_size, name
+from enigap.core.messages.fitting import cut, cut_to, fitting, json_size, name
 from enigap.core.messages.letter import Letter, Step
 
 LONGEST_TITLE: Final = 250
@@ -35,7 +35,7 @@ def amazon_q(letter: Letter) -> Document:
         "source": "custom",
         "content": {
             "textType": "client-markdown",
-            "title": cut(_literal(letter.title), LONGEST_TITLE),
+            "title": cut_to(_literal(letter.title), LONGEST_TITLE, json_size),
             "description": _description(letter),
             **steps,
             "keywords": [_literal(name(word)) for word in (letter.cluster, letter.region) if word],

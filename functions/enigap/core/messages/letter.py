@@ -17,6 +17,7 @@ from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import FindingKind, is_finding
 from enigap.core.judging.verdict import NodeFigures
 from enigap.core.messages.fitting import argument, cut_to, in_ascii, lasting, name
+from enigap.core.messages.notice import NOTICE_SCHEMA, Notice, read_notice
 from enigap.core.messages.notification import (
     Notification,
     Tally,
@@ -130,8 +131,53 @@ READ_RUNBOOK: Final = Step(
 
 
 def letter_of(document: Document) -> Letter:
-    """The message that a notification comes to. Raises NotANotificationError."""
-    told = read(document)
+    """The message that a notification or a notice comes to. Raises NotANotificationError."""
+    if document.get("schema") == NOTICE_SCHEMA:
+        return _of_notice(read_notice(document))
+    return _of_notification(read(document))
+
+
+def _of_notice(told: Notice) -> Letter:
+    incident, by, why = name(told.incident), name(told.by or "unknown"), name(told.why, LONGEST_SUMMARY)
+    if told.until:
+        state, until = "Muted", f"{told.until:%Y-%m-%d %H:%M} UTC"
+        what = f"{incident} is muted until {until} by {by}: {why}."
+        impact = "Nothing is sent about it until then; what is still open then is told."
+    else:
+        state, until, what = "No longer muted", "", f"{incident} is no longer muted, by {by}: {why}."
+        impact = "What is open is told from now on."
+    where = f"--region {argument(told.region)}"
+    end = Step(
+        "To end that sooner:",
+        f"enigap silence {argument(told.incident)} {where} --for 0m --why 'REASON'",
+    )
+    return Letter(
+        subject=subject_line(
+            state.upper(), "enigap", told.incident, f"until {until}" if until else "is told again"
+        ),
+        title=f"{state}: {incident}",
+        paragraphs=(
+            Paragraph(
+                text=f"{state}: {what} {impact}",
+                state=state,
+                facts=(
+                    ("Incident", incident),
+                    *((("Until", until),) if until else ()),
+                    ("By", by),
+                    ("Why", why),
+                ),
+                impact=impact,
+            ),
+        ),
+        steps=(*((end,) if until else ()), READ_RUNBOOK),
+        circumstances=f"Region {name(told.region)}, account {name(told.account)}",
+        thread=told.incident,
+        account=told.account,
+        region=told.region,
+    )
+
+
+def _of_notification(told: Notification) -> Letter:
     where = f"region {name(told.region)}, account {name(told.account)}"
     if told.is_test:
         return Letter(
