@@ -1,4 +1,4 @@
-"""The CloudWatch alarms. Each compares one metric with zero, and its description says what to do.
+"""The CloudWatch alarms. Each compares one metric with a limit, and its description says what to do.
 
 Alarms on findings exist for dashboards and composite alarms. They have no actions by default, because
 incidents already send messages. Alarms on the pipeline notify the pipeline's topic when they go off and when
@@ -37,6 +37,11 @@ DEAD_LETTERS: Final = {
 }
 """Alarm descriptions of the dead-letter queues, by the function whose failed messages they keep."""
 
+WAITS_AT_MOST: Final = {"reconcile": Duration.hours(1), "slack": Duration.minutes(90)}
+"""How old the oldest message of a queue may be, by the function that the queue feeds: longer than all
+attempts at one message take. An older one is not being read at all, or too many are before it.
+"""
+
 
 class Alarms(Construct):
     """All alarms of one stack, in `all`, and their `arns`."""
@@ -50,6 +55,8 @@ class Alarms(Construct):
         findings: sns.Topic,
         pipeline: sns.Topic,
         functions: Mapping[str, lambda_.Function],
+        self_test: lambda_.Function,
+        queues: Mapping[str, sqs.Queue],
         dead_letters: Mapping[str, sqs.Queue],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -60,6 +67,9 @@ class Alarms(Construct):
         self._on_silence_of_the_pipeline()
         for name, function in functions.items():
             self._on_function(name, function)
+        self._on_self_test(self_test)
+        for name, queue in queues.items():
+            self._on_waiting(name, queue)
         for name, queue in dead_letters.items():
             self._on_dead_letters(name, queue)
         # By their names, for the topics are made before the alarms, which refer to them.
@@ -130,6 +140,27 @@ class Alarms(Construct):
             "concurrent executions and at what else uses it.",
         )
 
+    def _on_self_test(self, function: lambda_.Function) -> None:
+        self._alarm(
+            "selfTestErrors",
+            function.metric_errors(statistic="Sum", period=Duration.minutes(15)),
+            told=self._pipeline,
+            description="The self-test of a deployment found a problem for which the deployment did not "
+            "fail: the stack was rolled back, or the problem is outside it. The stack's output Warnings and "
+            "the log group of the self-test say what it is.",
+        )
+
+    def _on_waiting(self, name: str, queue: sqs.Queue) -> None:
+        self._alarm(
+            f"{name}Waiting",
+            queue.metric_approximate_age_of_oldest_message(statistic="Maximum", period=Duration.minutes(5)),
+            told=self._pipeline,
+            threshold=WAITS_AT_MOST[name].to_seconds(),
+            description=f"A message has waited for the {name} function longer than all attempts at it take; "
+            "when it expires it is lost. Check that the function's event source is enabled and that the "
+            "queue's key can be used, then look at its log.",
+        )
+
     def _on_dead_letters(self, name: str, queue: sqs.Queue) -> None:
         self._alarm(
             f"{name}DeadLetters",
@@ -160,7 +191,7 @@ class Alarms(Construct):
         description: str,
         missing: cloudwatch.TreatMissingData = MISSING_IS_FINE,
         periods: int = 1,
-        threshold: int = 0,
+        threshold: float = 0,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,

@@ -30,7 +30,19 @@ ASSETS_KEPT: Final = 5
 FOR_THE_DESK: Final = ("cli",)
 
 SERVICES: Final = frozenset(
-    {"cloudwatch", "dynamodb", "ec2", "eks", "lambda", "logs", "secretsmanager", "sns", "sqs"}
+    {
+        "cloudformation",
+        "cloudwatch",
+        "dynamodb",
+        "ec2",
+        "eks",
+        "kms",
+        "lambda",
+        "logs",
+        "secretsmanager",
+        "sns",
+        "sqs",
+    }
 )
 """The AWS services that the functions call. botocore ships API models of 400 services; without the others
 the asset, which Lambda fetches and unpacks before each cold start, has a fifth of the size.

@@ -1,5 +1,6 @@
 """The CloudWatch dashboard: unexplained nodes, traffic, and the health of enigap itself."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -7,8 +8,10 @@ from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
+from enigap.core.messages import CONSOLES
 from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Publish, Published
 from enigap.settings import Settings
 
@@ -127,9 +130,14 @@ def dashboard_name(stack: Stack) -> str:
     return f"{stack.stack_name}-{Aws.REGION}"
 
 
-def dashboard_url(stack: Stack) -> str:
-    """The dashboard's URL, which depends on no resource, so functions can be deployed before it."""
-    console = f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
+def dashboard_url(stack: Stack, region: str | None) -> str:
+    """The dashboard's URL, which depends on no resource, so functions can be deployed before it.
+
+    `region` says which partition's console it is in; None is the region that `cdk` found credentials for.
+    """
+    region = region or os.environ.get("CDK_DEFAULT_REGION") or "us-east-1"
+    host = CONSOLES[RegionInfo.get(region).partition or "aws"]
+    console = f"https://{Aws.REGION}.{host}/cloudwatch/home?region={Aws.REGION}"
     return f"{console}#dashboards/dashboard/{dashboard_name(stack)}"
 
 

@@ -35,11 +35,13 @@ class Notifications(Construct):
         settings: Settings,
         code: lambda_.Code,
         state: dynamodb.Table,
+        key_arn: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.key = self._key()
-        self.findings = self._topic("Findings", "enigap")
-        self.pipeline = self._topic("Pipeline", "enigap pipeline")
+        self.key = kms.Key.from_key_arn(self, "Key", key_arn) if key_arn else self._key("Key", "findings")
+        self.findings = self._topic("Findings", "enigap", self.key)
+        # A key of its own: with one for both, the alarm about a disabled key would not arrive either.
+        self.pipeline = self._topic("Pipeline", "enigap pipeline", self._key("PipelineKey", "the pipeline"))
         for address in settings.email:
             for topic in (self.findings, self.pipeline):
                 self._subscribe(topic, subscriptions.EmailSubscription(address))
@@ -61,12 +63,12 @@ class Notifications(Construct):
             resource.filter_policy_scope = "MessageBody"
             resource.filter_policy = ONLY_ALARMS
 
-    def _key(self) -> kms.Key:
+    def _key(self, construct_id: str, topic: str) -> kms.Key:
         # Customer-managed: CloudWatch alarms cannot publish to a topic encrypted with the AWS-managed key.
         key = kms.Key(
             self,
-            "Key",
-            description=f"Topics of {Stack.of(self).stack_name}",
+            construct_id,
+            description=f"Topic of {topic} of {Stack.of(self).stack_name}",
             enable_key_rotation=True,
             # It encrypts only messages in transit, which are delivered before the key is deleted.
             removal_policy=RemovalPolicy.DESTROY,
@@ -82,8 +84,8 @@ class Notifications(Construct):
         )
         return key
 
-    def _topic(self, construct_id: str, display_name: str) -> sns.Topic:
-        return sns.Topic(self, construct_id, display_name=display_name, master_key=self.key, enforce_ssl=True)
+    def _topic(self, construct_id: str, display_name: str, key: kms.IKey) -> sns.Topic:
+        return sns.Topic(self, construct_id, display_name=display_name, master_key=key, enforce_ssl=True)
 
     def let_publish(self, alarm_arns: list[str]) -> None:
         """Let these alarms publish to both topics.
@@ -104,7 +106,8 @@ class Notifications(Construct):
         chatbot.SlackChannelConfiguration(
             self,
             "Channel",
-            slack_channel_configuration_name=Stack.of(self).stack_name,
+            # The account's, whatever the region.
+            slack_channel_configuration_name=f"{Stack.of(self).stack_name}-{Aws.REGION}",
             slack_workspace_id=channel.workspace_id,
             slack_channel_id=channel.channel_id,
             notification_topics=[self.findings, self.pipeline],

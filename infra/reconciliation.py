@@ -29,7 +29,7 @@ class Reconciliation(Construct):
         code: lambda_.Code,
         state: dynamodb.Table,
         findings: sns.Topic,
-        topic_key: kms.Key,
+        topic_key: kms.IKey,
         dashboard_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -66,8 +66,7 @@ class Reconciliation(Construct):
                 "kms": [topic_key.key_arn],
             },
         )
-        # One cluster an invocation, so that a failing one does not block others. Two invocations at a time,
-        # the minimum of MaximumConcurrency, because the account's quota of datapoints is shared with
-        # everything else that reads CloudWatch. Reserved concurrency would limit it too, but throttled
-        # messages would end up in the dead-letter queue.
+        # One cluster an invocation, so that a failing one does not block others, and few at a time, because
+        # the account's quota of datapoints is shared with everything else that reads CloudWatch. Reserved
+        # concurrency would limit it too, but throttled messages would end up in the dead-letter queue.
         self.work.feed(self.reconciler.function, batch_size=1, max_concurrency=RECONCILERS_AT_ONCE)

@@ -1,10 +1,13 @@
-"""The self-test at the end of a deployment: a function that fails makes the deployment fail."""
+"""The self-test at the end of a deployment: a function that fails makes the deployment fail.
+
+`enigap.lambdas.self_test` says when it does not.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import Aws, CustomResource, Duration
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -31,7 +34,7 @@ class SelfTest(Construct):
         calls: Mapping[Function, Mapping[str, object]],
     ) -> None:
         super().__init__(scope, construct_id)
-        tester = Function(
+        self.tester = Function(
             self,
             "Tester",
             code=code,
@@ -41,13 +44,17 @@ class SelfTest(Construct):
             timeout=Duration.minutes(4),
             memory_mib=256,
             statements=permissions.of_self_test(),
-            own={"lambda": [each.function.function_arn for each in calls]},
+            own={
+                "lambda": [each.function.function_arn for each in calls],
+                "cloudformation": [Aws.STACK_ID],
+            },
         )
+        given = settings.to_mapping()
         test = CustomResource(
             self,
             "Test",
             resource_type="Custom::SelfTest",
-            service_token=tester.function.function_arn,
+            service_token=self.tester.function.function_arn,
             service_timeout=Duration.minutes(5),
             properties={
                 self_test.CALLS: [
@@ -56,9 +63,12 @@ class SelfTest(Construct):
                 ],
                 "CodeVersion": code_version,
                 # The event is logged by whoever debugs, so it has no address in it.
-                "Settings": hashlib.sha256(json.dumps(settings.to_mapping()).encode()).hexdigest(),
+                "Settings": hashlib.sha256(json.dumps(given).encode()).hexdigest(),
+                self_test.OUTSIDE: json.dumps(
+                    {name: given[name] for name in self_test.NAME_THE_OUTSIDE if name in given}
+                ),
             },
         )
-        test.node.add_dependency(tester, *calls)
+        test.node.add_dependency(self.tester, *calls)
         self.warnings = test.get_att_string(self_test.WARNINGS)
         """What the settings ask for and the planner did not find."""

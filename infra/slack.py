@@ -48,7 +48,7 @@ class Slack(Construct):
             memory_mib=256,  # it waits for the network most of the time
             environment={variables.SLACK_SECRET: secret, variables.STATE_TABLE: state.table_name},
             statements=permissions.of_slack(),
-            own={"secretsmanager": [_secret_arn(secret)], "dynamodb": [state.table_arn]},
+            own={"secretsmanager": _secret_arns(secret), "dynamodb": [state.table_arn]},
         )
         # Slack's rate limit for a webhook is one message a second; 2 is the minimum of MaximumConcurrency.
         self.messages.feed(self.function.function, batch_size=10, max_concurrency=2)
@@ -60,8 +60,13 @@ class Slack(Construct):
         )
 
 
-def _secret_arn(name_or_arn: str) -> str:
-    """The secret's ARN, or a pattern of it: Secrets Manager appends a hyphen and six random characters."""
+def _secret_arns(name_or_arn: str) -> list[str]:
+    """The secret's ARN, or a pattern of it: Secrets Manager appends a hyphen and six random characters.
+
+    For a secret that is not there it asks about the name alone; without that the answer would be a denial,
+    as if the role were wrong.
+    """
     if name_or_arn.startswith("arn:"):
-        return name_or_arn
-    return f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{name_or_arn}-??????"
+        return [name_or_arn]
+    arn = f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{name_or_arn}"
+    return [arn, f"{arn}-??????"]

@@ -1,16 +1,18 @@
 """The CloudFormation stack of enigap in one region."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack, Tags
-from aws_cdk import aws_iam as iam
+from aws_cdk import CfnOutput, Environment, IStackSynthesizer, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from enigap.aws.deployment import SLACK_QUEUE_OUTPUT
 from enigap.cli.cost import dollars_per_node
+from enigap.lambdas.environment import REHEARSED_KEY
 from enigap.lambdas.self_test import WARNINGS
 from enigap.settings import Settings
+from infra import organisation
 from infra.alarms import Alarms
 from infra.dashboard import Dashboard, dashboard_url
 from infra.notifications import Notifications
@@ -44,19 +46,19 @@ class EnigapStack(Stack):
             synthesizer=synthesizer,
             description="enigap: does the traffic EKS nodes count agree with what their interfaces carried?",
         )
-        for name, value in {**settings.tags, "application": "enigap"}.items():
-            Tags.of(self).add(name, value)
-        if boundary := settings.permissions_boundary:
-            policy = (
-                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", boundary)
-                if boundary.startswith("arn:")
-                else iam.ManagedPolicy.from_managed_policy_name(self, "Boundary", boundary)
-            )
-            iam.PermissionsBoundary.of(self).apply(policy)
         code = lambda_.Code.from_asset(str(functions))
 
         state = StateTable(self, "State").table
-        told = Notifications(self, "Notifications", settings=settings, code=code, state=state)
+        region = env.region if env else None
+        url = dashboard_url(self, region)
+        told = Notifications(
+            self,
+            "Notifications",
+            settings=settings,
+            code=code,
+            state=state,
+            key_arn=settings.kms_key_in(region),
+        )
         judging = Reconciliation(
             self,
             "Reconciliation",
@@ -65,7 +67,7 @@ class EnigapStack(Stack):
             state=state,
             findings=told.findings,
             topic_key=told.key,
-            dashboard_url=dashboard_url(self),
+            dashboard_url=url,
         )
         planning = Planning(
             self, "Planning", settings=settings, code=code, work=judging.work.queue, state=state
@@ -73,11 +75,27 @@ class EnigapStack(Stack):
 
         deployed = {"plan": planning.planner, "reconcile": judging.reconciler}
         dead_letters = {"plan": planning.dead_letters, "reconcile": judging.work.dead_letters}
-        queues = [judging.work.queue]
+        queues = {"reconcile": judging.work.queue}
         if told.slack:
             deployed["slack"] = told.slack.function
             dead_letters["slack"] = told.slack.messages.dead_letters
-            queues.append(told.slack.messages.queue)
+            queues["slack"] = told.slack.messages.queue
+        rehearsals: Mapping[str, Mapping[str, object]] = {
+            "plan": {"dry_run": True},
+            # A key of one's own may be for use by services only; the self-test uses it by those.
+            "reconcile": {"Records": []}
+            if settings.kms_key_in(region)
+            else {"Records": [], REHEARSED_KEY: told.key.key_arn},
+            "slack": {"Records": []},
+        }
+        self_test = SelfTest(
+            self,
+            "SelfTest",
+            settings=settings,
+            code=code,
+            code_version=functions.name,
+            calls={each: rehearsals[name] for name, each in deployed.items()},
+        )
         alarms = Alarms(
             self,
             "Alarms",
@@ -85,6 +103,8 @@ class EnigapStack(Stack):
             findings=told.findings,
             pipeline=told.pipeline,
             functions={name: each.function for name, each in deployed.items()},
+            self_test=self_test.tester.function,
+            queues=queues,
             dead_letters=dead_letters,
         )
         told.let_publish(alarms.arns)
@@ -94,18 +114,7 @@ class EnigapStack(Stack):
             settings=settings,
             alarms=alarms.all,
             functions=[each.function for each in deployed.values()],
-            queues=[*queues, *dead_letters.values()],
-        )
-        self_test = SelfTest(
-            self,
-            "SelfTest",
-            settings=settings,
-            code=code,
-            code_version=functions.name,
-            calls={
-                each: {"dry_run": True} if name == "plan" else {"Records": []}
-                for name, each in deployed.items()
-            },
+            queues=[*queues.values(), *dead_letters.values()],
         )
         # The self-test publishes the first datapoint of PlansMade. Without it that alarm, which treats
         # missing data as breaching, would go off at once.
@@ -121,7 +130,7 @@ class EnigapStack(Stack):
                 "The function to invoke to have a window judged again",
             ),
             ("WorkQueueUrl", judging.work.queue.queue_url, "The queue of windows that wait to be judged"),
-            ("DashboardUrl", dashboard_url(self), "The dashboard, in CloudWatch's console"),
+            ("DashboardUrl", url, "The dashboard, in CloudWatch's console"),
             ("Cost", _cost(settings), "What it costs, and the command for the whole bill"),
             (WARNINGS, self_test.warnings, "What the settings ask for and was not found at the deployment"),
         ):
@@ -133,6 +142,7 @@ class EnigapStack(Stack):
                 value=told.slack.messages.queue.queue_arn,
                 description="The queue of messages for Slack",
             )
+        organisation.apply(self, settings, region)
 
 
 def _cost(settings: Settings) -> str:

@@ -31,6 +31,7 @@ from enigap.settings import (
     SlackChannel,
     SlackWebhook,
     VirtualDevices,
+    Vpc,
     rows,
 )
 
@@ -62,6 +63,17 @@ EVERYTHING: dict[str, Any] = {
     "tags": {"cost-center": "1234"},
     "log_retention_days": 30,
     "architecture": "x86_64",
+    "vpc": {
+        region: {
+            "subnets": [f"subnet-0123456{n}", f"subnet-1123456{n}"],
+            "security_groups": [f"sg-0123456{n}"],
+        }
+        for n, region in enumerate(("eu-west-1", "us-gov-west-1"))
+    },
+    "kms_key_arn": {
+        "eu-west-1": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "us-gov-west-1": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234",
+    },
     "runbook_url": "https://wiki.example.com/enigap?page=1#gap",
     "name_pods": False,
 }
@@ -412,3 +424,47 @@ def test_whatever_tag_aws_takes_can_be_asked_for(tags: dict[str, str]) -> None:
 def test_what_two_stacks_cannot_share_is_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(said)):
         Settings.from_mapping(settings)
+
+
+REGIONS = ["eu-west-1", "us-east-1"]
+A_VPC: dict[str, Any] = {"subnets": ["subnet-0a1b2c3d4e5f60718"], "security_groups": ["sg-0a1b2c3d"]}
+A_KEY = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"vpc": A_VPC, "regions": REGIONS}, "vpc: it exists in one region only"),
+        ({"kms_key_arn": A_KEY, "regions": REGIONS}, "kms_key_arn: it exists in one region only"),
+        ({"vpc": {"eu-west-1": A_VPC}, "regions": REGIONS}, "vpc: there is none for us-east-1"),
+        (
+            {"kms_key_arn": {REGIONS[0]: A_KEY}, "regions": REGIONS},
+            "kms_key_arn: there is none for us-east-1",
+        ),
+        ({"vpc": {"eu-west-1": A_VPC}}, "vpc: one for each region takes `regions`"),
+        ({"kms_key_arn": A_KEY, "regions": ["us-east-1"]}, f"kms_key_arn: {A_KEY} is not a key of us-east-1"),
+        (
+            {"kms_key_arn": dict.fromkeys(REGIONS, A_KEY), "regions": REGIONS},
+            f"kms_key_arn: {A_KEY} is not a key of us-east-1",
+        ),
+        ({"kms_key_arn": A_KEY.replace("key/", "alias/")}, "kms_key_arn: "),
+        ({"vpc": {**A_VPC, "subnets": []}}, "vpc: "),
+        ({"vpc": {"subnets": A_VPC["subnets"]}}, "vpc: "),
+    ],
+)
+def test_what_exists_in_one_region_only_is_given_for_each(settings: dict[str, Any], sentence: str) -> None:
+    assert refusal(**settings).startswith(sentence)
+
+
+def test_one_value_is_enough_for_one_region() -> None:
+    settings = Settings.from_mapping({"vpc": A_VPC, "kms_key_arn": A_KEY})
+    assert settings.kms_key_in(None) == A_KEY
+    assert settings.vpc_in(None) == Vpc(tuple(A_VPC["subnets"]), tuple(A_VPC["security_groups"]))
+
+
+def test_each_region_has_its_own() -> None:
+    other = A_KEY.replace("eu-west-1", "us-east-1")
+    settings = Settings.from_mapping(
+        {"kms_key_arn": dict(zip(REGIONS, (A_KEY, other), strict=True)), "regions": REGIONS}
+    )
+    assert [settings.kms_key_in(region) for region in REGIONS] == [A_KEY, other]

@@ -36,7 +36,7 @@ MAX_VARIABLE_BYTES: Final = 3_000
 
 
 OF_THE_DEPLOYMENT: Final = frozenset(
-    {"stack_name", "permissions_boundary", "tags", "log_retention_days", "architecture"}
+    {"stack_name", "permissions_boundary", "tags", "log_retention_days", "architecture", "vpc", "kms_key_arn"}
 )
 """Settings that only the deployment needs: they stay out of the functions' environment."""
 
@@ -90,6 +90,14 @@ class SlackChannel:
 
     workspace_id: str
     channel_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """The subnets and security groups of one region that the functions run in."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +206,17 @@ def _optional(kind: _Kind[T]) -> _Kind[T | None]:
     return _Kind(f"{kind.takes}, or null", lambda value: None if value is None else kind.read(value))
 
 
-def _list_of(item: _Kind[T], most: int) -> _Kind[tuple[T, ...]]:
+def _list_of(item: _Kind[T], most: int, *, least: int = 0) -> _Kind[tuple[T, ...]]:
     def read(value: object) -> tuple[T, ...]:
-        if not isinstance(value, list | tuple) or len(value) > most:
+        if not isinstance(value, list | tuple) or not least <= len(value) <= most:
             raise _RefusedError
         items = tuple(item.read(each) for each in value)
         if len(set(items)) < len(items):
             raise _RefusedError
         return items
 
-    return _Kind(f"a list of up to {most} different ones, each {item.takes}", read)
+    length = f"{least} to {most}" if least else f"up to {most}"
+    return _Kind(f"a list of {length} different ones, each {item.takes}", read)
 
 
 def _object_of(name: _Kind[str], item: _Kind[T], most: int) -> _Kind[Mapping[str, T]]:
@@ -243,6 +252,16 @@ def _either(*kinds: _Kind[Any]) -> _Kind[Any]:
         raise _RefusedError
 
     return _Kind(" or ".join(kind.takes for kind in kinds), read)
+
+
+def _regional(item: _Kind[T]) -> _Kind[T | Mapping[str, T] | None]:
+    """A value that exists in one region only: that of the only region, or one for each by its name."""
+    by_region = _object_of(_REGION, item, 40)
+
+    def read(value: object) -> T | Mapping[str, T] | None:
+        return None if value is None else _either(item, by_region).read(value)
+
+    return _Kind(f"{item.takes}; or an object from each region to its own; or null", read)
 
 
 def _device_pattern() -> _Kind[str]:
@@ -318,6 +337,15 @@ _BOUNDARY: Final = _text(
     r"[\w+=,.@/-]{1,512}|arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}",
     "the name or ARN of a managed policy",
 )
+_VPC: Final = _shape(
+    Vpc,
+    whole=True,
+    subnets=_list_of(_text(r"subnet-[0-9a-f]{8,17}", "a subnet's id"), 16, least=1),
+    security_groups=_list_of(_text(r"sg-[0-9a-f]{8,17}", "a security group's id"), 5, least=1),
+)
+_KEY: Final = _text(
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]{1,64}", "the ARN of a KMS key, which is no alias"
+)
 _OWN_TAG: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag's name, which does not begin with aws:")
 _STACK: Final = _text(r"[A-Za-z][A-Za-z0-9-]{0,99}", "a CloudFormation stack's name")
 _LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
@@ -357,6 +385,17 @@ class Settings:
     architecture: Annotated[
         str, _one_of(ARCHITECTURES), "The processor that the functions run on. x86_64 is untried on AWS."
     ] = "arm64"
+    vpc: Annotated[
+        Vpc | Mapping[str, Vpc] | None,
+        _regional(_VPC),
+        "The VPC that the functions run in, which must let them reach AWS and Slack. Untried on AWS.",
+    ] = None
+    kms_key_arn: Annotated[
+        str | Mapping[str, str] | None,
+        _regional(_KEY),
+        "The key of logs, queues, table and the topic of findings; its policy must allow what "
+        "`enigap policy --key` prints. Untried on AWS.",
+    ] = None
     node_tags: Annotated[
         Mapping[str, str],
         _object_of(_TAG_NAME, _TAG_VALUE, 20),
@@ -514,6 +553,14 @@ class Settings:
     def remind_after(self) -> timedelta:
         return timedelta(hours=self.remind_hours)
 
+    def vpc_in(self, region: str | None) -> Vpc | None:
+        """The VPC of a region; None is the region of the credentials, where there are no `regions`."""
+        return self.vpc[region or ""] if isinstance(self.vpc, Mapping) else self.vpc
+
+    def kms_key_in(self, region: str | None) -> str | None:
+        """The ARN of a region's key; None is the region of the credentials."""
+        return self.kms_key_arn[region or ""] if isinstance(self.kms_key_arn, Mapping) else self.kms_key_arn
+
     def watches(self, cluster: str) -> bool:
         """Whether the cluster of this name is one of `clusters`."""
         return matches(cluster, self.clusters)
@@ -523,8 +570,28 @@ class Settings:
         """The clusters given by full name, not by a pattern: if one is not found, that is reported."""
         return tuple(name for name in self.clusters if "*" not in name and "?" not in name)
 
+    def _check_regions(self) -> None:
+        """Validate that what exists in one region only is given for each. Raises SettingsError."""
+        for name, given in (("vpc", self.vpc), ("kms_key_arn", self.kms_key_arn)):
+            if isinstance(given, Mapping):
+                if not self.regions:
+                    raise SettingsError(f"{name}: one for each region takes `regions`, which names them.")
+                if missing := [region for region in self.regions if region not in given]:
+                    raise SettingsError(f"{name}: there is none for {missing[0]}: give one for each region.")
+            elif given is not None and len(self.regions) > 1:
+                raise SettingsError(
+                    f"{name}: it exists in one region only; with several `regions` give an object from each "
+                    "region to its own."
+                )
+        keys = self.kms_key_arn
+        by_region = keys if isinstance(keys, Mapping) else dict.fromkeys(self.regions, keys)
+        for region, key in by_region.items():
+            if key is not None and key.split(":")[3] != region:
+                raise SettingsError(f"kms_key_arn: {key} is not a key of {region}; give one of that region.")
+
     def _check_together(self) -> None:
         """Validate combinations of settings. Raises SettingsError."""
+        self._check_regions()
         secret = self.slack.webhook_secret if isinstance(self.slack, SlackWebhook) else ""
         if secret.startswith("arn:") and len(self.regions) > 1:
             raise SettingsError(

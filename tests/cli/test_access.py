@@ -80,6 +80,31 @@ def test_its_arns_are_of_the_partition_asked_for(
     assert all(arn.startswith(f"arn:{partition}:") for arn in arns)
 
 
+@pytest.mark.parametrize(
+    ("partition", "logs"),
+    [("aws", "logs.eu-west-1.amazonaws.com"), ("aws-cn", "logs.cn-north-1.amazonaws.com.cn")],
+)
+def test_the_keys_policy_lets_each_service_use_it_for_this_account(
+    enigap: Enigap, partition: str, logs: str
+) -> None:
+    region, account = logs.split(".")[1], "111122223333"
+    asked = ("--partition", partition, "--region", region, "--account", account, "--stack", "net")
+    statements = enigap("policy", "--key", *asked).document["Statement"]
+    by_service = {each["Principal"]["Service"]: each for each in statements if "Service" in each["Principal"]}
+    assert by_service.keys() == {logs, "cloudwatch.amazonaws.com", "sns.amazonaws.com"}
+    [group] = by_service[logs]["Condition"]["ArnLike"].values()
+    assert group == f"arn:{partition}:logs:{region}:{account}:log-group:net-*"
+    by_callers = {
+        each["Condition"]["StringLike"]["kms:ViaService"] for each in statements if "AWS" in each["Principal"]
+    }
+    assert by_callers == {"dynamodb.*", "sns.*", "sqs.*"}
+    assert all(account in str(each["Condition"]) for each in statements)
+
+
+def test_one_policy_is_printed_at_a_time(enigap: Enigap) -> None:
+    assert "ask for one of them" in enigap("policy", "--key", "--operator").problem
+
+
 def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:
     ran = as_user(policy, "check", "--cluster", "calm", "--at", AT, "--format", "json")
     assert (ran.status, ran.stderr) == (0, "")

@@ -35,9 +35,12 @@ NEEDED_TO_DEPLOY = [
     ("plan", "dynamodb:PutItem"),
     ("plan", "dynamodb:Scan"),
     ("plan", "ec2:DescribeInstances"),
+    ("plan", "sqs:SendMessage"),
     ("reconcile", "cloudwatch:GetMetricData"),
+    ("reconcile", "cloudwatch:PutMetricData"),
     ("reconcile", "dynamodb:GetItem"),
     ("reconcile", "logs:FilterLogEvents"),
+    ("reconcile", "sns:Publish"),
     ("slack", "secretsmanager:GetSecretValue"),
 ]
 

@@ -18,6 +18,9 @@ FINDINGS = ("NodesUnexplained", "NodesSilent")
 PIPELINE = (
     "ClustersOverdue",
     "PlansMade",
+    "selfTestErrors",
+    "reconcileWaiting",
+    "slackWaiting",
     *(
         f"{function}{what}"
         for function in ("plan", "reconcile", "slack")
@@ -40,7 +43,7 @@ def test_an_alarm_watches_one_metric_without_mathematics_or_search(stack: Stack,
     alarm = stack.alarm(name)
     assert alarm["MetricName"]
     assert "Metrics" not in alarm
-    largest_that_is_fine = 1 if name == "PlansMade" else 0
+    largest_that_is_fine = {"PlansMade": 1, "reconcileWaiting": 3600, "slackWaiting": 5400}.get(name, 0)
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (largest_that_is_fine, "GreaterThanThreshold")
 
 

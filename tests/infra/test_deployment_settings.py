@@ -1,15 +1,20 @@
 """What each setting changes in the deployment; the rest reach the functions and nothing else."""
 
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App
 
 from enigap.lambdas import environment
 from enigap.settings import Settings
+from infra.app import build
 from infra.planning import schedule_expression
-from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack, synthesise
+from tests.infra.conftest import CONTEXT, OTHERWISE, WEBHOOK, Stack, functions, synthesise
 
 CHANNEL = {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}
 
@@ -167,9 +172,62 @@ def test_tags_and_the_retention_of_logs_are_those_that_were_set(deploy: Callable
 
 
 def test_the_functions_run_on_the_processor_that_was_set(deploy: Callable[..., Stack]) -> None:
-    functions = deploy(architecture="x86_64").of_type("Lambda::Function").values()
-    assert [each["Architectures"] for each in functions] == [["x86_64"]] * len(functions)
-    assert all("architecture" not in str(each.get("Environment")) for each in functions)
+    deployed = deploy(architecture="x86_64").of_type("Lambda::Function").values()
+    assert [each["Architectures"] for each in deployed] == [["x86_64"]] * len(deployed)
+    assert all("architecture" not in str(each.get("Environment")) for each in deployed)
+
+
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+ORGANISED = {
+    **WEBHOOK,
+    "regions": ["eu-west-1"],
+    "kms_key_arn": KEY,
+    "vpc": {"eu-west-1": {"subnets": ["subnet-01234567"], "security_groups": ["sg-01234567"]}},
+}
+
+
+def test_every_function_runs_in_the_vpc(deploy: Callable[..., Stack]) -> None:
+    deployed = deploy(**ORGANISED).of_type("Lambda::Function").values()
+    there = {"SecurityGroupIds": ["sg-01234567"], "SubnetIds": ["subnet-01234567"]}
+    assert [function["VpcConfig"] for function in deployed] == 4 * [there]
+    assert all("subnet" not in str(function["Environment"]) for function in deployed)
+
+
+def test_the_key_encrypts_everything_but_the_topic_that_tells_of_it(deploy: Callable[..., Stack]) -> None:
+    stack = deploy(**ORGANISED)
+    assert {queue["KmsMasterKeyId"] for queue in stack.of_type("SQS::Queue").values()} == {KEY}
+    assert not any("SqsManagedSseEnabled" in queue for queue in stack.of_type("SQS::Queue").values())
+    assert {group["KmsKeyId"] for group in stack.of_type("Logs::LogGroup").values()} == {KEY}
+    assert stack.one("DynamoDB::Table")["SSESpecification"]["KMSMasterKeyId"] == KEY
+    [own] = stack.of_type("KMS::Key")
+    keys = [topic["KmsMasterKeyId"] for topic in stack.of_type("SNS::Topic").values()]
+    assert keys == [KEY, {"Fn::GetAtt": [own, "Arn"]}]
+    assert "kms" not in str(stack.function("plan")["Environment"])
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "console"),
+    [
+        ("eu-west-1", "aws", "console.aws.amazon.com"),
+        ("cn-north-1", "aws-cn", "console.amazonaws.cn"),
+        ("us-gov-west-1", "aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_links_and_arns_are_those_of_the_partition(
+    deploy: Callable[..., Stack], region: str, partition: str, console: str
+) -> None:
+    stack = deploy(**ORGANISED) if region == "eu-west-1" else deploy(**WEBHOOK, regions=[region])
+    link = stack.function("reconcile")["Environment"]["Variables"]["ENIGAP_DASHBOARD_URL"]
+    assert f"{console}/cloudwatch/home?region=" in str(link)
+    assert set(re.findall(r"arn:(aws[a-z-]*):", stack.text)) == {partition}
+
+
+def test_a_qualifier_of_ones_own_is_the_bootstraps() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        app = App(context={**CONTEXT, "@aws-cdk/core:bootstrapQualifier": "abcq"}, outdir=directory)
+        build(app, Settings(), functions())
+        app.synth()
+        assert "cdk-abcq-deploy-role-" in (Path(directory) / "manifest.json").read_text(encoding="utf-8")
 
 
 def kinds(stack: Stack) -> Counter[str]:

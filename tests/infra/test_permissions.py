@@ -10,6 +10,7 @@ from enigap.aws.iam import Statement
 from enigap.settings import Settings
 from infra import permissions
 from tests.infra.conftest import OTHERWISE, WEBHOOK, Stack
+from tests.infra.test_deployment_settings import KEY, ORGANISED
 
 SETTINGS = Settings()
 FUNCTIONS = ("plan", "reconcile", "slack", "self_test")
@@ -44,6 +45,26 @@ def test_a_role_allows_what_is_declared_and_what_running_takes(
     stack: Stack, module: str, expected: set[str]
 ) -> None:
     assert actions(stack.permissions(module)) == expected | WRITES_ITS_LOG
+
+
+LAMBDA_PLACES_IT_IN_THE_VPC = {
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+}
+
+
+@pytest.mark.parametrize("module", FUNCTIONS)
+def test_in_a_vpc_and_with_a_key_a_role_allows_just_what_these_take(
+    deploy: Callable[..., Stack], stack: Stack, module: str
+) -> None:
+    organised = deploy(**ORGANISED)
+    more = actions(organised.permissions(module)) - actions(stack.permissions(module))
+    assert {action for action in more if not action.startswith("kms:")} == LAMBDA_PLACES_IT_IN_THE_VPC
+    for statement in organised.permissions(module):
+        if "kms" in str(statement["Action"]):
+            assert statement["Resource"] == KEY
 
 
 @pytest.mark.parametrize("module", FUNCTIONS)
@@ -123,6 +144,14 @@ def test_statements_about_own_resources_are_bound_and_others_keep_theirs() -> No
         "ec2:DescribeInstances": "*",
         "sqs:SendMessage": "arn:of:queue",
     }
+
+
+def test_the_self_test_may_ask_about_its_own_stack_and_no_other(stack: Stack) -> None:
+    [asking] = [s for s in stack.permissions("self_test") if "cloudformation" in str(s["Action"])]
+    assert (asking["Action"], asking["Resource"]) == (
+        "cloudformation:DescribeStacks",
+        {"Ref": "AWS::StackId"},
+    )
 
 
 def test_the_self_test_may_call_the_functions_it_tests(stack: Stack) -> None:

@@ -35,11 +35,13 @@ def test_every_queue_is_encrypted_and_refuses_plain_text(stack: Stack) -> None:
         assert (refusal["Principal"], refusal["Action"]) == ({"AWS": "*"}, "sqs:*")
 
 
-def test_both_topics_are_encrypted_with_a_key_that_rotates(stack: Stack) -> None:
-    [key_id] = stack.of_type("KMS::Key")
-    assert stack.one("KMS::Key")["EnableKeyRotation"] is True
-    topics = stack.of_type("SNS::Topic").values()
-    assert [topic["KmsMasterKeyId"] for topic in topics] == 2 * [{"Fn::GetAtt": [key_id, "Arn"]}]
+def test_each_topic_is_encrypted_with_a_key_of_its_own_that_rotates(stack: Stack) -> None:
+    """The alarm about a disabled key has to arrive."""
+    keys = stack.of_type("KMS::Key")
+    assert all(key["EnableKeyRotation"] is True for key in keys.values())
+    used = [topic["KmsMasterKeyId"]["Fn::GetAtt"][0] for topic in stack.of_type("SNS::Topic").values()]
+    assert sorted(used) == sorted(keys)
+    assert len(set(used)) == 2
 
 
 def test_the_alarms_of_this_stack_and_no_other_can_publish_to_both_topics(stack: Stack) -> None:
@@ -53,20 +55,17 @@ def test_the_alarms_of_this_stack_and_no_other_can_publish_to_both_topics(stack:
         assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": own_alarms}}
         [refusal] = [statement for statement in statements if statement["Effect"] == "Deny"]
         assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    [for_alarms] = [
-        statement
-        for statement in stack.one("KMS::Key")["KeyPolicy"]["Statement"]
-        if statement["Principal"] == cloudwatch
-    ]
-    assert for_alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    assert for_alarms["Condition"] == own_account
+    for key in stack.of_type("KMS::Key").values():
+        [for_alarms] = [each for each in key["KeyPolicy"]["Statement"] if each["Principal"] == cloudwatch]
+        assert for_alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        assert for_alarms["Condition"] == own_account
 
 
-def test_a_clusters_windows_are_judged_in_order_and_two_clusters_at_a_time(stack: Stack) -> None:
+def test_a_clusters_windows_are_judged_in_order_and_five_clusters_at_a_time(stack: Stack) -> None:
     name, source = queues_that_feed(stack)["reconcile"]
     queue = stack.of_type("SQS::Queue")[name]
     assert queue["FifoQueue"] is True
-    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 5}
     assert source["BatchSize"] == 1
     assert "ReservedConcurrentExecutions" not in stack.text
 

@@ -167,6 +167,14 @@ def test_a_dry_run_fails_where_planning_would(deployed: LambdaAccount) -> None:
         handler({"dry_run": True}, FakeContext(remaining=[10_000]))
 
 
+def test_a_dry_run_fails_where_queueing_would(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENIGAP_WORK_QUEUE_URL", deployed.queue_url.replace("work", "gone"))
+    with pytest.raises(AwsProblem, match="sqs:SendMessage"):
+        plan({"dry_run": True})
+
+
 # --- cold start ---
 
 

@@ -223,6 +223,7 @@ def test_a_rehearsal_makes_the_calls_and_leaves_nothing_behind(deployed: LambdaA
     assert deployed.items() == []
     assert deployed.told() == []
     assert deployed.cloudwatch.counters.calls["GetMetricData"] == 1
+    assert deployed.published("BilledMetrics") == [0]
 
 
 def test_a_rehearsal_fails_where_judging_would(
@@ -234,3 +235,11 @@ def test_a_rehearsal_fails_where_judging_would(
     monkeypatch.setenv("ENIGAP_STATE_TABLE", "other")
     with pytest.raises(AwsProblem, match="dynamodb:PutItem"):
         reconcile()
+
+
+def test_a_rehearsal_uses_the_topics_key(deployed: LambdaAccount) -> None:
+    there = deployed.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    assert handler({"Records": [], "key_arn": there}, FakeContext()) == {"batchItemFailures": []}
+    gone = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    with pytest.raises(AwsProblem, match="kms:GenerateDataKey"):
+        handler({"Records": [], "key_arn": gone}, FakeContext())

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from threading import Thread
@@ -11,15 +12,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.lambdas.runtime import OutsideProblem, rehearse
 from enigap.lambdas.self_test import (
     EVENT,
     FUNCTION,
     MAX_REASON,
     PATIENCE_SECONDS,
     PAUSE_SECONDS,
+    ToleratedError,
     answer,
     first_problem,
     handler,
+    is_rolling_back,
+    is_tolerated,
 )
 
 CALLS = [
@@ -204,3 +210,124 @@ def test_a_self_test_that_breaks_answers_all_the_same(cloudformation: CloudForma
     [given] = cloudformation.answers
     assert given["Status"] == "FAILED"
     assert given["Reason"].startswith("The self-test itself failed: KeyError")
+
+
+# --- what a deployment goes on in spite of
+
+
+def update(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """CloudFormation's request for an update that changes so what the settings name outside of the stack."""
+    return {
+        "RequestType": "Update",
+        "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/enigap/1",
+        "OldResourceProperties": {"Outside": json.dumps(before)},
+        "ResourceProperties": {"Outside": json.dumps(now)},
+    }
+
+
+class Stacks:
+    """CloudFormation with one stack; no status is a call that fails."""
+
+    def __init__(self, status: str | None) -> None:
+        self.status = status
+
+    def describe_stacks(self, *, StackName: str) -> Mapping[str, Any]:  # noqa: N803 - AWS's name
+        if self.status is None:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeStacks")
+        return {"Stacks": [{"StackName": StackName, "StackStatus": self.status}]}
+
+
+BROKEN = "reconcile failed its self-test: Runtime.ImportModuleError: no module named x"
+SECRET_GONE = "slack failed its self-test: OutsideProblem: Outside of the stack: there is no such secret."
+SLACK = {"slack": {"webhook_secret": "enigap/slack"}}
+ON, BACK = "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"
+
+
+@pytest.mark.parametrize(
+    ("request_", "problem", "status", "goes_on"),
+    [
+        (update(SLACK, SLACK), SECRET_GONE, ON, True),
+        (update({}, SLACK), SECRET_GONE, ON, False),
+        (update(SLACK, {**SLACK, "vpc": {}}), SECRET_GONE, ON, False),
+        (update(SLACK, SLACK), BROKEN, ON, False),
+        (update(SLACK, SLACK), BROKEN, BACK, True),
+        (update({}, SLACK), SECRET_GONE, BACK, True),
+        ({**update(SLACK, SLACK), "RequestType": "Create"}, SECRET_GONE, BACK, False),
+    ],
+    ids=[
+        "the secret went, and something else is deployed",
+        "the secret is new and not there",
+        "it may be for the new VPC",
+        "this deployment broke it",
+        "the rollback finds it broken, too",
+        "the rollback finds no secret",
+        "a first deployment is undone as a whole",
+    ],
+)
+def test_a_deployment_goes_on_in_spite_of_what_it_did_not_break(
+    request_: dict[str, Any], problem: str, status: str, goes_on: object
+) -> None:
+    asked = partial(is_rolling_back, Stacks(status), request_)
+    assert is_tolerated(request_, problem, asked) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(ON, False), (BACK, True), ("UPDATE_ROLLBACK_FAILED", True), (None, True)],
+)
+def test_a_rollback_is_known_by_the_stacks_status_and_assumed_without_one(
+    status: str | None, expected: object
+) -> None:
+    assert is_rolling_back(Stacks(status), update({}, {})) is expected
+
+
+def test_what_is_tolerated_is_answered_with_a_warning_and_sets_off_the_alarm(
+    cloudformation: CloudFormation,
+) -> None:
+    """No service answers here, so the test fails, and the stack's status is not known."""
+    request = {**cloudformation.request("Update"), "ResourceProperties": {}}
+    with pytest.raises(ToleratedError, match="KeyError"):
+        handler(request, None)
+    [given] = cloudformation.answers
+    assert given["Status"] == "SUCCESS"
+    assert given["Data"]["Warnings"].startswith("The self-test itself failed: KeyError")
+
+
+def test_what_this_deployment_broke_is_not_hidden_behind_what_it_did_not() -> None:
+    class Both(Functions):
+        def invoke(self, *, FunctionName: str, **_: object) -> Mapping[str, Any]:  # noqa: N803 - AWS's name
+            what = "Outside of the stack: no" if FunctionName == "plan" else "no"
+            said = json.dumps({"errorType": "Runtime.HandlerError", "errorMessage": what})
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(said.encode())}
+
+    clock = Time()
+    assert (
+        first_problem(Both(), CALLS, clock.now, clock.wait)
+        == "reconcile failed its self-test: Runtime.HandlerError: no"
+    )
+
+
+def problem(kind: ProblemKind, code: str = "") -> AwsProblem:
+    return AwsProblem(kind, "It failed", code=code)
+
+
+@pytest.mark.parametrize(
+    ("problems", "raised"),
+    [
+        ([problem(ProblemKind.THROTTLED)], OutsideProblem),
+        ([problem(ProblemKind.REFUSED, "KMSDisabled")], OutsideProblem),
+        ([problem(ProblemKind.REFUSED, "KMS.InvalidStateException")], OutsideProblem),
+        ([problem(ProblemKind.DENIED, "KMSAccessDenied")], AwsProblem),
+        ([problem(ProblemKind.THROTTLED), problem(ProblemKind.DENIED)], AwsProblem),
+        ([problem(ProblemKind.UNREACHABLE), ValueError("no")], ValueError),
+    ],
+)
+def test_of_a_rehearsals_problems_the_worst_is_raised(
+    problems: list[Exception], raised: type[Exception]
+) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(raised) as caught:
+        rehearse(*(partial(fail, each) for each in problems))
+    assert caught.type is raised

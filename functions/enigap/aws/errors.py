@@ -97,6 +97,24 @@ MAKES_NO_SENSE: Final = (
 """What reading an answer raises that is not as AWS documents it."""
 
 
+_WRONG_REQUEST: Final = frozenset(
+    {"InvalidParameter", "InvalidParameterException", "InvalidParameterValue", "MissingParameter"}
+)
+
+
+@contextmanager
+def refused_on_purpose() -> Iterator[None]:
+    """Suppresses AWS's refusal of a request that is wrong on purpose, so that nothing comes of it.
+
+    Self-tests find out in this way whether the caller is permitted and the resource there.
+    """
+    try:
+        yield
+    except AwsProblem as problem:
+        if problem.code not in _WRONG_REQUEST:
+            raise
+
+
 def region_of(client: object) -> str:
     """The region of a client; "" if it is not known."""
     return str(getattr(getattr(client, "meta", None), "region_name", None) or "")

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+KEY_USES: Final[Mapping[str, tuple[str, ...]]] = {
+    "dynamodb": (
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    ),
+    "sns": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
+}
+"""What the caller of a service needs on the customer-managed key that its data is encrypted with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,24 +10,32 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from enigap.aws.errors import calling
-from enigap.aws.iam import Statement
+from enigap.aws.errors import calling, refused_on_purpose
+from enigap.aws.iam import KEY_USES, Statement
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import News
 from enigap.core.messages import sns_message
 
 ACTIONS: Final = (Statement(("sns:Publish",)),)
 
-KEY_ACTIONS: Final = (Statement(("kms:Decrypt", "kms:GenerateDataKey")),)
+KEY_ACTIONS: Final = (Statement(KEY_USES["sns"]),)
 """Permissions on the key that publishing to an encrypted topic needs, too."""
 
 _LONGEST_ATTRIBUTE: Final = 256
+_LONGEST_SUBJECT: Final = 100
+_LONGEST_BYTES: Final = 262_144
 
 
 class Sns(Protocol):
     """The part of boto3's SNS client that is used here."""
 
     def publish(self, **request: Any) -> dict[str, Any]: ...
+
+
+class Kms(Protocol):
+    """The part of boto3's KMS client that is used here."""
+
+    def generate_data_key(self, **request: Any) -> dict[str, Any]: ...
 
 
 class Topic:
@@ -67,6 +75,20 @@ def publish(
         attributes["verdict"] = _attributes(verdicts)
     with calling("sns:Publish", sns):
         sns.publish(TopicArn=topic_arn, **message, MessageAttributes=attributes)
+
+
+def rehearse(sns: Sns, topic_arn: str) -> None:
+    """Self-test: publish what SNS refuses, for two reasons, so that nobody gets it. Raises AwsProblem."""
+    with refused_on_purpose(), calling("sns:Publish", sns):
+        sns.publish(
+            TopicArn=topic_arn, Subject="x" * (_LONGEST_SUBJECT + 1), Message="x" * (_LONGEST_BYTES + 1)
+        )
+
+
+def rehearse_key(kms: Kms, key_arn: str) -> None:
+    """Self-test: use the topic's key as SNS does for who publishes. Raises AwsProblem."""
+    with calling("kms:GenerateDataKey", kms):
+        kms.generate_data_key(KeyId=key_arn, KeySpec="AES_256")
 
 
 def _attribute(text: str) -> dict[str, str]:

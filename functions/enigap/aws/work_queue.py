@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from enigap.aws.clients import DEFAULT_PARALLELISM
-from enigap.aws.errors import AwsProblem, calling
+from enigap.aws.errors import AwsProblem, calling, refused_on_purpose
 from enigap.aws.iam import Statement
 from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
@@ -54,6 +54,11 @@ class WorkQueue:
         except AwsProblem as problem:
             return problem
         return None
+
+    def rehearse(self) -> None:
+        """Self-test: send a message of no group, which the queue refuses. Raises AwsProblem."""
+        with refused_on_purpose(), calling("sqs:SendMessage", self._sqs):
+            self._sqs.send_message(QueueUrl=self._url, MessageBody="{}")
 
 
 def _message(item: WorkItem) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Fleet:
     publish: Publish = Settings().publish
     flagged_nodes: int = 0
     """Nodes not explained at any time: those with metrics if `publish` is `flagged`."""
-    alarms: int = 13
+    alarms: int = 16
     emails_per_month: int = 30
 
     @property
@@ -120,7 +120,7 @@ def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
             seconds * FUNCTION_GIGABYTES * FUNCTION_SECOND.dollars,
         ),
         Line("alarms", f"{fleet.alarms} alarms", fleet.alarms * ALARM.dollars),
-        Line("key of the topics", "1 KMS key", KEY.dollars),
+        Line("keys of the topics", "2 KMS keys", 2 * KEY.dollars),
         Line("dashboard", "1 dashboard; an account's first three are free", DASHBOARD.dollars),
         Line(
             "requests and logs",

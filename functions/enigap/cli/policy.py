@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from enigap.aws import deployment, state_table, topic
-from enigap.aws.iam import Statement, policy_document
-from enigap.cli.arguments import Stack
+from enigap.aws.iam import KEY_USES, Statement, policy_document
+from enigap.cli.arguments import Stack, UsageError
 from enigap.cli.screen import write
 from enigap.wiring import READ_ACTIONS
 
@@ -25,18 +25,34 @@ class Partition(StrEnum):
 
 
 def command(
-    operator: Annotated[  # noqa: FBT002 - a flag is passed by name
+    *,
+    operator: Annotated[
         bool, typer.Option("--operator", help="The policy for status, silence and notify instead.")
     ] = False,
     stack: Stack = None,
     partition: Annotated[
         Partition, typer.Option(help="The partition of the account, which ARNs begin with.")
     ] = Partition.AWS,
+    key: Annotated[
+        bool,
+        typer.Option(
+            "--key", help="The statements that the policy of the key in `kms_key_arn` needs instead."
+        ),
+    ] = False,
+    region: Annotated[str, typer.Option(metavar="REGION", help="The key's region, for --key.")] = "REGION",
+    account: Annotated[
+        str, typer.Option(metavar="ACCOUNT", help="The number of the account that enigap is in, for --key.")
+    ] = "ACCOUNT",
 ) -> int:
     """The IAM policy that check, explain, report and backtest need; with --operator, status, silence, notify.
 
     The former is read-only. The latter covers the resources of one stack, in any region.
     """
+    if key and operator:
+        raise UsageError("--operator and --key are two policies: ask for one of them.")
+    if key:
+        write(key_policy(stack or deployment.STACK, partition, region, account), indent=2)
+        return 0
     statements = operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS
     write(policy_document(statements, partition=partition), indent=2)
     return 0
@@ -70,3 +86,55 @@ def operator_statements(stack: str = deployment.STACK) -> Iterator[Statement]:
     for declared in _OPERATOR_ACTIONS:
         for action in declared.actions:
             yield replace(own[action.partition(":")[0]], actions=(action,))
+
+
+def key_policy(stack: str, partition: Partition, region: str, account: str) -> dict[str, Any]:
+    """The statements by which AWS's services and the account's roles use the key that encrypts a stack.
+
+    They go into the key's policy, beside those that say who administers the key.
+    """
+    of_account = {"StringEquals": {"aws:SourceAccount": account}}
+    groups = f"arn:{partition}:logs:{region}:{account}:log-group:{stack}-*"
+    suffix = "amazonaws.com.cn" if partition is Partition.CHINA else "amazonaws.com"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _of_service(
+                "logs",
+                f"logs.{region}.{suffix}",
+                ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
+                {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            ),
+            # Alarms publish to the topic, which delivers to the queues.
+            _of_service("cloudwatch", "cloudwatch.amazonaws.com", KEY_USES["sns"], of_account),
+            _of_service("sns", "sns.amazonaws.com", KEY_USES["sqs"], of_account),
+            *(
+                {
+                    "Sid": f"EnigapUses{service.capitalize()}",
+                    "Effect": "Allow",
+                    # Everybody in the account who may use the service, as in the keys that AWS manages.
+                    "Principal": {"AWS": "*"},
+                    "Action": [*actions, *(["kms:CreateGrant"] if service == "dynamodb" else ())],
+                    "Resource": "*",
+                    "Condition": {
+                        "StringEquals": {"kms:CallerAccount": account},
+                        "StringLike": {"kms:ViaService": f"{service}.*"},
+                    },
+                }
+                for service, actions in KEY_USES.items()
+            ),
+        ],
+    }
+
+
+def _of_service(
+    name: str, principal: str, actions: Sequence[str], condition: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    return {
+        "Sid": f"Enigap{name.capitalize()}",
+        "Effect": "Allow",
+        "Principal": {"Service": principal},
+        "Action": [*actions],
+        "Resource": "*",
+        "Condition": condition,
+    }

@@ -16,6 +16,9 @@ DASHBOARD_URL: Final = "ENIGAP_DASHBOARD_URL"
 SLACK_SECRET: Final = "ENIGAP_SLACK_SECRET"  # noqa: S105 - a secret's name, not a secret
 """slack: the name or ARN of the secret that holds the webhook's address."""
 
+REHEARSED_KEY: Final = "key_arn"
+"""No variable but a member of the event with which a self-test calls reconcile: the topic's key."""
+
 POWERTOOLS_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
 POWERTOOLS_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"
 POWERTOOLS_LOG_LEVEL: Final = "POWERTOOLS_LOG_LEVEL"

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -70,12 +71,20 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         with aws.deadline.within(runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS):
             return clusters()
 
-    def rehearse() -> None:
-        states.rehearse()
-        rehearse_planning(settings=settings, now=now, clusters=clusters, states=states, publisher=publisher)
-
+    queue = WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL])
     if asked.dry_run:
-        rehearse()
+        runtime.rehearse(
+            states.rehearse,
+            partial(
+                rehearse_planning,
+                settings=settings,
+                now=now,
+                clusters=clusters,
+                states=states,
+                publisher=publisher,
+            ),
+            queue.rehearse,
+        )
         if problems:
             raise problems[0]
         return {"dry_run": True, "warnings": warnings}
@@ -88,7 +97,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         clusters=clusters_in_time,
         states=states,
         publisher=publisher,
-        queue=WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL]),
+        queue=queue,
         within=aws.deadline.within,
     )
     document = {

@@ -17,6 +17,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from enigap.aws import topic
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
 from enigap.aws.topic import Topic
@@ -27,7 +28,7 @@ from enigap.core.messages import notification_document
 from enigap.core.work import WorkItem
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
-from enigap.pipeline import Done, Outcome, reconcile
+from enigap.pipeline import Done, Outcome, reconcile, rehearsal_datum
 from enigap.settings import Settings
 from enigap.wiring import RECONCILERS_AT_ONCE, assess_cluster, rehearse_reading
 
@@ -46,7 +47,7 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
     """Judge a batch of work items; the answer lists the failed messages, which SQS retries."""
     run = _Run(context)
     if not event["Records"]:  # SQS sends no empty batch: this is the self-test of a deployment.
-        run.rehearse()
+        run.rehearse(event.get(variables.REHEARSED_KEY))
     failed: list[str] = []
     failed_groups: set[str] = set()
     for record in event["Records"]:
@@ -121,7 +122,7 @@ class _Run:
             now=self.now,
             assess=assess,
             states=self.states,
-            publisher=MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace),
+            publisher=self.publisher(),
             notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], document_of),
             within=self.aws.deadline.within,
             is_retry=is_retry,
@@ -172,8 +173,20 @@ class _Run:
                 name=SECONDS_AFTER_SETTLING, unit=MetricUnit.Seconds, value=late.total_seconds()
             )
 
-    def rehearse(self) -> None:
-        """Self-test: make the reading calls of a run; store, publish and send nothing."""
-        self.states.rehearse()
-        self.states.silences()
-        rehearse_reading(self.aws, self.settings, Window.newest_settled(self.now, self.settings.settle))
+    def rehearse(self, key_arn: str | None) -> None:
+        """Self-test: make the calls of a run and disturb nobody: of the metrics, only a zero is published.
+
+        `key_arn` is that of the topic's key, if it is the stack's own.
+        """
+        newest = Window.newest_settled(self.now, self.settings.settle)
+        runtime.rehearse(
+            self.states.rehearse,
+            self.states.silences,
+            partial(self.publisher().publish, [rehearsal_datum(self.now)]),
+            partial(topic.rehearse, self.aws.client("sns"), os.environ[variables.TOPIC_ARN]),
+            *([partial(topic.rehearse_key, self.aws.client("kms"), key_arn)] if key_arn else ()),
+            partial(rehearse_reading, self.aws, self.settings, newest),
+        )
+
+    def publisher(self) -> MetricPublisher:
+        return MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Final, Protocol
 
@@ -11,6 +12,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import Memory
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.gc_pause import collect_seldom
 
 collect_seldom()
@@ -52,3 +54,52 @@ def discovered(_: Aws) -> Memory:
 
 aws = cache(Aws)
 """AWS clients for the function's account and region, created once and reused by later invocations."""
+
+
+# --- the self-test of a deployment
+
+
+class OutsideProblem(AwsProblem):
+    """A problem that no deployment makes or mends: of AWS itself, or of what is not in the stack.
+
+    Its text says so, for that is what reaches who called the function.
+    """
+
+    SAYS: Final = "Outside of the stack: "
+
+    @classmethod
+    def of(cls, problem: AwsProblem) -> OutsideProblem:
+        what = f"{cls.SAYS}{problem.what}"
+        return cls(problem.kind, what, problem.remedy, code=problem.code, message=problem.message)
+
+
+_OF_AWS: Final = {
+    ProblemKind.THROTTLED,
+    ProblemKind.UNREACHABLE,
+    ProblemKind.OUT_OF_TIME,
+    ProblemKind.FAILED,
+}
+_OF_A_KEY: Final = re.compile(r"kms\W?(disabled|invalidstate|notfound)|DisabledException", re.IGNORECASE)
+"""Codes of errors about a key that is disabled, about to be deleted, or gone, as KMS, SNS and SQS say it."""
+
+
+def rehearse(*steps: Callable[[], object]) -> None:
+    """Take every step, whatever becomes of the ones before, and raise the first problem.
+
+    Those that a deployment can make come before an `OutsideProblem`.
+    """
+    problems: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as problem:  # noqa: BLE001 - one of them is raised
+            problems.append(_placed(problem))
+    if problems:
+        raise min(problems, key=lambda each: isinstance(each, OutsideProblem))
+
+
+def _placed(problem: Exception) -> Exception:
+    if not isinstance(problem, AwsProblem) or isinstance(problem, OutsideProblem):
+        return problem
+    is_outside = problem.kind in _OF_AWS or _OF_A_KEY.match(problem.code)
+    return OutsideProblem.of(problem) if is_outside else problem

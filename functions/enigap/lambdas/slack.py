@@ -14,7 +14,7 @@ from typing import Any, Final
 import urllib3
 from aws_lambda_powertools import Logger
 
-from enigap.aws.errors import AwsProblem
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.posted_messages import PostedMessages
 from enigap.aws.secrets import Secret
 from enigap.lambdas import environment, runtime
@@ -47,8 +47,22 @@ def handler(event: Mapping[str, Any], context: runtime.Context) -> dict[str, Any
 
 
 def rehearse() -> None:
-    """Self-test: read the secret and try the memory, post nothing. Raises AwsProblem or NotDeliveredError."""
-    stored_address(fresh=True)
+    """Self-test: read the secret and try the memory, post nothing. Raises AwsProblem."""
+    runtime.rehearse(rehearse_address, rehearse_memory)
+
+
+def rehearse_address() -> None:
+    """Read the secret. It is not in the stack: only the permission to read it is."""
+    try:
+        stored_address(fresh=True)
+    except AwsProblem as problem:
+        raise problem if problem.kind is ProblemKind.DENIED else runtime.OutsideProblem.of(problem) from None
+    except NotDeliveredError as problem:
+        said = AwsProblem(ProblemKind.REFUSED, str(problem).rstrip("."))
+        raise runtime.OutsideProblem.of(said) from None
+
+
+def rehearse_memory() -> None:
     if known := memory():
         messages = known.messages()
         messages.has("rehearsal")
@@ -74,7 +88,7 @@ class Memory:
         is_known = False
         with self._trying():
             is_known = self.messages().has(message_id)
-        return is_known
+        return is_known  # noqa: RET504 - `_trying` may end before it is assigned
 
     def add(self, message_id: str) -> None:
         with self._trying():

@@ -31,8 +31,8 @@ NODES_PER_WINDOW: Final = 560
 """How many nodes of a cluster have their turn in one window, at most.
 
 A page of 1 MB holds the ENI devices of 8 nodes for a short look and of 1.4 for a long one, of which there
-is one in six. So these are 125 pages: a hundred seconds of one of two reconcilers that share half of the
-quota of FilterLogEvents (2.5 calls a second)."""
+is one in six. So these are 125 pages: a hundred seconds of a reconciler that has a quarter of the
+quota of FilterLogEvents (1.25 calls a second)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

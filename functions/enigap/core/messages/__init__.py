@@ -18,7 +18,15 @@ is of), `letter` (what a message says, in which order) and `fitting`; last the r
 
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
-from enigap.core.messages.for_slack import id_of, in_plain_text, is_told, slack, slack_alarm, slack_message
+from enigap.core.messages.for_slack import (
+    CONSOLES,
+    id_of,
+    in_plain_text,
+    is_told,
+    slack,
+    slack_alarm,
+    slack_message,
+)
 from enigap.core.messages.for_sns import sns_message
 from enigap.core.messages.letter import letter_of
 from enigap.core.messages.notice import NoticeKind, notice_document
@@ -27,6 +35,7 @@ from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
     "CAUSE_WORDS",
+    "CONSOLES",
     "NotANotificationError",
     "NoticeKind",
     "amazon_q",

@@ -221,15 +221,24 @@ def _minute(text: str) -> str:
 
 _UNRESERVED: Final = frozenset(f"{ascii_letters}{digits}-._~")
 """What stands for itself in an address (RFC 3986)."""
-_ALARM_ARN: Final = re.compile(r"arn:aws:cloudwatch:([a-z0-9-]+):\d{12}:alarm:(.+)", re.DOTALL)
+CONSOLES: Final = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+"""The host of the console in each partition; the region and a dot come in front of it."""
+_ALARM_ARN: Final = re.compile(
+    r"arn:(?P<partition>[a-z-]+):cloudwatch:(?P<region>[a-z0-9-]+):\d{12}:alarm:(?P<name>.+)", re.DOTALL
+)
 
 
 def _alarm_url(alarm: Mapping[str, Any]) -> str:
     match = _ALARM_ARN.fullmatch(str(alarm.get("AlarmArn")))
-    if match is None:
+    if match is None or match["partition"] not in CONSOLES:
         return ""
-    console = f"https://{match[1]}.console.aws.amazon.com/cloudwatch/home?region={match[1]}"
-    name_bytes = match[2].encode(errors="replace")
+    region = match["region"]
+    console = f"https://{region}.{CONSOLES[match['partition']]}/cloudwatch/home?region={region}"
+    name_bytes = match["name"].encode(errors="replace")
     encoded = "".join(chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in name_bytes)
     return f"{console}#alarmsV2:alarm/{encoded}"
 
