@@ -121,7 +121,7 @@ def demo(wishes: Wishes) -> int:
             settings = Settings()
             told = story(datetime.now(UTC), settings.settle, everything=wishes.everything)
             nodes = _played(stage, clients, told)
-            _checked(stage, aws, told, nodes, settings.settle)
+            _checked(stage, aws, told, nodes, settings.settle, *(["--all"] if wishes.everything else []))
             deployed = _deployed(stage, aws, clients, workshop, receiver)
             _judged(stage, clients, deployed, told, receiver, raw=wishes.raw)
             _shown(stage, aws, clients, settings)
@@ -145,12 +145,17 @@ def _played(stage: Stage, clients: Clients, told: Story) -> tuple[PlayedNode, ..
 
 
 def _checked(
-    stage: Stage, aws: EmbeddedAws, told: Story, nodes: tuple[PlayedNode, ...], settle: timedelta
+    stage: Stage,
+    aws: EmbeddedAws,
+    told: Story,
+    nodes: tuple[PlayedNode, ...],
+    settle: timedelta,
+    *options: str,
 ) -> None:
     """Run `enigap check` for a window in which one node is unexplained, and explain that node."""
     at = timestamp(told.worst.end + settle)
     stage.say("\nFirst without anything deployed, as on any account: a look at a time when one node failed.")
-    _command(stage, aws, "check", "--cluster", CLUSTER, "--at", at)
+    _command(stage, aws, "check", "--cluster", CLUSTER, "--at", at, *options)
     stage.say("(Its notes are about the emulator, which does not know all that AWS does.)", "dim")
     troubled = next(node for node in nodes if node.role.name == told.troubled)
     _command(stage, aws, "explain", troubled.instance_id, "--at", at)
@@ -199,7 +204,7 @@ def _judged(
         if messages is None:
             stage.say("   Nothing to tell.")
             continue
-        stage.say(f"   An incident is {chapter.news}. The email's subject: {messages.mail['Subject']}")
+        stage.say(f"   An incident is {chapter.news}. By email: {messages.mail['Subject']}")
         if raw:
             stage.quote("the email", str(messages.mail["Message"]))
             stage.quote("the Slack message, as Slack gets it", json.dumps(messages.slack, indent=1))

@@ -55,6 +55,7 @@ def _drawn(block: Mapping[str, Any]) -> Iterator[Any]:
             if "text" in block:
                 yield _text(block["text"])
             if fields := block.get("fields"):
+                yield Text()
                 yield _in_two_columns([_text(field) for field in fields])
         case "rich_text":
             for element in block["elements"]:

@@ -94,6 +94,12 @@ def test_short_lists_are_whole() -> None:
     assert not [line for line in lines if "more" in line]
 
 
+def test_no_idle_node_reads_as_if_it_were_at_the_floor() -> None:
+    idle = judgement(1, Verdict.IDLE, os=ByteRate(49_999), eni=ByteRate(24_999))
+    (row,) = (line for line in shown(report(idle)) if line.startswith("idle "))
+    assert "49.9 kB/s 24.9 kB/s" in row
+
+
 def test_nodes_are_grouped_by_verdict_and_cause_and_a_reason_they_share_is_said_once() -> None:
     moved = [
         judgement(n, Verdict.OS_DEFICIT, cause="moved_device", unexplained=ByteRate(n + 1)) for n in range(60)

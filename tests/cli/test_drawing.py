@@ -145,6 +145,18 @@ def test_on_a_terminal_each_part_begins_with_its_letter_and_is_hatched_where_it_
     assert len(eni.rstrip()) < len(os) / 2, "both bars are on one scale"
 
 
+def test_colours_are_reversed_for_the_letters_alone() -> None:
+    """Reversed, what is solid would look empty."""
+    console = Console(width=80, force_terminal=True, color_system="truecolor")
+    segments = list(console.render(SplitBars(drawn(MIX))))
+    fills = [each for each in segments if set(each.text) & {"█", "░"} and each.style and each.style.color]
+    letters = [each for each in segments if each.style and each.style.reverse]
+    assert fills
+    assert letters
+    assert not [each for each in fills if each.style and each.style.reverse]
+    assert {each.text for each in letters} <= {part.value.letter for part in Part}
+
+
 def test_what_the_os_lacks_is_an_outline() -> None:
     lines = on_a_terminal(drawn(LACKING))
     assert "M......" in lines[0]

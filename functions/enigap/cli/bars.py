@@ -95,8 +95,9 @@ def _filled(piece: Piece, width: int, fills: tuple[str, str]) -> Text:
         text = "M" + "." * (width - 1)
         return Text(text, style)
     inner = fills[0] * certain + fills[1] * (width - certain)
-    letter = Text(piece.part.value.letter, Style(color=piece.part.value.colour, reverse=True, bold=True))
-    return letter.append(inner[1:], style)
+    # Each with a style of its own: one of the whole text would reverse the fills, too.
+    letter = (piece.part.value.letter, Style(color=piece.part.value.colour, reverse=True, bold=True))
+    return Text.assemble(letter, (inner[1:], style))
 
 
 def _legend(drawing: Drawing, *, in_short: bool) -> Table:

@@ -40,7 +40,7 @@ from enigap.cli.figures import (
     dollars,
     node_label,
     one_line,
-    rate,
+    rates,
     ratio,
     short_name,
     since_of,
@@ -343,8 +343,7 @@ class _Listed:
                 Text(judgement.verdict.value, STYLES[judgement.explained]),
                 one_line(short_name(judgement.node)),
                 Text(printable(judgement.node.instance_id)),
-                rate(judgement.os),
-                rate(judgement.eni),
+                *rates(judgement),
                 ratio(judgement.ratio),
                 *([self._strip(judgement)] if has_bars else []),
             )
@@ -366,7 +365,8 @@ def _likely(judgement: Judgement) -> str:
 def _figures(judgement: Judgement) -> RenderableType:
     """A table row as lines, for narrow terminals, where a truncated verdict or number would mislead."""
     style = STYLES[judgement.explained]
-    figures = f"OS {rate(judgement.os)}, ENI {rate(judgement.eni)}, OS / ENI {ratio(judgement.ratio)}"
+    os, eni = rates(judgement)
+    figures = f"OS {os}, ENI {eni}, OS / ENI {ratio(judgement.ratio)}"
     return Group(
         Text.assemble((judgement.verdict.value, style), f"  {node_label(judgement)}"),
         Padding(Text(figures), (0, 0, 0, 2)),

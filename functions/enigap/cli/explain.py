@@ -37,6 +37,7 @@ from enigap.cli.figures import (
     node_label,
     one_line,
     rate,
+    rates,
     ratio,
     short_name,
     span_of,
@@ -208,8 +209,9 @@ def _sides(judgement: Judgement) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    table.add_row("OS", rate(judgement.os), "node_network_total_bytes, all devices, in plus out")
-    table.add_row("ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried")
+    os, eni = rates(judgement)
+    table.add_row("OS", os, "node_network_total_bytes, all devices, in plus out")
+    table.add_row("ENI", eni, "NetworkIn + NetworkOut, what the network interfaces carried")
     table.add_row("OS / ENI", ratio(judgement.ratio), "")
     if judgement.unexplained is not None:
         table.add_row("unexplained", judgement.unexplained.rounded_down, "at least")

@@ -12,7 +12,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import ClusterReport, NodeReport
-from enigap.core.judging.verdict import Judgement
+from enigap.core.judging.verdict import Judgement, Verdict
 from enigap.core.text import printable
 
 STYLES = {False: "bold red", None: "yellow", True: "green"}
@@ -91,6 +91,14 @@ def one_line(name: str) -> Text:
 def rate(value: ByteRate | None) -> str:
     """A rate, or a dash if it is unknown."""
     return str(value) if value is not None else "-"
+
+
+def rates(judgement: Judgement) -> tuple[str, str]:
+    """Both sides; of an idle node rounded down, for a figure that reads like the floor is not under it."""
+    os, eni = judgement.os, judgement.eni
+    if judgement.verdict is Verdict.IDLE and os is not None and eni is not None:
+        return os.rounded_down, eni.rounded_down
+    return rate(os), rate(eni)
 
 
 def ratio(value: float | None) -> str:
