@@ -27,6 +27,7 @@ from enigap.aws.errors import AwsProblem
 from enigap.aws.metrics import CloudWatchTotals
 from enigap.aws.pace import Pace
 from enigap.aws.placement import Wanted
+from enigap.aws.posted_messages import PostedMessages
 from enigap.aws.secrets import Secret
 from enigap.aws.state_table import StateTable
 from enigap.core.counting.accumulated import EniHistory
@@ -202,6 +203,7 @@ READERS: Final[tuple[Callable[[Any], object], ...]] = (
     lambda client: why_not_collected(client, NODE.cluster),
     lambda client: list(StateTable(client, "state", now=WINDOW.end).known()),
     lambda client: StateTable(client, "state", now=WINDOW.end).read("prod"),
+    lambda client: PostedMessages(client, "state", now=WINDOW.end).has("id"),
     lambda client: Secret(client, "secret", lambda: 0.0).text(),
     _deployment,
     lambda client: environment(client, DEPLOYMENT),

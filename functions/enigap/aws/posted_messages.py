@@ -46,8 +46,8 @@ class PostedMessages:
             answer = self._dynamodb.get_item(
                 TableName=self._table, Key={KEY: _key(message_id)}, ConsistentRead=True
             )
-        expires_at = (answer.get("Item") or {}).get(EXPIRES_AT, {}).get("N", "")
-        return expires_at.isdecimal() and int(expires_at) > self._now.timestamp()
+            expires_at = (answer.get("Item") or {}).get(EXPIRES_AT, {}).get("N", "")
+            return expires_at.isdecimal() and int(expires_at) > self._now.timestamp()
 
     def add(self, message_id: str) -> None:
         """Remember that a message was posted."""
