@@ -62,7 +62,7 @@ def forget(deployed: SharedDeployment) -> None:
 def assert_people_are_told(deployed: SharedDeployment, window: Window, since: datetime) -> None:
     """Raises BrokenError where the chain ends before that."""
     message = deployed.told_in_slack(CLUSTER, window, since)
-    assert "the OS counts less than was carried (os_deficit)" in message
+    assert "the OS misses bytes that were carried (os_deficit)" in message
     assert "counting never makes the OS see less" in message
     assert "Likely: a device moved into a pod" in message
     assert deployed.news(CLUSTER) == [("opened", "os_deficit")]

@@ -218,13 +218,18 @@ def test_nodes_whose_names_leave_no_room_for_all_are_counted_in_slack() -> None:
     assert 0 < check_nodes(document) < 10
 
 
+NODE_LINE = re.compile(
+    r"^- (?:.*: (?:at least .* unexplained|.* carried)|(?:and )?[\d,]+ (?:more )?nodes?)$", re.MULTILINE
+)
+
+
 def check_nodes(document: Document) -> int:
     """How many nodes are shown."""
     shown = 0
     sections = [block["text"]["text"] for block in as_slack(document)["blocks"] if block["type"] == "section"]
     listed = [item["node_count"] for item in incidents_to_tell(document) if item["nodes"]]
     for text in sections:
-        lines = re.findall(r"^- .*", text, re.MULTILINE)
+        lines = NODE_LINE.findall(text)
         if lines:
             more = re.fullmatch(r"- (?:and )?([\d,]+) (?:more )?nodes?", lines[-1])
             counted = int(more[1].replace(",", "")) if more else 0

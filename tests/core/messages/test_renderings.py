@@ -652,13 +652,13 @@ def test_a_message_says_what_is_blind_for_the_reader_and_by_how_much(told: Any, 
 def test_slack_shows_a_nodes_figures_as_fields_that_can_be_read_at_a_glance() -> None:
     assert fields_of(ONE_NODE) == {
         "Node": "ip-10-0-3-7.eu-west-1.compute.internal (i-00000000000000007)",
-        "OS counted": "12.1 MB/s",
+        "OS counted on all devices": "12.1 MB/s",
         "Interfaces carried": "65.2 MB/s",
         "Unexplained, at least": "46.8 MB/s",
-        "Since": "two windows (14:00-14:30 UTC)",
+        "Since": "2026-01-01 14:00 UTC (30 min)",
     }
     assert fields_of(OVER) == {}
-    assert fields_of(NOT_COLLECTED) == {"Nodes": "40", "Since": "two windows (14:00-14:30 UTC)"}
+    assert fields_of(NOT_COLLECTED) == {"Nodes": "40", "Since": "2026-01-01 14:00 UTC (30 min)"}
 
 
 def fields_of(document: Document) -> dict[str, str]:

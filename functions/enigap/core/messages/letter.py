@@ -16,7 +16,7 @@ from enigap.core.incidents.incident import NewsKind
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import FindingKind, is_finding
 from enigap.core.judging.verdict import NodeFigures
-from enigap.core.messages.fitting import argument, cut_to, in_ascii, lasting, name
+from enigap.core.messages.fitting import argument, cut_to, in_ascii, name
 from enigap.core.messages.notice import NOTICE_SCHEMA, Notice, read_notice
 from enigap.core.messages.notification import (
     Notification,
@@ -27,7 +27,7 @@ from enigap.core.messages.notification import (
     tallies,
 )
 from enigap.core.messages.words import IN_SHORT, TEST_WORDS, node_label, words_for
-from enigap.core.text import count
+from enigap.core.text import count, duration
 
 LONGEST_SUBJECT: Final = 99
 """SNS takes fewer than 100 characters, all of them printable ASCII."""
@@ -265,7 +265,7 @@ def _short_name(incident: ToldIncident) -> str:
 
 
 def _title(told: Notification, state: NewsKind | None, everything: Sequence[Tally]) -> str:
-    """`Opened: prod: the OS counts less than was carried (os_deficit)`, or all kinds, the worst first."""
+    """`Opened: prod: the OS misses bytes that were carried (os_deficit)`, or all kinds, the worst first."""
     if state is None:
         return f"{name(told.cluster)}: nothing to report"
     if len(everything) == 1 and (short := IN_SHORT.get(everything[0].verdict)):
@@ -325,11 +325,12 @@ def _facts(incident: ToldIncident, told: Notification) -> Iterable[tuple[str, st
         yield "Nodes", f"{incident.node_count:,}"
     if worst:
         of = "" if incident.node_count == 1 else ", worst node"
-        yield f"OS counted{of}", _figure(worst.os)
-        yield f"Interfaces carried{of}", _figure(worst.eni)
+        # It may be more than was carried although bytes are missing: it has pods' traffic more than once.
+        yield f"OS counted on all devices{of}", "no data" if worst.os is None else str(worst.os)
+        yield f"Interfaces carried{of}", "no data" if worst.eni is None else str(worst.eni)
         known = worst.unexplained
         yield f"Unexplained, at least{of}", "unknown" if known is None else str(known.rounded_down)
-    yield "Since", lasting(incident.since, told.end)
+    yield "Since", f"{incident.since:%Y-%m-%d %H:%M} UTC ({duration(told.end - incident.since)})"
 
 
 def _details(incident: ToldIncident, summary: str) -> Iterable[str]:

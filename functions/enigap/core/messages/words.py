@@ -139,8 +139,8 @@ FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
 TEST_WORDS: Final = "This is a test, sent with `enigap notify --test`. Nothing to do."
 
 IN_SHORT: Final[Mapping[str, str]] = {
-    Verdict.OS_DEFICIT: "the OS counts less than was carried",
-    Verdict.OS_EXCESS: "the OS counts more than was carried",
+    Verdict.OS_DEFICIT: "the OS misses bytes that were carried",
+    Verdict.OS_EXCESS: "the OS counts bytes that were not carried",
     Verdict.IMPLAUSIBLE: "rates that no machine can have",
     Verdict.OS_SILENT: "no data from Container Insights",
     Verdict.OS_UNSTEADY: "Container Insights stops and starts",
