@@ -25,8 +25,8 @@ AT: Final = timestamp(WINDOW.end + SETTLE)
 
 RECORDED: Final = {node.key: node for node in recorded_nodes()}
 
-EVIL: Final = "[bold red]evil[/]\x1b[31m\nnode"
-"""A name that would colour a terminal, start a new line, and be taken for markup."""
+EVIL: Final = "evil.internal"
+"""A node whose devices have names that would be taken for markup."""
 EVIL_DEVICE: Final = "[b]<i>&{x}"
 
 
@@ -66,7 +66,7 @@ CLUSTERS: Final[Mapping[str, Cluster]] = {
     "evil": Cluster(
         [
             role("a", EVIL, devices=devices_of("a", renamed={"eth0": EVIL_DEVICE})),
-            role("c", f"{EVIL}2"),
+            role("c", "evil2.internal"),
         ]
     ),
     "[red]odd": Cluster([role("g1", "odd.internal")], series_name="{{name}}\x1b[31m"),

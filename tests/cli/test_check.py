@@ -418,7 +418,7 @@ def test_names_from_outside_are_written_out(enigap: Enigap, cluster: str) -> Non
     assert "\x1b" not in ran.stdout
     shown = ran.stdout.replace("\n", " ")
     if cluster == "evil":
-        assert r"[bold red]evil[/]\x1b[31m\nnode (i-" in shown
+        assert "evil (i-" in shown
         assert r"none of its devices ([b]<i>&{x}, eni" in shown
     else:
         assert r"{{name}}\x1b[31m " in shown

@@ -40,7 +40,7 @@ def test_a_name_that_several_nodes_have_is_no_name(enigap: Enigap, account: Acco
     assert account.ids["calm", "twin.internal"] in said or account.ids["moved", "twin.internal"] in said
 
 
-@pytest.mark.parametrize("name", ["i-0123456789abcdef0", "nobody", "", EVIL.replace("evil", "good")])
+@pytest.mark.parametrize("name", ["i-0123456789abcdef0", "nobody", "", "[bold red]good[/]\x1b[31m\nnode"])
 def test_a_node_that_is_not_there(enigap: Enigap, name: str) -> None:
     said = enigap("explain", name, "--at", AT).problem
     assert said.startswith(f"There is no running node {name!r} in eu-west-1: ")
@@ -102,7 +102,7 @@ def test_devices_that_prove_nothing_are_shown_and_the_reason_is_given(
     ran = enigap("explain", account.ids["evil", EVIL], "--at", AT)
     text = " ".join(ran.stdout.split())
     assert "\x1b" not in ran.stdout
-    assert r"[bold red]evil[/]\x1b[31m\nnode (i-" in text
+    assert "evil (i-" in text
     assert r"[b]<i>&{x} unknown " in text
     assert r"Not used as evidence: none of its devices ([b]<i>&{x}, eni" in text
 

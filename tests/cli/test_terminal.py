@@ -55,7 +55,7 @@ def test_a_terminal_gets_colours_but_none_of_a_nodes_choosing(aws: EmbeddedAws) 
     status, sent = on_a_terminal(aws, "check", "--cluster", "evil", "--cluster", "moved", "--at", AT)
     assert status == 1
     assert "\x1b[1;31mos_deficit\x1b[0m" in sent
-    assert r"[bold red]evil[/]\x1b[31m\nnode" in sent
+    assert "[b]<i>&{x}" in sent
     assert "\x1b[2J" not in sent
 
 
