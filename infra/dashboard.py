@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
-from enigap.core.messages import CONSOLES
+from enigap.core.console import CONSOLES
 from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Publish, Published
 from enigap.settings import Settings
 

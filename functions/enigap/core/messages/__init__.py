@@ -19,7 +19,6 @@ is of), `letter` (what a message says, in which order) and `fitting`; last the r
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
 from enigap.core.messages.for_slack import (
-    CONSOLES,
     id_of,
     in_plain_text,
     is_told,
@@ -35,7 +34,6 @@ from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
     "CAUSE_WORDS",
-    "CONSOLES",
     "NotANotificationError",
     "NoticeKind",
     "amazon_q",

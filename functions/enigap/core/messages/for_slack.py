@@ -18,9 +18,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from string import ascii_letters, digits
 from typing import Any, Final
 
+from enigap.core.console import CONSOLES, home, quoted
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
 from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
@@ -219,14 +219,6 @@ def _minute(text: str) -> str:
         return text
 
 
-_UNRESERVED: Final = frozenset(f"{ascii_letters}{digits}-._~")
-"""What stands for itself in an address (RFC 3986)."""
-CONSOLES: Final = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
-"""The host of the console in each partition; the region and a dot come in front of it."""
 _ALARM_ARN: Final = re.compile(
     r"arn:(?P<partition>[a-z-]+):cloudwatch:(?P<region>[a-z0-9-]+):\d{12}:alarm:(?P<name>.+)", re.DOTALL
 )
@@ -236,11 +228,8 @@ def _alarm_url(alarm: Mapping[str, Any]) -> str:
     match = _ALARM_ARN.fullmatch(str(alarm.get("AlarmArn")))
     if match is None or match["partition"] not in CONSOLES:
         return ""
-    region = match["region"]
-    console = f"https://{region}.{CONSOLES[match['partition']]}/cloudwatch/home?region={region}"
-    name_bytes = match["name"].encode(errors="replace")
-    encoded = "".join(chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in name_bytes)
-    return f"{console}#alarmsV2:alarm/{encoded}"
+    console = home(match["region"], "cloudwatch", match["partition"])
+    return f"{console}#alarmsV2:alarm/{quoted(match['name'])}"
 
 
 # --- blocks

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from enigap.core.console import device_events_url, instance_url
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
@@ -367,16 +368,14 @@ def _links(told: Notification) -> Iterable[tuple[str, str]]:
     """The dashboard, the worst open node and its devices' events in the console, and the user's runbook."""
     if told.dashboard_url:
         yield "Dashboard", name(told.dashboard_url, LONGEST_LINK)
-    console = _CONSOLE.match(told.dashboard_url)
+    is_in_console = _CONSOLE.match(told.dashboard_url)
     worst = told.incidents[0] if told.incidents else None
     node = worst.nodes[0] if worst and worst.nodes and worst.news is not NewsKind.RESOLVED else None
-    if console and node:
+    if is_in_console and node:
         if re.fullmatch(r"i-[0-9a-f]{8,17}", node.instance_id):
-            home = f"{console[1]}/ec2/home{console[0].removeprefix(f'{console[1]}/cloudwatch/home')}"
-            yield "Instance", f"{home}#InstanceDetails:instanceId={node.instance_id}"
+            yield "Instance", instance_url(told.region, node.instance_id)
         if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", told.cluster):
-            group = f"$252Faws$252Fcontainerinsights$252F{told.cluster}$252Fperformance"
-            yield "Device events", f"{console[0]}#logsV2:log-groups/log-group/{group}"
+            yield "Device events", device_events_url(told.region, told.cluster)
     if told.runbook_url:
         yield "Runbook", name(told.runbook_url, LONGEST_LINK)
 

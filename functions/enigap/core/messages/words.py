@@ -230,12 +230,16 @@ def notes(news: News) -> list[str]:
 def impact(incident: Incident) -> str:
     """What an open incident means for readers of the metrics, in one sentence: which dashboards, alarms and
     scaling decisions are blind, and by how much."""
-    worst = incident.nodes[0] if incident.nodes else None
-    words = _IMPACT.get(incident.verdict, "Do not rely on the network metrics of {whom} while this lasts.")
+    return impact_of(incident.verdict, incident.node_count, incident.nodes[0] if incident.nodes else None)
+
+
+def impact_of(verdict: str, nodes: int, worst: NodeFigures | None) -> str:
+    """The same of so many nodes with one verdict."""
+    words = _IMPACT.get(verdict, "Do not rely on the network metrics of {whom} while this lasts.")
     return words.format(
-        whom="this node" if incident.node_count == 1 else f"these {count(incident.node_count, 'node')}",
-        unexplained=_at_least(worst, incident.node_count),
-        carried=_carried(worst, incident.node_count),
+        whom="this node" if nodes == 1 else f"these {count(nodes, 'node')}",
+        unexplained=_at_least(worst, nodes),
+        carried=_carried(worst, nodes),
     )
 
 
