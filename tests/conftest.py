@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-# They print what the tests of reliability/ and of detection/ went through.
-pytest_plugins = ["tests.reliability.figures", "tests.detection.figures"]
+# They print what the tests of reliability/ and of detection/ went through, and how long each tier took.
+pytest_plugins = ["tests.reliability.figures", "tests.detection.figures", "tests.tiers"]
 
 TESTS = Path(__file__).parent
 
@@ -19,7 +19,7 @@ MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "
 
 
 # What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
-SHARE_A_SET_UP = {"cli", "e2e", "infra"}
+SHARE_A_SET_UP = {"browser", "cli", "e2e", "infra"}
 TAKE_LONG = ("tests/reliability/test_soak", "tests/e2e", "tests/cli", "tests/demo", "tests/infra")
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from enigap.cli.bars import SplitBars, widths
 from enigap.cli.drawing import Drawing, Part, drawing_of
-from enigap.cli.svg import WIDTH, svg_of
+from enigap.cli.svg import strip, svg_of
 from enigap.core.counting.node import Node
 from enigap.core.counting.split import Split
 from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
@@ -197,13 +197,26 @@ def test_the_picture_is_well_formed_names_itself_and_needs_nothing_from_elsewher
 def test_in_the_picture_lengths_are_in_proportion_and_all_figures_are_there() -> None:
     root = ET.fromstring(svg_of(drawn(MIX), "n"))  # noqa: S314 - the product's own
     rects = [rect for rect in root.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
-    end = max(float(rect.get("x", "")) + float(rect.get("width", "")) for rect in rects)
-    assert end == pytest.approx(WIDTH, abs=1)
+    assert max(percent(rect, "x") + percent(rect, "width") for rect in rects) == pytest.approx(100, abs=0.1)
     of_host = [
-        float(rect.get("width", ""))
+        percent(rect, "width")
         for rect in rects
         if (title := rect.find(f"{SVG}title")) is not None and title.text == Part.HOST.value.label
     ]
-    assert of_host == pytest.approx([WIDTH * 11.8 / 126.7] * 2, abs=0.2)
+    assert of_host == pytest.approx([100 * 11.8 / 126.7] * 2, abs=0.02)
     texts = {text.text for text in root.iter(f"{SVG}text")}
     assert {"The OS counted 127 MB/s", "44.6 MB/s", "(31 MB/s to 97 MB/s)"} <= texts
+
+
+def percent(rect: ET.Element, attribute: str) -> float:
+    return float(rect.get(attribute, "").removesuffix("%"))
+
+
+@given(judgements())
+def test_a_pages_strip_ends_where_its_bar_ends(judgement: Judgement) -> None:
+    if (drawing := drawing_of(judgement)) is not None:
+        for bar in drawing.bars:
+            rects = list(ET.fromstring(strip(bar, drawing.longest, is_named=False)).iter("rect"))  # noqa: S314
+            end = max((percent(rect, "x") + percent(rect, "width") for rect in rects), default=0.0)
+            # A piece that is too short to be seen is drawn all the same.
+            assert 100 * (bar.length / drawing.longest) - 0.2 <= end <= 101.6

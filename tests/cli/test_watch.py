@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.cli.look import Look
 from enigap.cli.screen import Screen
@@ -41,7 +42,7 @@ def watched(stays: timedelta, problems: Iterator[AwsProblem | None]) -> list[tup
         if (problem := next(problems, None)) is not None:
             raise problem
         window = Window.newest_settled(clock.now(), settings.settle)
-        return Look("eu-west-1", None, settings, window, (), ())
+        return Look(Aws(region="eu-west-1"), None, settings, window, (), ())
 
     with pytest.raises(KeyboardInterrupt):
         watch(

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import boto3.session
@@ -95,6 +96,12 @@ class Aws:
         if service not in self._clients:
             self._clients[service] = self._make(service)
         return self._clients[service]
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether it is AWS that is asked, and no emulator, of which AWS's console shows nothing."""
+        host = urlsplit(str(self.client("cloudwatch").meta.endpoint_url)).hostname or ""
+        return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
     def _make(self, service: str) -> Any:
         with calling(service):

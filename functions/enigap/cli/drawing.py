@@ -4,8 +4,8 @@
     ENI  29.4 MB/s  H░░░░░P░░░░░░░░░
 
 This module decides the parts of both bars, their order, letters, colours and words. `bars` draws them on a
-terminal and `svg` as a picture, which no page shows yet. Each part is as long as its likely rate: solid as
-far as it is certain, hatched beyond. What the OS lacks (`os_deficit`) is an outline in its bar, cut out of
+terminal and `svg` on pages and in pictures. Each part is as long as its likely rate: solid as far as it is
+certain, hatched beyond. What the OS lacks (`os_deficit`) is an outline in its bar, cut out of
 what the interfaces carried.
 """
 
@@ -41,11 +41,13 @@ class Part(Enum):
     PODS_AGAIN = Style(
         "p", "pods again", "the same pod traffic, counted again", "#b9dff7", has_dark_text=True
     )
-    INSIDE = Style("I", "inside", "traffic inside the node", "#009e73")
+    INSIDE = Style("I", "inside", "traffic inside the node", "#009e73", has_dark_text=True)
     INSIDE_AGAIN = Style(
         "i", "inside again", "the same traffic inside the node, counted again", "#8fd6c1", has_dark_text=True
     )
-    UNEXPLAINED = Style("U", "unexplained", "counted, and not explained by counting", "#d55e00")
+    UNEXPLAINED = Style(
+        "U", "unexplained", "counted, and not explained by counting", "#d55e00", has_dark_text=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

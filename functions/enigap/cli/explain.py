@@ -34,6 +34,7 @@ from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
     STYLES,
+    names_of,
     node_label,
     one_line,
     rate,
@@ -117,7 +118,7 @@ def _windows(window: Window, settings: Settings, now: datetime) -> int:
 
 def _node(found: Discovery, region: str, instance_id: str) -> tuple[Node, FoundCluster]:
     nodes = [(node, cluster) for cluster in found.clusters for node in cluster.nodes]
-    called = [(node, cluster) for node, cluster in nodes if instance_id in _names(node)]
+    called = [(node, cluster) for node, cluster in nodes if instance_id in names_of(node)]
     if len(called) == 1:
         return called[0]
     if called:
@@ -133,11 +134,6 @@ def _node(found: Discovery, region: str, instance_id: str) -> tuple[Node, FoundC
         "may have been terminated since; check the instance id, the region and the account, or list the "
         "nodes with `enigap check --all`."
     )
-
-
-def _names(node: Node) -> set[str]:
-    """The names by which the node can be given; the table of `check` shows the short one."""
-    return {node.instance_id, node.name or "", short_name(node)} - {""}
 
 
 def show(

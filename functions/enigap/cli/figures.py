@@ -78,6 +78,11 @@ def short_name(node: Node) -> str:
     return (node.name or "").split(".")[0]
 
 
+def names_of(node: Node) -> set[str]:
+    """The names by which the node can be given; the table of `check` shows the short one."""
+    return {node.instance_id, node.name or "", short_name(node)} - {""}
+
+
 def node_label(judgement: Judgement) -> str:
     name, instance_id = printable(short_name(judgement.node)), printable(judgement.node.instance_id)
     return f"{name} ({instance_id})" if name else instance_id

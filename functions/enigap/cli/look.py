@@ -36,12 +36,16 @@ SECONDS_FOR_DEVICES: Final = 60.0
 class Look:
     """The judged clusters of an account."""
 
-    region: str
+    aws: Aws
     account: str | None
     settings: Settings
     window: Window
     reports: Sequence[ClusterReport]
     notes: Sequence[str]
+
+    @property
+    def region(self) -> str:
+        return self.aws.region
 
 
 def look(
@@ -67,7 +71,7 @@ def look(
     with progress() as say:
         found = found_clusters(aws, settings, say)
         reports = [_report(aws, settings, one, window, say, shows_all=shows_all) for one in found.clusters]
-    return Look(aws.region, found.account, settings, window, reports, found.notes)
+    return Look(aws, found.account, settings, window, reports, found.notes)
 
 
 def _at_once(policy: EvidencePolicy) -> EvidencePolicy:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from enigap.cli.arguments import At, Clusters, Evidence, Profile, Region, SettingsFile, UsageError
-from enigap.cli.look import exit_status, look
+from enigap.assessment import billed_metrics
+from enigap.cli.arguments import (
+    MINUTES_KEPT,
+    At,
+    Clusters,
+    Evidence,
+    Profile,
+    Region,
+    SettingsFile,
+    UsageError,
+    options,
+)
+from enigap.cli.figures import names_of
+from enigap.cli.look import Look, exit_status, look
+from enigap.cli.progress import progress
 from enigap.cli.screen import Screen
-from enigap.core.text import printable
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable
+from enigap.core.counting.window import PERIOD, FetchSpan
+from enigap.core.instants import timestamp
+from enigap.core.judging.cluster import surplus
+from enigap.core.judging.verdict import Judgement
+from enigap.core.text import count, printable
+from enigap.wiring import sources
+
+MOST_CHARTS: Final = 60
+"""Nodes whose charts are drawn without being asked for, worst first; a chart is about 20 kB."""
+MOST_DAYS: Final = MINUTES_KEPT.days - 1
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -27,13 +52,30 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     at: At = None,
     evidence: Evidence = None,
     settings_file: SettingsFile = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_DAYS,
+            metavar="N",
+            help="How far back the charts reach. [default: look_back_hours]",
+        ),
+    ] = None,
+    chart: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE",
+            help="An explained node to draw a chart of, too, by its instance id or name; may be repeated.",
+        ),
+    ] = None,
 ) -> int:
     """Write one self-contained HTML page about every node.
 
     Exit status: the same as `enigap check`.
     """
     # Imported here, because the template engine would delay the start of every other command.
-    from enigap.cli.page import page  # noqa: PLC0415
+    from enigap.cli.chart import course_of  # noqa: PLC0415
+    from enigap.cli.page import Contents, page  # noqa: PLC0415
 
     _require_writable(output)
     looked = look(
@@ -44,10 +86,79 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         evidence=evidence,
         settings_file=settings_file,
     )
-    rules, written = looked.settings.rules(), datetime.now(UTC)
-    _write(output, page(looked.region, looked.reports, rules, written=written, notes=looked.notes))
+    span = _span(looked, days)
+    charted = _charted(looked, chart or ())
+    courses = {
+        node.instance_id: course_of(answer, span.start + PERIOD, span.end - PERIOD)
+        if isinstance(answer, Readings)
+        else answer.why
+        for node, answer in _read(looked, charted, span)
+    }
+    again = {
+        "--region": region,
+        "--profile": profile,
+        "--settings": settings_file,
+        "--at": timestamp(looked.window.end + looked.settings.settle),
+    }
+    contents = Contents(
+        region=looked.region,
+        reports=looked.reports,
+        settings=looked.settings,
+        written=datetime.now(UTC),
+        account=looked.account,
+        notes=looked.notes,
+        courses=courses,
+        again=options(again),
+        charted=span.end - span.start,
+        has_console=looked.aws.is_genuine,
+        billed_metrics=billed_metrics(charted),
+    )
+    _write(output, page(contents))
     Screen().print(f"Wrote {printable(str(output), most=1000)}.", soft_wrap=True)
     return exit_status(looked.reports)
+
+
+def _span(looked: Look, days: int | None) -> FetchSpan:
+    """What the charts show, with a period more on both sides. Raises UsageError if it is too long."""
+    back = looked.settings.look_back if days is None else timedelta(days=days)
+    end = looked.window.end
+    span = FetchSpan(end - back - PERIOD, end + PERIOD)
+    if span.start <= datetime.now(UTC) - MINUTES_KEPT:
+        raise UsageError(
+            f"--days {days} reaches back too far, for CloudWatch keeps minutes for {MINUTES_KEPT.days} "
+            "days: give fewer days, or a later --at."
+        )
+    return span
+
+
+def _charted(looked: Look, wanted: Sequence[str]) -> list[Node]:
+    """The nodes to draw charts of: those asked for, then the worst that are not explained."""
+    judgements = [node.newest for report in looked.reports for node in report.nodes]
+    nodes = {name: j.node for j in judgements for name in names_of(j.node)}
+    if missing := [name for name in wanted if name not in nodes]:
+        raise UsageError(
+            f"There is no node {missing[0][:100]!r} among those that were judged: give --chart the instance "
+            "id or the name of one that `enigap check --all` lists."
+        )
+    open_ones = sorted((j for j in judgements if j.explained is not True), key=_order)
+    return list(
+        {
+            node.instance_id: node
+            for node in (*(nodes[name] for name in wanted), *(j.node for j in open_ones[:MOST_CHARTS]))
+        }.values()
+    )
+
+
+def _order(judgement: Judgement) -> tuple[bool, float]:
+    return judgement.explained is None, -surplus(judgement).bytes_per_second
+
+
+def _read(
+    looked: Look, nodes: Sequence[Node], span: FetchSpan
+) -> Iterable[tuple[Node, Readings | Unreadable]]:
+    with progress() as say:
+        say(f"reading {count(len(nodes), 'node')} for charts")
+        yield from sources(looked.aws, looked.settings).totals.totals(nodes, span) if nodes else ()
 
 
 def _require_writable(output: Path) -> None:
@@ -67,7 +178,7 @@ def _write(output: Path, text: str) -> None:
     """Write the file atomically: a failure leaves an existing one unchanged. Raises UsageError."""
     part = output.with_name(f"{output.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(output)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Draws the split of a node as SVG, for pages and for the pictures of the documents.
+"""Draws the split of a node as SVG: as strips for a page, or as one picture with its legend for documents.
 
-The picture needs nothing from elsewhere: no font, no script, no style of the page. Text takes the colour of
-its surroundings (`currentColor`), so that it shows on light and dark pages alike.
+Neither needs anything from elsewhere: no font, no script, no style. Text takes the colour of its surroundings
+(`currentColor`), so that it shows on light and dark pages alike.
 """
 
 from __future__ import annotations
@@ -17,10 +17,34 @@ WIDTH: Final = 1000
 _BAR_HEIGHT: Final = 26
 _LINE: Final = 20
 _KEY: Final = "Solid: certain. Hatched: likely. Both bars are on one scale."
-_SLIVER: Final = 2.0
+_SLIVER_PERCENT: Final = 0.2
 """The least width of a piece, so that what is there shows, however little."""
-_CHARACTER: Final = 7.2
+_CHARACTER: Final = 7.6
 """About the width of a character at 13 pixels: a name is written into a piece that is longer."""
+_NARROW: Final = 420
+"""The width in pixels at which names in a page's strip must fit."""
+_SWATCH: Final = 24
+_ON_A_PAGE: Final = "part"
+
+
+def strip(bar: Bar, longest: ByteRate, *, is_named: bool = True) -> str:
+    """One bar as wide as the page has room; `hatchings` have to be on the page. With names in its pieces it
+    is as high as text."""
+    height, room = (_BAR_HEIGHT, _NARROW) if is_named else (9, 0)
+    pieces = "".join(_bar(bar, longest, height, room, _ON_A_PAGE))
+    return f'<svg class="strip" width="100%" height="{height}" aria-hidden="true">{pieces}</svg>'
+
+
+def hatchings() -> str:
+    """The hatching of every part, once for all strips of a page."""
+    return f'<svg width="0" height="0" aria-hidden="true">{_defs(_ON_A_PAGE)}</svg>'
+
+
+def swatch(part: Part) -> str:
+    """The part as the legend shows it, with its letter."""
+    piece = Piece(part, ByteRate(1.0), ByteRate(1.0))
+    drawn = "".join(_piece(piece, 0.0, 100.0, 18, _SWATCH, _ON_A_PAGE))
+    return f'<svg class="swatch" width="{_SWATCH}" height="18" aria-hidden="true">{drawn}</svg>'
 
 
 def svg_of(drawing: Drawing, identity: str) -> str:
@@ -31,7 +55,8 @@ def svg_of(drawing: Drawing, identity: str) -> str:
     y, body = 0, []
     for bar in drawing.bars:
         body.append(_text(0, y + 14, bar.sentence[0].upper() + bar.sentence[1:]))
-        body += _bar(bar, drawing.longest, y + _LINE, identity)
+        pieces = "".join(_bar(bar, drawing.longest, _BAR_HEIGHT, WIDTH, identity))
+        body.append(f'<svg y="{y + _LINE}" width="{WIDTH}" height="{_BAR_HEIGHT}">{pieces}</svg>')
         y += _LINE + _BAR_HEIGHT + 12
     for number, entry in enumerate(drawing.legend):
         body += _entry(entry, y + number * _LINE)
@@ -43,9 +68,12 @@ def svg_of(drawing: Drawing, identity: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f"aria-labelledby={quoteattr(identity + '-words')} "
         'font-family="system-ui, sans-serif" font-size="13" fill="currentColor">'
-        f"<title id={quoteattr(identity + '-words')}>{words}</title>"
-        f"<defs>{''.join(_pattern(part, identity) for part in Part)}</defs>{''.join(body)}</svg>"
+        f"<title id={quoteattr(identity + '-words')}>{words}</title>{_defs(identity)}{''.join(body)}</svg>"
     )
+
+
+def _defs(identity: str) -> str:
+    return f"<defs>{''.join(_pattern(part, identity) for part in Part)}</defs>"
 
 
 def _pattern(part: Part, identity: str) -> str:
@@ -65,41 +93,46 @@ def _hatching(part: Part, identity: str) -> str:
     return f"{identity}-{part.name.lower().replace('_', '-')}"
 
 
-def _bar(bar: Bar, longest: ByteRate, y: float, identity: str) -> Iterator[str]:
+def _bar(bar: Bar, longest: ByteRate, height: int, room: int, identity: str) -> Iterator[str]:
     x = 0.0
     for piece in bar.pieces:
-        width = max(_SLIVER, WIDTH * (piece.length / longest))
-        yield from _piece(piece, x, y, width, identity)
+        width = max(_SLIVER_PERCENT, 100 * (piece.length / longest))
+        yield from _piece(piece, x, width, height, room, identity)
         x += width
 
 
-def _piece(piece: Piece, x: float, y: float, width: float, identity: str) -> Iterator[str]:
+def _piece(  # noqa: PLR0917 - a piece, where it is and how it looks
+    piece: Piece, x: float, width: float, height: int, room: int, identity: str
+) -> Iterator[str]:
+    """`x` and `width` in percent of the bar, `room` is how many pixels that bar has at least for names."""
     style = piece.part.value
-    title = f"<title>{escape(style.label)}</title>"
+    title = f"<title>{escape(style.label)}</title>" if room > _SWATCH else ""
     if piece.part is Part.MISSING:
         yield (
-            f'<rect x="{x + 1:.1f}" y="{y + 1}" width="{max(0.5, width - 2):.1f}" height="{_BAR_HEIGHT - 2}" '
-            f'fill="none" stroke="{style.colour}" stroke-width="2" stroke-dasharray="5 3">{title}</rect>'
+            f'<rect x="{x:.4g}%" y="1" width="{width:.4g}%" height="{height - 2}" fill="none" '
+            f'stroke="{style.colour}" stroke-width="2" stroke-dasharray="5 3">{title}</rect>'
         )
     else:
         certain = width * (piece.certain / piece.length)
-        yield _rect(x, y, certain, style.colour, title)
-        yield _rect(x + certain, y, width - certain, f"url(#{_hatching(piece.part, identity)})", title)
-    name = style.short if width > len(style.short) * _CHARACTER + 12 else style.letter
-    if width > len(name) * _CHARACTER + 8:
+        yield _rect(x, certain, height, style.colour, title)
+        yield _rect(x + certain, width - certain, height, f"url(#{_hatching(piece.part, identity)})", title)
+    pixels = width * room / 100
+    name = style.short if pixels > len(style.short) * _CHARACTER + 12 else style.letter
+    if pixels > len(name) * _CHARACTER + 8:
         is_plain = piece.part is Part.MISSING
         colour = "currentColor" if is_plain else "#10151d" if style.has_dark_text else "#ffffff"
         # A halo keeps the name legible on the hatching.
         halo = "" if is_plain else f' stroke="{style.colour}" stroke-width="5" paint-order="stroke"'
-        yield f'<text x="{x + 6:.1f}" y="{y + 17}" fill="{colour}"{halo}>{escape(name)}</text>'
+        yield (
+            f'<text x="{x:.4g}%" dx="6" y="{height / 2 + 4.5:g}" font-size="13" fill="{colour}"{halo}>'
+            f"{escape(name)}</text>"
+        )
 
 
-def _rect(x: float, y: float, width: float, fill: str, title: str) -> str:
-    if width < 0.05:
+def _rect(x: float, width: float, height: int, fill: str, title: str) -> str:
+    if width < 0.005:
         return ""
-    return (
-        f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_BAR_HEIGHT}" fill="{fill}">{title}</rect>'
-    )
+    return f'<rect x="{x:.4g}%" width="{width:.4g}%" height="{height}" fill="{fill}">{title}</rect>'
 
 
 def _entry(entry: Entry, y: float) -> Iterator[str]:

@@ -62,6 +62,11 @@ class ByteRate:
         return f"{_three_digits(value)} B/s"
 
     @property
+    def scale(self) -> tuple[float, str]:
+        """The unit that suits it, in bytes per second and by its name: `(1e6, "MB/s")`."""
+        return _scale(self.bytes_per_second)
+
+    @property
     def rounded_down(self) -> str:
         """For people, and never more than it is: what "at least" and "under" are said of."""
         return _cut(self.bytes_per_second, math.floor)
@@ -75,8 +80,12 @@ class ByteRate:
 ZERO: Final = ByteRate(0.0)
 
 
+def _scale(value: float) -> tuple[float, str]:
+    return next((pair for pair in _STEPS if abs(value) >= pair[0]), (1.0, "B/s"))
+
+
 def _cut(value: float, cut: Callable[[float], int]) -> str:
-    step, unit = next((pair for pair in _STEPS if abs(value) >= pair[0]), (1.0, "B/s"))
+    step, unit = _scale(value)
     size = abs(value) / step
     digits = 0 if size >= 100 else 1 if size >= 10 else 2
     # A figure that has so few digits stays as it is, whatever its binary form.
