@@ -30,6 +30,8 @@ class Figures:
     """Random ones that were held against the oracle."""
     windows_of_histories: int = 0
     messages_of_histories: int = 0
+    incidents_inside_outages: int = 0
+    """Hours of trouble that nobody judged in time, and that were told once."""
     orders_of_work_items: int = 0
     """Random ones that came to the same end."""
     forged_logs: int = 0

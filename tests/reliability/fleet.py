@@ -21,10 +21,6 @@ from tests.reliability.lives import HEALTHY, Behaviour, Life, Plain, Played, Qua
 
 T = TypeVar("T")
 
-_REMEMBERED: Final = 8
-"""For so many windows what was published about a node is kept."""
-
-
 @dataclass
 class Worker:
     """A node and its life."""
@@ -37,6 +33,8 @@ class Worker:
     tags: Mapping[str, str] = field(default_factory=lambda: {"eks:cluster-name": CLUSTER})
     last_reported: int | None = None
     """The second of the agent's last datapoint: ListMetrics knows a node by it for two weeks."""
+    remembers: int = 8
+    """For so many windows what was published about it is kept."""
     quarters: dict[Window, Quarter] = field(default_factory=dict)
     arrived: dict[str, Any] = field(default_factory=dict)
     """What the feed found of it, for as long as the clock stands still."""
@@ -66,11 +64,11 @@ class Worker:
 
     def live(self, newest: Window) -> None:
         """Have everything at hand that is published about it up to a window's successor."""
-        for number in range(-1, _REMEMBERED - 1):
+        for number in range(-1, self.remembers - 1):
             at = newest.previous(number)
             if at not in self.quarters:
                 self.quarters[at] = self.life.quarter(self.node, at)
-        for old in [at for at in self.quarters if at < newest.previous(_REMEMBERED)]:
+        for old in [at for at in self.quarters if at < newest.previous(self.remembers)]:
             del self.quarters[old]
 
 
@@ -129,7 +127,7 @@ class WorkerFleet:
         """Have at hand what is published about each of them up to a window's successor."""
         feed = Feed(self)
         for worker in self.workers:
-            if worker.gone_at is not None and worker.gone_at < newest.previous(_REMEMBERED).end:
+            if worker.gone_at is not None and worker.gone_at < newest.previous(worker.remembers).end:
                 worker.forget()
                 continue
             worker.live(newest)
