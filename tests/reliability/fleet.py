@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import MINUTE, Window
@@ -20,6 +20,7 @@ from tests.reliability.behaviours import everyday
 from tests.reliability.lives import HEALTHY, Behaviour, Life, Plain, Played, Quarter, Rates, add_samples
 
 T = TypeVar("T")
+
 
 @dataclass
 class Worker:

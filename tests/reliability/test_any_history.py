@@ -14,15 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from enigap.core.published import Metric
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
-from tests.fakes.strict_cloudwatch import MetricIdentity
 from tests.reliability.figures import Figures
 from tests.reliability.fleet import plain_worker
 from tests.reliability.history import ANCHOR, FAULTS, NODES, PLAYS, History, Oracle, Play, Script
 from tests.reliability.services import ACCOUNT, REGION
-from tests.reliability.world import World, comparable_metrics
+from tests.reliability.world import World, comparable_metrics, metrics_of_totals
 
 HISTORIES: Final = 40
 ORDERS: Final = 15
@@ -122,24 +120,6 @@ def judged(plays: Iterable[list[Play]], numbers: Iterable[int]) -> tuple[World, 
         world.reconcile(WorkItem(ACCOUNT, REGION, CLUSTER, window(number)))
     world.check()
     return world, scripts
-
-
-BY_LOOKS: Final = {
-    metric.metric_name
-    for metric in (
-        Metric.NODE_UNEXPLAINED,
-        Metric.CLUSTER_UNEXPLAINED,
-        Metric.NODES_UNEXPLAINED,
-        Metric.NODES_UNVERIFIED,
-        Metric.NODE_LOCAL_BYTES,
-        Metric.BILLED_METRICS,
-    )
-}
-"""Metrics that hang on whose devices were looked at, and how far back."""
-
-
-def metrics_of_totals(world: World) -> dict[tuple[MetricIdentity, int], tuple[float, float]]:
-    return {key: value for key, value in comparable_metrics(world).items() if key[0].name not in BY_LOOKS}
 
 
 @settings(max_examples=ORDERS)

@@ -1,7 +1,7 @@
 """What happens while no run judges is told once: faults inside outages of every kind.
 
-An outage lasts for up to four and a half hours. In it a node is in trouble for an hour and is well again; then the runs
-work, and dead letters are redriven or windows planned again, in any order.
+An outage lasts for up to four and a half hours. In it a node is in trouble for an hour and is well again;
+then the runs work, and dead letters are redriven or windows planned again, in any order.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 
 from tests.reliability.figures import TIMELINES
 from tests.reliability.test_any_history import HISTORIES, ORDERS
-from tests.reliability.test_crash_points import QUARTERS, played_on, the_story
+from tests.reliability.test_crash_points import moments, played_on
 from tests.reliability.test_forged_logs import FORGERIES
 from tests.reliability.test_soak import USUAL_WINDOWS
 
@@ -14,8 +14,7 @@ README = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="
 
 
 def test_the_readme_says_at_how_many_points_runs_are_killed() -> None:
-    story = the_story()
-    points = sum(len(played_on(story[number], [number]).process.points) for number in range(QUARTERS))
+    points = sum(len(played_on(begin, [number]).process.points) for begin, number in moments())
     assert f"killed at {points} points" in README
 
 

@@ -414,3 +414,21 @@ def comparable_metrics(world: World) -> dict[tuple[MetricIdentity, int], tuple[f
 
 def _is(node: Node, instance_id: str) -> bool:
     return node.instance_id == instance_id
+
+
+BY_LOOKS: Final = {
+    metric.metric_name
+    for metric in (
+        Metric.NODE_UNEXPLAINED,
+        Metric.CLUSTER_UNEXPLAINED,
+        Metric.NODES_UNEXPLAINED,
+        Metric.NODES_UNVERIFIED,
+        Metric.NODE_LOCAL_BYTES,
+        Metric.BILLED_METRICS,
+    )
+}
+"""Metrics that hang on whose devices were looked at, and how far back."""
+
+
+def metrics_of_totals(world: World) -> dict[tuple[MetricIdentity, int], tuple[float, float]]:
+    return {key: value for key, value in comparable_metrics(world).items() if key[0].name not in BY_LOOKS}
