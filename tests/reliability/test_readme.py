@@ -8,6 +8,7 @@ from tests.reliability.figures import TIMELINES
 from tests.reliability.test_any_history import HISTORIES, ORDERS
 from tests.reliability.test_crash_points import moments, played_on
 from tests.reliability.test_forged_logs import FORGERIES
+from tests.reliability.test_outages import EXAMPLES, KINDS
 from tests.reliability.test_soak import USUAL_WINDOWS
 
 README = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
@@ -28,6 +29,10 @@ def test_the_readme_says_how_many_timelines_are_played(request: pytest.FixtureRe
 def test_the_readme_says_how_many_random_examples_are_tried() -> None:
     assert f"{HISTORIES} random histories" in README
     assert f"{2 * ORDERS} orders of work items" in README
+
+
+def test_the_readme_says_in_how_many_outages_a_fault_is_told_once() -> None:
+    assert f"in {EXAMPLES * len(KINDS)} outages" in README
 
 
 def test_the_readme_says_how_many_windows_are_soaked() -> None:
