@@ -11,7 +11,9 @@ from tests.reliability.test_forged_logs import FORGERIES
 from tests.reliability.test_outages import EXAMPLES, KINDS
 from tests.reliability.test_soak import USUAL_WINDOWS
 
-README = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+ROOT = Path(__file__).parents[2]
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+SECURITY = " ".join((ROOT / "docs" / "security.md").read_text(encoding="utf-8").split())
 
 
 def test_the_readme_says_at_how_many_points_runs_are_killed() -> None:
@@ -39,5 +41,5 @@ def test_the_readme_says_how_many_windows_are_soaked() -> None:
     assert f"{USUAL_WINDOWS:,} windows" in README
 
 
-def test_the_readme_says_how_many_logs_are_forged() -> None:
-    assert f"{len(FORGERIES)} forged logs" in README
+def test_the_docs_say_how_many_logs_are_forged() -> None:
+    assert f"{len(FORGERIES)} forged logs" in SECURITY

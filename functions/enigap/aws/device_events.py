@@ -18,8 +18,8 @@ nodes where only the ENI devices are asked for, one node where all of its device
   window name the pods, as far as the budget reaches. Evidence does not depend on them.
 * A throttled call is made again after a pause.
 * A batch that the budget ends (time, characters, memory) leaves all its nodes `budget_spent`: part of the
-  events proves nothing. One with too many pages is read again without the node that has most of the events, or
-  in halves, so that one node's log costs no other its evidence.
+  events proves nothing. One with too many pages is read again without the node that has most of the events,
+  or in halves, so that one node's log costs no other its evidence.
 """
 
 from __future__ import annotations
