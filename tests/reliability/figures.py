@@ -36,7 +36,10 @@ class Figures:
     """Random ones that came to the same end."""
     forged_logs: int = 0
     """That failed no run, took out no other node, were quoted in no message, and stayed below 300 MB."""
+    events_of_forged_logs: int = 0
+    """In one window of each."""
     most_megabytes_of_a_forged_log: int = 0
+    """By which the process grew."""
     operations_that_hang: int = 0
     """Handlers times operations times manners of hanging, each with its promise kept."""
     windows_soaked: int = 0

@@ -168,4 +168,5 @@ def test_a_forged_log_is_counted_and_nothing_else(name: str, figures: Figures) -
         assert ADDRESS not in text
         assert "<!channel>" not in text
     figures.forged_logs += 1
+    figures.events_of_forged_logs += len(FORGERIES[name](window(6).end))
     figures.most_megabytes_of_a_forged_log = max(figures.most_megabytes_of_a_forged_log, int(grown))
