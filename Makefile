@@ -50,7 +50,7 @@ test: setup ## format, lint, types and all tests: must pass before a change is m
 		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; \
 	fi
 
-bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found
+bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found, ARGS=page for the page of the report
 	$(call set-up,desk python-3.13 bench)
 	@$(BIN)/python -m bench $(ARGS)
 
