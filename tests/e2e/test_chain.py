@@ -63,7 +63,7 @@ def assert_people_are_told(deployed: SharedDeployment, window: Window, since: da
     """Raises BrokenError where the chain ends before that."""
     message = deployed.told_in_slack(CLUSTER, window, since)
     assert "the OS misses bytes that were carried (os_deficit)" in message
-    assert "counting never makes the OS see less" in message
+    assert "scaling decisions on node_network_total_bytes miss at least" in message
     assert "Likely: a device moved into a pod" in message
     assert deployed.news(CLUSTER) == [("opened", "os_deficit")]
     assert len(deployed.slack(CLUSTER)) == 1
