@@ -19,7 +19,7 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo lab check test bench audit fuzz lint format lock
+.PHONY: help setup demo destroy lab check test bench audit fuzz lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ demo: ## the whole pipeline on an embedded AWS, no account needed; ARGS=--keep l
 lab: ## real traffic in network namespaces (Linux, iperf3), judged by the deployed pipeline; ARGS=mixed for one scenario
 	$(call set-up,desk cdk embedded-aws)
 	@$(BIN)/python -m lab $(ARGS)
+
+destroy: ## delete what enigap deployed, in every region of the deployed settings; ARGS="--stack NAME --region REGION"
+	$(call set-up,desk)
+	@$(BIN)/python -m scripts.destroy $(ARGS)
 
 check: ## the quick loop: format, lint, types and the unit tests, which start neither an AWS nor the CDK
 	$(call set-up,desk)

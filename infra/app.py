@@ -3,17 +3,24 @@
     cdk deploy -c enigap='{"email": ["a@example.com"]}'
 
 merges that object into the one in cdk.json, key by key. With `-c credentials=cli`, assets are published and
-stacks deployed with the caller's credentials instead of the roles that `cdk bootstrap` created.
+stacks deployed with the caller's credentials instead of the roles that `cdk bootstrap` created; with `-c
+bucket=NAME`, too, assets go to that bucket and not to the one of `cdk bootstrap`.
 """
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import App, CliCredentialsStackSynthesizer, Environment
+from aws_cdk import Annotations, App, CliCredentialsStackSynthesizer, Environment, Token
 
+from enigap.aws.clients import Aws
+from enigap.aws.deadline import OPTIONAL_SECONDS
+from enigap.aws.deployment import two_stacks
+from enigap.aws.errors import AwsProblem
 from enigap.settings import Settings, SettingsError, object_from_json
 from infra import asset
 from infra.asset import PROJECT
@@ -21,6 +28,7 @@ from infra.stack import EnigapStack
 
 SETTINGS_KEY: Final = "enigap"
 CREDENTIALS_KEY: Final = "credentials"
+BUCKET_KEY: Final = "bucket"
 
 
 def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
@@ -60,16 +68,34 @@ def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:
         case None:
             return None
         case "cli":
-            return CliCredentialsStackSynthesizer()
+            return CliCredentialsStackSynthesizer(
+                file_assets_bucket_name=app.node.try_get_context(BUCKET_KEY)
+            )
         case other:
             raise SettingsError(f'{CREDENTIALS_KEY}: {other!r} is not allowed; it takes "cli".')
+
+
+def warn_of_two(stacks: Sequence[EnigapStack], region: str) -> None:
+    """Warn of a stack of an earlier version in the region of each stack, or in `region` where none is set.
+
+    It asks AWS; without an answer at once there is no warning.
+    """
+    for stack in stacks:
+        where = region if Token.is_unresolved(stack.region) else stack.region
+        aws = Aws(region=where)
+        aws.deadline.seconds_left = lambda: OPTIONAL_SECONDS
+        with suppress(AwsProblem):
+            if found := two_stacks(aws.client("cloudformation"), where, stack.stack_name):
+                Annotations.of(stack).add_warning_v2("enigap:two-stacks", found)
 
 
 def main() -> None:
     app = App()
     try:
         settings = settings_for(app)
-        build(app, settings, asset.build(architecture=settings.architecture))
+        stacks = build(app, settings, asset.build(architecture=settings.architecture))
+        if region := os.environ.get("CDK_DEFAULT_REGION"):  # `cdk` found credentials
+            warn_of_two(stacks, region)
     except SettingsError as error:
         sys.exit(str(error))
     app.synth()

@@ -14,6 +14,7 @@ from enigap.aws.deployment import (
     environment,
     find,
     subscriptions,
+    two_stacks,
 )
 from enigap.aws.errors import AwsProblem, ProblemKind
 
@@ -120,6 +121,15 @@ def test_a_stack_of_another_name_is_named_where_it_is_not_the_one_asked_for() ->
     ):
         find(stacks, "eu-west-1")
     assert find(stacks, "eu-west-1", "net") == DEPLOYED
+
+
+def test_a_stack_of_an_earlier_version_beside_this_one_is_to_be_deleted() -> None:
+    assert two_stacks(CloudFormation({"enigap": OUTPUTS}), "eu-west-1", "enigap") is None
+    said = two_stacks(CloudFormation({"enigap": OUTPUTS, "enigap-eu-west-1": {}}), "eu-west-1", "enigap")
+    assert said is not None
+    assert said.endswith(
+        "`aws cloudformation delete-stack --stack-name enigap-eu-west-1 --region eu-west-1`."
+    )
 
 
 @pytest.mark.parametrize("missing", list(OUTPUTS)[:5])

@@ -155,6 +155,25 @@ def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deplo
     )
 
 
+def test_a_stack_of_an_earlier_version_beside_this_one_is_named(deployed: FreshDeployment) -> None:
+    cloudformation = deployed.client("cloudformation")
+    cloudformation.create_stack(StackName="enigap", TemplateBody=json.dumps(TEMPLATE))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="enigap", WaiterConfig={"Delay": 0.1})
+    try:
+        ran = deployed.run("status")
+    finally:
+        cloudformation.delete_stack(StackName="enigap")
+    assert ran.status == 2
+    assert f"The stack enigap-{REGION} is of an earlier version" in " ".join(ran.stdout.split())
+
+
+def test_a_stack_is_one_of_deployed_settings(deployed: FreshDeployment) -> None:
+    asked = ("explain", "i-0123456789abcdef0", "--stack", "net-gap")
+    assert deployed.run(*asked).problem.endswith("give --settings deployed, too.")
+    said = deployed.run(*asked, "--settings", "deployed").problem
+    assert said.startswith(f"There is no stack net-gap in {REGION}")
+
+
 def test_all_well_is_exit_status_0(deployed: FreshDeployment) -> None:
     deployed.remember("prod")
     deployed.subscribe("email", "ann@example.com")

@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from enigap.lambdas import environment
 from enigap.settings import Settings
 from infra.app import build
 from infra.planning import schedule_expression
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, client_of, metric
 from tests.infra.conftest import CONTEXT, OTHERWISE, WEBHOOK, Stack, functions, synthesise
 
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 CHANNEL = {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}
 
 
@@ -145,6 +148,33 @@ def test_a_stack_of_another_name_has_that_name_everywhere() -> None:
     assert "stack_name" not in str(named.function("plan")["Environment"]), "only the deployment needs it"
 
 
+def test_of_two_stacks_in_one_region_the_one_whose_planner_stops_is_heard(
+    deploy: Callable[..., Stack], stack: Stack
+) -> None:
+    """By the namespace and the alarms of each template: the emulators know nothing of missing data."""
+    namespaces = {"enigap": "EniGap", "net-gap": "Net/Gap"}
+    other = deploy(**WEBHOOK, stack_name="net-gap", metric_namespace=namespaces["net-gap"])
+    cloudwatch = StrictCloudWatch(NOON)
+    client = client_of(cloudwatch)
+    for each in (stack, other):
+        variables = each.function("plan")["Environment"]["Variables"]
+        assert Settings.from_env(variables).metric_namespace == namespaces[each.name]
+        [target] = each.alarm("PlansMade")["AlarmActions"]
+        assert target == each.template["Outputs"]["PipelineTopicArn"]["Value"]
+        properties = {k: v for k, v in each.alarm("PlansMade").items() if k not in {"Tags", "OKActions"}}
+        told = [f"arn:aws:sns:eu-west-1:123456789012:{each.name}"]
+        client.put_metric_alarm(**{**properties, "AlarmActions": told})
+    changes = []
+    for minute in range(0, 180, 5):
+        at = NOON + timedelta(minutes=minute)
+        for name, namespace in namespaces.items():
+            if minute % 15 == 0 and (name == "enigap" or minute < 60):
+                cloudwatch.put(metric(namespace, "PlansMade"), at, 1.0)
+        cloudwatch.now = at + timedelta(minutes=5)
+        changes += cloudwatch.evaluate_alarms()
+    assert [change.alarm_name for change in changes if change.new_state == "ALARM"] == ["net-gap-PlansMade"]
+
+
 @pytest.mark.parametrize(
     "boundary", ["team/boundary", "arn:aws:iam::111122223333:policy/boundary"], ids=["a name", "an ARN"]
 )
@@ -222,12 +252,26 @@ def test_links_and_arns_are_those_of_the_partition(
     assert set(re.findall(r"arn:(aws[a-z-]*):", stack.text)) == {partition}
 
 
-def test_a_qualifier_of_ones_own_is_the_bootstraps() -> None:
+def assembly(**context: str) -> str:
+    """What the CDK's command line is told: where assets go, with which roles."""
     with tempfile.TemporaryDirectory() as directory:
-        app = App(context={**CONTEXT, "@aws-cdk/core:bootstrapQualifier": "abcq"}, outdir=directory)
+        app = App(context={**CONTEXT, **context}, outdir=directory)
         build(app, Settings(), functions())
         app.synth()
-        assert "cdk-abcq-deploy-role-" in (Path(directory) / "manifest.json").read_text(encoding="utf-8")
+        told = [path for path in Path(directory).glob("*.json") if "template" not in path.name]
+        return "\n".join(path.read_text(encoding="utf-8") for path in told)
+
+
+def test_a_qualifier_of_ones_own_is_the_bootstraps() -> None:
+    assert "cdk-abcq-deploy-role-" in assembly(**{"@aws-cdk/core:bootstrapQualifier": "abcq"})
+
+
+def test_without_bootstrap_neither_its_roles_nor_its_bucket_are_used() -> None:
+    told = assembly(credentials="cli", bucket="own-assets")
+    assert '"own-assets"' in told
+    assert not re.search(
+        r"cdk-[a-z0-9]+-(deploy|assets|file-publishing|cfn-exec)|bootstrapStackVersion", told
+    )
 
 
 def kinds(stack: Stack) -> Counter[str]:

@@ -64,6 +64,8 @@ class Deployment:
     state_table: str
     plan_function: str
     dashboard_url: str
+    name: str = field(default=STACK, kw_only=True, compare=False)
+    """The stack's."""
     slack_queue_arn: str | None = field(default=None, kw_only=True)
     """The queue of messages for Slack's incoming webhook; None without a webhook."""
 
@@ -104,7 +106,7 @@ def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Dep
                 "finish its deployment with `cdk deploy`",
             )
         own = (outputs[output] for output in _OUTPUTS)
-        return Deployment(*own, slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT))
+        return Deployment(*own, name=name, slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT))
     raise AwsProblem(
         ProblemKind.MISSING,
         f"There is no stack {stack} in {region}",
@@ -202,12 +204,43 @@ def subscribe_command(topic_arn: str, address: str) -> str:
     return shlex.join(("aws", "sns", "subscribe", "--topic-arn", topic_arn, *arguments))
 
 
+def stacks_of(cloudformation: CloudFormation, region: str, stack: str) -> dict[str, str]:
+    """The names with their status of this deployment's stacks in a region: also what it was called before.
+
+    Raises AwsProblem.
+    """
+    described = {name: _described(cloudformation, name) for name in (stack, f"{stack}-{region}")}
+    return {name: text(each["StackStatus"]) for name, each in described.items() if each is not None}
+
+
+def two_stacks(cloudformation: CloudFormation, region: str, stack: str) -> str | None:
+    """What to do about the stack of an earlier version that is there beside this one; None if there is none.
+
+    Raises AwsProblem.
+    """
+    before = f"{stack}-{region}"
+    if _described(cloudformation, before) is None:
+        return None
+    command = f"aws cloudformation delete-stack --stack-name {before} --region {region}"
+    return (
+        f"The stack {before} is of an earlier version, and both judge and tell: delete it with `{command}`."
+    )
+
+
 def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | None:
+    described = _described(cloudformation, stack)
+    if described is None:
+        return None
+    with calling("cloudformation:DescribeStacks", cloudformation):
+        outputs = described.get("Outputs") or ()
+        return {text(output["OutputKey"]): text(output["OutputValue"]) for output in outputs}
+
+
+def _described(cloudformation: CloudFormation, stack: str) -> Mapping[str, Any] | None:
     try:
         with calling("cloudformation:DescribeStacks", cloudformation):
-            answer = cloudformation.describe_stacks(StackName=stack)
-            outputs = items(answer, "Stacks")[0].get("Outputs") or ()
-            return {text(output["OutputKey"]): text(output["OutputValue"]) for output in outputs}
+            described: Mapping[str, Any] = items(cloudformation.describe_stacks(StackName=stack), "Stacks")[0]
+            return described
     except AwsProblem as problem:
         if problem.code == "ValidationError":  # CloudFormation's error code for a stack that does not exist
             return None

@@ -151,15 +151,19 @@ def _is_a_day(text: str) -> bool:
     return True
 
 
-def settings_from(path: Path | None, aws: Aws) -> Settings:
+def settings_from(path: Path | None, aws: Aws, stack: str | None = None) -> Settings:
     """The settings in a cdk.json, or those of the deployed enigap, or the defaults.
+
+    `stack` is the name of the deployed one.
 
     Raises UsageError, SettingsError and, when reading the deployed settings, AwsProblem.
     """
+    if stack and path != AS_DEPLOYED:
+        raise UsageError("--stack says whose settings to judge by: give --settings deployed, too.")
     if path is None:
         return Settings()
     if path == AS_DEPLOYED:
-        return deployed(aws, datetime.now(UTC)).settings()
+        return deployed(aws, datetime.now(UTC), stack).settings()
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -24,6 +24,7 @@ from enigap.cli.arguments import (
     Profile,
     Region,
     SettingsFile,
+    Stack,
     UsageError,
     options,
     settings_from,
@@ -69,13 +70,14 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     ] = EvidencePolicy.OFF,
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
+    stack: Stack = None,
 ) -> int:
     """Which incidents the settings would have raised over the last days, and how many messages.
 
     Exit status: 1 if there would have been an incident; 2 if nothing could be judged; 0 if all was well.
     """
     aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws)
+    settings = settings_from(settings_file, aws, stack)
     settings = replace(settings, clusters=tuple(cluster or settings.clusters), evidence=evidence)
     now = datetime.now(UTC)
     past = Past.of(days, window_at(at, now, settings.rules()), settings, now)
@@ -91,7 +93,9 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if output is Format.JSON:
         write(document(aws.region, past, replayed, billed))
     else:
-        again = options({"--region": region, "--profile": profile, "--settings": settings_file})
+        again = options(
+            {"--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
+        )
         show(Screen(), aws.region, past, replayed, billed=billed, settings=settings, again=again)
     if any(each.incidents for each in replayed):
         return 1

@@ -26,6 +26,7 @@ from enigap.cli.arguments import (
     Profile,
     Region,
     SettingsFile,
+    Stack,
     UsageError,
     options,
 )
@@ -82,6 +83,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         CheckFormat, typer.Option("--format", help="A table for people, JSON or CSV for programs.")
     ] = CheckFormat.TABLE,
     settings_file: SettingsFile = None,
+    stack: Stack = None,
     everything: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--all", help="List every node, explained ones included.")
     ] = False,
@@ -108,12 +110,13 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             at=at,
             evidence=evidence,
             settings_file=settings_file,
+            stack=stack,
             shows_all=output is not CheckFormat.TABLE
             and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
         )
 
     def draw(screen: Screen, it: Look) -> None:
-        asked = {"--region": region, "--profile": profile, "--settings": settings_file}
+        asked = {"--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
         again = options(asked | {"--at": timestamp(it.window.end + it.settings.settle)})
         show(
             screen,

@@ -25,6 +25,7 @@ from enigap.cli.arguments import (
     Profile,
     Region,
     SettingsFile,
+    Stack,
     UsageError,
     settings_from,
     window_at,
@@ -74,13 +75,14 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     at: At = None,
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
+    stack: Stack = None,
 ) -> int:
     """One node: the verdict, both sides, and what every device carried.
 
     Exit status: the same as `enigap check`.
     """
     aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws)
+    settings = settings_from(settings_file, aws, stack)
     now, rules = datetime.now(UTC), settings.rules()
     window = window_at(at, now, rules)
     aws.sign_in()

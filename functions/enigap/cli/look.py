@@ -56,11 +56,12 @@ def look(
     at: str | None,
     evidence: DeskEvidence | None,
     settings_file: Path | None,
+    stack: str | None = None,
     shows_all: bool = False,
 ) -> Look:
     """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
     aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws)
+    settings = settings_from(settings_file, aws, stack)
     settings = replace(
         settings,
         clusters=tuple(cluster or settings.clusters),

@@ -18,6 +18,7 @@ from enigap.cli.arguments import (
     Profile,
     Region,
     SettingsFile,
+    Stack,
     UsageError,
     options,
 )
@@ -52,6 +53,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     at: At = None,
     evidence: Evidence = None,
     settings_file: SettingsFile = None,
+    stack: Stack = None,
     days: Annotated[
         int | None,
         typer.Option(
@@ -85,6 +87,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         at=at,
         evidence=evidence,
         settings_file=settings_file,
+        stack=stack,
     )
     span = _span(looked, days)
     charted = _charted(looked, chart or ())
@@ -98,6 +101,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         "--region": region,
         "--profile": profile,
         "--settings": settings_file,
+        "--stack": stack,
         "--at": timestamp(looked.window.end + looked.settings.settle),
     }
     contents = Contents(

@@ -14,6 +14,7 @@ from enigap.aws.deployment import (
     Unsubscribed,
     subscribe_command,
     subscriptions,
+    two_stacks,
     unsubscribed,
 )
 from enigap.cli.arguments import Format, Output, Profile, Region, Stack
@@ -46,6 +47,8 @@ class Status:
     evidence: EvidencePolicy
     unsubscribed: Sequence[Unsubscribed] = ()
     settings: Settings = field(default_factory=Settings)
+    two_stacks: str | None = None
+    """What to do about the stack of an earlier version beside this one."""
     damaged: Sequence[str] = ()
     """What of the states and the silences could not be read: sentences."""
 
@@ -75,7 +78,8 @@ class Status:
             return 1
         is_amiss = self.damaged or any(state.outbox or is_blind(state) for state in self.watched)
         is_told = self.told and not self.unconfirmed and not self.unsubscribed
-        return 2 if self.overdue or is_amiss or not is_told or self.found_nothing else 0
+        is_odd = self.found_nothing or self.two_stacks
+        return 2 if self.overdue or is_amiss or not is_told or is_odd else 0
 
     @property
     def found_nothing(self) -> tuple[str, ...]:
@@ -129,6 +133,7 @@ def _status(it: Deployed, now: datetime) -> Status:
         evidence=settings.evidence,
         unsubscribed=unsubscribed(settings.email, told, it.stack),
         settings=settings,
+        two_stacks=two_stacks(it.aws.client("cloudformation"), it.aws.region, it.stack.name),
         left_out=left_out,
         damaged=tuple(dict.fromkeys(said for each in remembered for said in each.damaged)),
     )
@@ -186,6 +191,8 @@ def _show_what_is_missing(screen: Screen, status: Status) -> None:
                 screen.print(f"  the link is sent again by: {printable(again, most=1000)}", soft_wrap=True)
     for missing in status.unsubscribed:
         screen.print(Text(not_subscribed(missing), "yellow"), soft_wrap=True)
+    if status.two_stacks:
+        screen.print(Text(status.two_stacks, "yellow"), soft_wrap=True)
     for clause in status.found_nothing:
         where = "correct the setting, or the region and account of the deployment"
         screen.print(Text.assemble((f"not found: {printable(clause)}", "yellow"), f": {where}"))
@@ -286,6 +293,7 @@ def document(status: Status) -> Document:
             for each in status.unsubscribed
         ],
         "not_found": list(status.found_nothing),
+        "two_stacks": status.two_stacks,
         "damaged": list(status.damaged),
         "dashboard_url": status.dashboard_url,
     }
