@@ -16,7 +16,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.incidents.incident import Silence
-from enigap.core.incidents.state import Known, to_json
+from enigap.core.incidents.state import ConflictError, Known, to_json
 from enigap.core.judging.cluster import ClusterReport, FindingKind
 from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import Verdict
@@ -398,6 +398,32 @@ def test_a_missed_window_that_still_cannot_be_read_stays_missed() -> None:
     pipeline.cluster.findings.clear()
     assert pipeline.run(missed[0], now=window(30).end + LATE).outcome is Outcome.LATE
     assert pipeline.states.state().missed == missed[1:]
+
+
+def test_a_missed_window_waits_for_what_the_window_after_it_says() -> None:
+    pipeline = troubled(window(1), window(2)).run_all(window(0), window(30))
+    pipeline.cluster.find(FindingKind.UNREADABLE, window(3))
+    assert pipeline.run(window(2), now=window(30).end + LATE).outcome is Outcome.OLDER
+    assert told(pipeline) == []
+    pipeline.cluster.findings.clear()
+    pipeline.run(window(2), now=window(30).end + LATE)
+    assert told(pipeline) == ["resolved i-1/os_deficit (was_and_is_over)"]
+
+
+def test_what_is_over_waits_until_newer_news_of_the_same_incident_was_sent() -> None:
+    pipeline = troubled(window(1), window(2), window(30), window(31)).run_all(window(0), window(30))
+    pipeline.notifier.is_down = True
+    with pytest.raises(ConnectionError):
+        pipeline.run(window(31))
+    with pytest.raises(ConflictError, match="retry"):
+        pipeline.run(window(2), now=window(31).end + LATE)
+    pipeline.notifier.is_down = False
+    pipeline.run_all(window(31))
+    pipeline.run(window(2), now=window(31).end + LATE)
+    assert told(pipeline) == [
+        "opened i-1/os_deficit (confirmed)",
+        "resolved i-1/os_deficit (was_and_is_over)",
+    ]
 
 
 def test_what_was_told_before_an_outage_is_not_told_again_by_its_missed_windows() -> None:

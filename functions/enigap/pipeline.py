@@ -188,7 +188,12 @@ class _Run:
         """The outcome for a window that is older than one that was judged."""
         if report.window not in self.state.missed or not is_judged(report):
             return Done(Outcome.OLDER, report, (), missed=len(self.state.missed))
-        following = self.judge(Window(report.window.end + self.policy.schedule))
+        is_quiet = report.finding is None and not any(
+            node.is_confirmed(self.policy.confirm_windows) for node in report.nodes
+        )
+        following = report if is_quiet else self.judge(Window(report.window.end + self.policy.schedule))
+        if not is_judged(following):
+            return Done(Outcome.OLDER, report, (), missed=len(self.state.missed))
         new = was_and_is_over(self.state, (report, following), self.policy, self.silences, self.now)
         result = Done(Outcome.LATE, report, (), missed=len(new.missed))
         if new.outbox == self.state.outbox:

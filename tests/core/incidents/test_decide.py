@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.core.counting.window import Window
-from enigap.core.incidents.decide import WORST_NODES, decide, member_key, merge
+from enigap.core.incidents.decide import WORST_NODES, decide, member_key, merge, no_longer_watched
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
 from enigap.core.incidents.state import MOST_MEMBERS, from_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
@@ -227,6 +227,20 @@ def test_among_a_hundred_thousand_nodes_hardly_two_share_a_key() -> None:
     keys = {member_key(f"i-{number:017x}") for number in range(100_000)}
     assert len(keys) == 100_000
     assert {len(key) for key in keys} == {8}
+
+
+def test_a_cluster_that_is_no_longer_watched_is_closed_and_what_was_told_is_told_as_over() -> None:
+    muted = [Silence("prod/i-0", window(9).end, "known")]
+    trouble = {**nodes(3, DEFICIT, DEFICIT), **nodes(30, SILENT, SILENT, first=3)}
+    state = after(NEW, report_of(window(1), trouble), silences=muted)
+    closed = no_longer_watched(state, window(2), POLICY)
+    assert not closed.incidents
+    assert sorted(said(closed)) == [
+        ("resolved", "prod/*/os_silent", "no_longer_watched"),
+        ("resolved", "prod/i-1/os_deficit", "no_longer_watched"),
+        ("resolved", "prod/i-2/os_deficit", "no_longer_watched"),
+    ]
+    assert (closed.done, replace(closed, outbox=()).is_alive) == (window(2), False)
 
 
 # --- findings ---

@@ -85,7 +85,9 @@ def no_longer_watched(state: ClusterState, window: Window, policy: Policy) -> Cl
     ]
     unsaid = [item for item in merge([*state.outbox, *news]) if item.kind is NewsKind.RESOLVED]
     done = max(window, state.done) if state.done else window
-    return ClusterState(state.cluster, done=done, outbox=_endings_together(unsaid, (), policy.collapse_above))
+    closed = ClusterState(state.cluster, done=done)
+    whole = replace(closed, outbox=_endings_together(unsaid, (), policy.collapse_above))
+    return whole if fits(whole) else replace(closed, outbox=_endings_together(unsaid, (), most=1))
 
 
 def due(state: ClusterState, window: Window, policy: Policy) -> list[Window]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from enigap.core.counting.window import Window
 from enigap.core.incidents.decide import decide, due, ended_before, member_key
 from enigap.core.incidents.incident import ClusterState, News, NewsKind, NewsReason, Policy, Silence
-from enigap.core.incidents.state import ConflictError
+from enigap.core.incidents.state import ConflictError, fits
 from enigap.core.judging.cluster import ClusterReport
 
 
@@ -64,7 +64,8 @@ def was_and_is_over(
     missed ones, and with what was open in it for the last time, and never told, in the outbox as over.
 
     `reports` are on it and on the window after it: what is still open there is told with that one. Raises
-    ConflictError where something else about the same incident has not been said yet: retry when it has.
+    ConflictError where there is no room for it, or where something else about the same incident has not been
+    said yet: retry when that has been said.
     """
     report, following = reports
     at = report.window.end
@@ -95,6 +96,7 @@ def was_and_is_over(
     ]
     missed = tuple(window for window in state.missed if window != report.window)
     unsaid = {item.incident.id for item in state.outbox}
-    if any(item.incident.id in unsaid for item in over):
-        raise ConflictError("Newer news of the same incident has not been sent yet: retry when it has.")
-    return replace(state, missed=missed, outbox=(*state.outbox, *over), ended=ended_before(state, (), missed))
+    new = replace(state, missed=missed, outbox=(*state.outbox, *over), ended=ended_before(state, (), missed))
+    if over and (any(item.incident.id in unsaid for item in over) or not fits(new)):
+        raise ConflictError("Newer news has not been sent yet: retry when it has.")
+    return new
