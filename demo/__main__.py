@@ -124,6 +124,8 @@ def demo(wishes: Wishes) -> int:
             _checked(stage, aws, told, nodes, settings.settle, *(["--all"] if wishes.everything else []))
             deployed = _deployed(stage, aws, clients, workshop, receiver)
             _judged(stage, clients, deployed, told, receiver, raw=wishes.raw)
+            # As the schedule does: no cluster is overdue, and nothing is left to judge.
+            pipeline.plan(clients, deployed.stack, told.windows[-1])
             _shown(stage, aws, clients, settings)
             _reported(stage, aws, told, settings.settle)
             if wishes.keep:
@@ -188,18 +190,12 @@ def _judged(
     """Judge window after window with the deployed functions, and show the messages they send."""
     stage.say(
         f"\nThe deployed functions judge the last {len(told.windows)} windows, a quarter of an hour each: "
-        "the earlier ones from the work queue, the newest as the schedule has it planned."
+        "they wait in the work queue, where the planner puts each as it has settled."
     )
     for chapter in told.chapters:
-        *earlier, last = chapter.windows
-        span = f"{chapter.windows[0].start:%H:%M}-{last.end:%H:%M} UTC"
+        span = f"{chapter.windows[0].start:%H:%M}-{chapter.windows[-1].end:%H:%M} UTC"
         with stage.step(f"{span}, {count(len(chapter.windows), 'window')}: {chapter.doing}"):
-            is_newest = last == told.windows[-1]
-            queued = earlier if is_newest else chapter.windows
-            pipeline.judge(clients, deployed.stack, deployed.queue_url, CLUSTER, queued)
-            if is_newest:
-                pipeline.plan(clients, deployed.stack, last)
-                pipeline.wait_until_judged(clients, deployed.stack, CLUSTER, last)
+            pipeline.judge(clients, deployed.stack, deployed.queue_url, CLUSTER, chapter.windows)
             messages = pipeline.collect(receiver) if chapter.news else None
         if messages is None:
             stage.say("   Nothing to tell.")
@@ -223,7 +219,7 @@ def _shown(stage: Stage, aws: EmbeddedAws, clients: Clients, settings: Settings)
     for name, state in states.items():
         stage.say(f"  {name:<28} {state}")
     if "INSUFFICIENT_DATA" in states.values():
-        stage.say("  (INSUFFICIENT_DATA: nothing was ever put into those dead-letter queues.)")
+        stage.say("  (INSUFFICIENT_DATA: what it watches has not happened yet, such as a dead letter.)")
     _command(stage, aws, "status")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from demo.embedded_aws import EmbeddedAwsError
@@ -74,17 +75,13 @@ def judge(client: Client, stack: Deployment, queue_url: str, cluster: str, windo
     items = [WorkItem(stack.account, stack.topic_arn.split(":")[3], cluster, window) for window in windows]
     WorkQueue(client("sqs"), queue_url).send(items)
     for window in windows:
-        wait_until_judged(client, stack, cluster, window)
+        _wait_for(partial(_is_judged, client, stack, cluster, window), "the deployed reconciler")
 
 
-def wait_until_judged(client: Client, stack: Deployment, cluster: str, window: Window) -> None:
-    """Wait for the reconciler to have judged this window, or a later one."""
-
-    def is_judged() -> bool:
-        done = _judged_up_to(client, stack, cluster)
-        return done is not None and instant(done) >= window.end
-
-    _wait_for(is_judged, "the deployed reconciler")
+def _is_judged(client: Client, stack: Deployment, cluster: str, window: Window) -> bool:
+    """Whether the reconciler has judged this window, or a later one."""
+    done = _judged_up_to(client, stack, cluster)
+    return done is not None and instant(done) >= window.end
 
 
 def collect(receiver: Receiver) -> Told:
