@@ -191,6 +191,10 @@ def title_of(reports: Sequence[ClusterReport]) -> str:
     return f"All {count(total, 'node')} are explained" if total > 1 else "The only node is explained"
 
 
+def _at_least(amount: ByteRate | None) -> str:
+    return "-" if amount is None else amount.rounded_down
+
+
 def _unexplained(reports: Sequence[ClusterReport]) -> ByteRate | None:
     found = (node.newest for report in reports for node in report.nodes)
     return sum_of_known(judgement.unexplained for judgement in found if judgement.explained is False)
@@ -309,7 +313,7 @@ class _View:
             "name": printable(report.cluster),
             "findings": [(each.kind.value, printable(each.reason, most=_LONGEST)) for each in findings],
             "counts": [(_STYLES[e], MARKS[e], f"{n:,}") for e, n in counts.items() if n],
-            "unexplained": rate(_unexplained([report])) if counts[False] else "",
+            "unexplained": _at_least(_unexplained([report])) if counts[False] else "",
             "sums": Metric.OS_BYTES in sums
             and {
                 "os": rate(ByteRate(sums[Metric.OS_BYTES])),
@@ -394,7 +398,10 @@ class _View:
     def _chart(self, judgement: Judgement) -> dict[str, Any]:
         course = self.contents.courses.get(judgement.node.instance_id)
         if course is None:
-            return {"why_not": "not asked for"}
+            return {
+                "why_not": "it is of an explained node, or of one of many; enigap report --chart "
+                f"{printable(judgement.node.instance_id)} draws it, too"
+            }
         if isinstance(course, str):
             return {"why_not": printable(course, most=_LONGEST)}
         if course.is_empty:

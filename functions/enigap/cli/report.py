@@ -14,6 +14,7 @@ from enigap.cli.arguments import (
     MINUTES_KEPT,
     At,
     Clusters,
+    DeskEvidence,
     Evidence,
     Profile,
     Region,
@@ -88,6 +89,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         evidence=evidence,
         settings_file=settings_file,
         stack=stack,
+        # As the JSON of `check`, which the page has in it.
+        shows_all=evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
     )
     span = _span(looked, days)
     charted = _charted(looked, chart or ())
