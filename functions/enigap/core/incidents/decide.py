@@ -6,7 +6,8 @@ outbox, so that one compare-and-swap writes both or neither.
 
 How long a node has been unexplained is read from the report, which holds the last windows, not remembered:
 a run that was skipped or repeated changes nothing. Silence never resolves: a node must be *explained* for
-`resolve_windows` windows, or gone.
+`resolve_windows` windows, or gone. One that came back twice within the reminder interval is told as resolved
+only after it has been over for a while (`hold`), so that flapping is few messages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from enigap.core.counting.window import GRID, Window
@@ -29,6 +30,7 @@ from enigap.core.incidents.incident import (
     NewsKind,
     NewsReason,
     Policy,
+    Returned,
     SeenByDevices,
     Silence,
 )
@@ -38,6 +40,13 @@ from enigap.core.judging.verdict import Judgement, Verdict
 
 WORST_NODES: Final = 10
 """How many nodes of an incident are told about one by one; the rest is a count."""
+
+HOLD: Final = timedelta(hours=1)
+"""How long an incident that came back twice has to be over before it is told as resolved; with each further
+time twice as long, up to the reminder interval."""
+
+MOST_RETURNS: Final = 50
+"""Of how many incidents it is remembered that they ended."""
 
 MOST_ENDED: Final = 100
 """How many endings are remembered while windows are missed."""
@@ -197,6 +206,7 @@ def _together(incidents: Sequence[Incident], wide_id: str) -> Incident:
         members=tuple(key for incident in incidents for key in incident.members or ()),
         told_at=max(told, default=None),
         seen=max(seen, key=lambda each: each.told) if seen else None,
+        calm_since=None,
     )
 
 
@@ -231,6 +241,10 @@ class _Desk:
         self.nodes = {member_key(r.newest.node.instance_id): r for r in report.nodes}
         self.incidents: list[Incident] = []
         self.news: list[News] = []
+        self._ended = [
+            each for each in state.returned if report.window.end - each.ended_at <= policy.remind_after
+        ]
+        self._returns = {each.id: each.times for each in self._ended}
 
     # --- nodes
 
@@ -353,7 +367,11 @@ class _Desk:
         if self._is_known_not_to_collect:
             confirmed.pop(Verdict.OS_SILENT, None)  # it was told of, as one finding
         for verdict, keys in confirmed.items():
-            single = [i for i in self.incidents if i.verdict == verdict and not i.is_cluster_wide]
+            single = [
+                i
+                for i in self.incidents
+                if i.verdict == verdict and not i.is_cluster_wide and i.calm_since is None
+            ]
             if verdict.value in wide:
                 self._join(verdict, keys)
             elif len(single) + len(keys) > self.policy.collapse_above:
@@ -397,6 +415,7 @@ class _Desk:
         return replace(
             self.state,
             ended=ended_before(self.state, self.news, self.state.missed),
+            returned=tuple({each.id: each for each in self._ended}.values())[-MOST_RETURNS:],
             incidents=tuple(self.incidents),
             outbox=_endings_together(unsaid, self.incidents, most_endings, is_tight=is_tight),
         )
@@ -448,7 +467,7 @@ class _Desk:
         for incident in self.state.incidents:
             if not incident.is_about_cluster:
                 if self.report.finding is not None and not self._is_not_found:
-                    self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
+                    self._keep_unseen(incident)
             elif not incident.is_fault:
                 if not self._is_gone and not self._is_mended(incident):
                     self._keep(replace(self._with_reason(incident), nodes=()))
@@ -462,6 +481,13 @@ class _Desk:
                 self._resolve(incident, NewsReason.READABLE_AGAIN)
             else:
                 self._resolve(incident, NewsReason.COLLECTED_AGAIN)
+
+    def _keep_unseen(self, incident: Incident) -> None:
+        """Nothing is known of its nodes now: silence never resolves, nor is it trouble that came back."""
+        if incident.calm_since is None:
+            self._keep(incident)
+        else:
+            self.incidents.append(incident)
 
     def _is_mended(self, incident: Incident) -> bool:
         """Whether agents that reported too seldom do no longer. What EC2 counts does not change."""
@@ -535,12 +561,14 @@ class _Desk:
     # --- saying it
 
     def _open(self, incident: Incident) -> None:
+        incident = replace(incident, returns=self._returns.get(incident.id, 0))
         if self._is_silenced(incident):
             self.incidents.append(incident)
         else:
             self._say(NewsKind.OPENED, NewsReason.CONFIRMED, incident)
 
     def _keep(self, incident: Incident) -> None:
+        incident = replace(incident, calm_since=None)
         if self._is_silenced(incident):
             self.incidents.append(incident)
         elif incident.told_at is None:
@@ -561,13 +589,31 @@ class _Desk:
         self.news.append(News(kind, why, told, self.report.window))
 
     def _resolve(self, incident: Incident, why: NewsReason) -> None:
+        calm_since = incident.calm_since or self.report.window.end
+        is_held = self.report.window.end - calm_since < hold(incident.returns, self.policy)
+        if is_held and why not in _FINAL and incident.told_at is not None:
+            self.incidents.append(replace(incident, calm_since=calm_since))
+            return
         # An incident that was told is also told as resolved, muted or not; one that never was told is not.
         if incident.told_at is not None:
             over = replace(incident, members=None)
             self.news.append(News(NewsKind.RESOLVED, why, over, self.report.window))
+            if why is not NewsReason.NODE_GONE:
+                self._ended.append(Returned(incident.id, self.report.window.end, incident.returns + 1))
 
     def _is_silenced(self, incident: Incident) -> bool:
         return any(silence.covers(incident.id, self.now) for silence in self.silences)
+
+
+def hold(returns: int, policy: Policy) -> timedelta:
+    """How long an incident that came back so often has to be over, so that flapping is few messages."""
+    return min(HOLD * 2 ** min(returns - 2, 10), policy.remind_after) if returns >= 2 else timedelta(0)
+
+
+_FINAL: Final = frozenset(
+    {NewsReason.NODE_GONE, NewsReason.OTHER_VERDICT, NewsReason.NO_LONGER_LOOKED_AT, NewsReason.FOUND}
+)
+"""Reasons for which an incident is over at once, however often it came back."""
 
 
 def _one_of(reasons: Iterable[NewsReason]) -> NewsReason:

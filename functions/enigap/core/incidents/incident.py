@@ -116,6 +116,10 @@ class Incident:
     """None where the totals found it."""
     alternative_cause: str | None = None
     """One that the figures cannot tell from `cause`."""
+    returns: int = 0
+    """How often it ended and came back, each time within the reminder interval."""
+    calm_since: datetime | None = None
+    """When it would have been over, had it not come back so often; None while it is not."""
 
     @property
     def found_by(self) -> FoundBy:
@@ -183,6 +187,15 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """An incident that was told as resolved lately, and how often in a row."""
+
+    id: str
+    ended_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
     """Everything remembered about one cluster between runs."""
 
@@ -193,6 +206,8 @@ class ClusterState:
     """Windows up to `done` that were due and that no run could judge; oldest first, at most `MOST_MISSED`."""
     ended: tuple[Ended, ...] = ()
     """What was told as resolved and began before the newest missed window."""
+    returned: tuple[Returned, ...] = ()
+    """What was told as resolved within the reminder interval, and may come back."""
     nodes: int = 0
     """How many nodes the cluster had then."""
     nodes_judged: int = 0

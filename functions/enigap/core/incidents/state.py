@@ -30,6 +30,7 @@ from enigap.core.incidents.incident import (
     News,
     NewsKind,
     NewsReason,
+    Returned,
     SeenByDevices,
 )
 from enigap.core.instants import instant, timestamp
@@ -70,6 +71,8 @@ class Remembered:
     """What of it, or of the silences, could not be read: sentences."""
     aside: str | None = None
     """Where the members of large incidents are kept; None where there are none."""
+    is_left: bool = False
+    """Whether its outbox is left to the planner, for many clusters have news at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,18 @@ class Known:
     """The end of its newest judged window, or else of the first that was planned."""
     is_alive: bool
     """Whether it was never judged, or when it was had nodes, open incidents or something left to say."""
+    is_left: bool = False
+    """Whether its outbox is left to the planner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """That something has been wrong with enigap itself."""
+
+    since: datetime
+    told_at: datetime
+    """When people were told last: by an alarm, then by reminders."""
+    revision: int | None = None
 
 
 def written(state: ClusterState) -> Written:
@@ -140,6 +155,10 @@ def _to_json(state: ClusterState, form: _Form, aside: list[str]) -> str:
     if state.ended:
         document["ended"] = [
             [_about(ended), timestamp(ended.since), timestamp(ended.until)] for ended in state.ended
+        ]
+    if state.returned:
+        document["returned"] = [
+            [_about(each), timestamp(each.ended_at), each.times] for each in state.returned
         ]
     return json.dumps(document, separators=(",", ":"), sort_keys=True)
 
@@ -217,6 +236,7 @@ class _Reader:
             done=self._part(document["done"], "the newest judged window", _optional_window),
             missed=self._each(document.get("missed", ()), "a missed window", _window),
             ended=self._each(document.get("ended", ()), "an ended incident", self._ended),
+            returned=self._each(document.get("returned", ()), "an incident that came back", self._returned),
             nodes=self._number(document, "nodes"),
             nodes_judged=self._number(document, "nodes_judged"),
             seen_collecting=bool(
@@ -272,6 +292,8 @@ class _Reader:
             reason=part("reason", strict.optional_text),
             seen=part("seen", _seen),
             alternative_cause=part("alternative_cause", strict.optional_text),
+            returns=self._part(document.get("returns", 0), "returns of an incident", strict.count) or 0,
+            calm_since=part("calm_since", _optional_instant),
         )
 
     def _members(self, document: Document) -> tuple[str, ...] | None:
@@ -296,6 +318,10 @@ class _Reader:
             _window(document["window_end"]),
         )
 
+    def _returned(self, document: Any) -> Returned:
+        about, ended_at, times = document
+        return Returned(f"{self._cluster}/{strict.text(about)}", instant(ended_at), strict.count(times))
+
     def _ended(self, document: Any) -> Ended:
         about, since, until = document
         return Ended(f"{self._cluster}/{strict.text(about)}", instant(since), instant(until))
@@ -315,6 +341,10 @@ def _window(text: Any) -> Window:
 
 def _optional_window(text: Any) -> Window | None:
     return None if text is None else _window(text)
+
+
+def _optional_instant(text: Any) -> datetime | None:
+    return None if text is None else instant(text)
 
 
 def _shown(schema: object) -> str:
@@ -364,7 +394,7 @@ def _node(document: Document) -> NodeFigures:
     return replace(node, reason=parts) if str(parts) == sentence else node
 
 
-def _about(incident: Incident | Ended) -> str:
+def _about(incident: Incident | Ended | Returned) -> str:
     """The part of its id that is not the cluster's name, which may be long and is the same for all."""
     return "/".join(incident.id.rsplit("/", 2)[1:])
 
@@ -379,6 +409,8 @@ def _incident_document(incident: Incident, form: _Form, aside: list[str] | None 
         "alternative_cause": incident.alternative_cause,
         "reason": incident.reason and incident.reason[: form.most_reason],
         "seen": _seen_document(incident.seen),
+        "returns": incident.returns or None,
+        "calm_since": timestamp(incident.calm_since) if incident.calm_since else None,
         "members_aside": len(members or ()) if is_aside and aside is not None else None,
     }
     return {key: value for key, value in optional.items() if value is not None} | {

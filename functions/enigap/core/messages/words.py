@@ -220,6 +220,11 @@ def largest_talkers(incident: Incident) -> list[str]:
 def notes(news: News) -> list[str]:
     """Sentences about the telling: that it was muted, and since when its devices could not be looked at."""
     said = ["It was muted until now."] if news.why is NewsReason.SILENCE_EXPIRED else []
+    if news.incident.returns >= 2 and news.kind is not NewsKind.RESOLVED:
+        said.append(
+            f"It came back {news.incident.returns} times lately, so it is resolved only after it has been "
+            "over for a while."
+        )
     seen = news.incident.seen
     if seen is not None and seen.looked_at < news.window.end:
         before = duration(news.window.end - seen.looked_at)
