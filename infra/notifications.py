@@ -41,7 +41,8 @@ class Notifications(Construct):
         self.key = kms.Key.from_key_arn(self, "Key", key_arn) if key_arn else self._key("Key", "findings")
         self.findings = self._topic("Findings", "enigap", self.key)
         # A key of its own: with one for both, the alarm about a disabled key would not arrive either.
-        self.pipeline = self._topic("Pipeline", "enigap pipeline", self._key("PipelineKey", "the pipeline"))
+        self.pipeline_key = self._key("PipelineKey", "the pipeline")
+        self.pipeline = self._topic("Pipeline", "enigap pipeline", self.pipeline_key)
         for address in settings.email:
             for topic in (self.findings, self.pipeline):
                 self._subscribe(topic, subscriptions.EmailSubscription(address))

@@ -26,6 +26,8 @@ def of_plan(settings: Settings) -> tuple[Statement, ...]:
         *discovery.CLUSTER_ACTIONS,
         *state_table.PLAN_ACTIONS,
         *work_queue.ACTIONS,
+        *topic.ACTIONS,
+        *topic.KEY_ACTIONS,
         *publisher.actions(settings.metric_namespace),
     )
 

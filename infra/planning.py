@@ -1,16 +1,21 @@
 """The schedule and the planner, which discovers clusters and queues one work item for each of them."""
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from enigap.aws.work_queue import COUNT_ACTIONS
 from enigap.lambdas import environment as variables
 from enigap.settings import Settings
 from infra import permissions
@@ -36,9 +41,15 @@ class Planning(Construct):
         code: lambda_.Code,
         work: sqs.Queue,
         state: dynamodb.Table,
+        findings: sns.Topic,
+        pipeline: sns.Topic,
+        topic_keys: Sequence[kms.IKey],
+        dead_letters: Mapping[str, sqs.Queue],
+        dashboard_url: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self.dead_letters = DeadLetterQueue(self, "DeadLetters")
+        every = {"plan": self.dead_letters, **dead_letters}
         self.planner = Function(
             self,
             "Plan",
@@ -49,10 +60,25 @@ class Planning(Construct):
             with_addresses=True,
             timeout=Duration.seconds(60),
             memory_mib=512,  # more memory brings more CPU, and imports take most of the time
-            environment={variables.WORK_QUEUE_URL: work.queue_url, variables.STATE_TABLE: state.table_name},
+            environment={
+                variables.WORK_QUEUE_URL: work.queue_url,
+                variables.STATE_TABLE: state.table_name,
+                variables.TOPIC_ARN: findings.topic_arn,
+                variables.PIPELINE_TOPIC_ARN: pipeline.topic_arn,
+                variables.DEAD_LETTERS: json.dumps({name: queue.queue_url for name, queue in every.items()}),
+                variables.DASHBOARD_URL: dashboard_url,
+            },
             statements=permissions.of_plan(settings),
-            own={"sqs": [work.queue_arn], "dynamodb": [state.table_arn]},
+            own={
+                "sqs": [work.queue_arn],
+                "dynamodb": [state.table_arn],
+                "sns": [findings.topic_arn, pipeline.topic_arn],
+                "kms": [key.key_arn for key in topic_keys],
+            },
         )
+        counted = {"sqs": [queue.queue_arn for queue in every.values()]}
+        for statement in permissions.policy_statements(COUNT_ACTIONS, counted):
+            self.planner.role.add_to_policy(statement)
         # The schedule invokes asynchronously: Lambda retries, and sends failures to the dead letters.
         self.planner.function.configure_async_invoke(
             retry_attempts=2,

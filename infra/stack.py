@@ -70,7 +70,20 @@ class EnigapStack(Stack):
             dashboard_url=url,
         )
         planning = Planning(
-            self, "Planning", settings=settings, code=code, work=judging.work.queue, state=state
+            self,
+            "Planning",
+            settings=settings,
+            code=code,
+            work=judging.work.queue,
+            state=state,
+            findings=told.findings,
+            pipeline=told.pipeline,
+            topic_keys=[told.key, told.pipeline_key],
+            dead_letters={
+                "reconcile": judging.work.dead_letters,
+                **({"slack": told.slack.messages.dead_letters} if told.slack else {}),
+            },
+            dashboard_url=url,
         )
 
         deployed = {"plan": planning.planner, "reconcile": judging.reconciler}

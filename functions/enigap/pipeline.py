@@ -13,7 +13,7 @@ publishes them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ from enigap.core.counting.window import GRID, FetchSpan, Window
 from enigap.core.incidents.decide import followed, is_judged, no_longer_watched
 from enigap.core.incidents.incident import ClusterState, News, Policy, Silence
 from enigap.core.incidents.missed import catch_up, to_catch_up, was_and_is_over
-from enigap.core.incidents.state import Known, Remembered
+from enigap.core.incidents.state import ConflictError, Known, Remembered, Reminder
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.verdict import Verdict
@@ -69,6 +69,37 @@ class Notifier(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """Port to whose turn it is to send messages."""
+
+    def take_turn(self, cluster: str, window: Window, most: int) -> bool:
+        """Whether the cluster is among the first so many that have news in a window."""
+        ...
+
+
+class Reminders(Protocol):
+    """Port to what is remembered of trouble with enigap itself."""
+
+    def reminder(self) -> Reminder | None: ...
+
+    def remember(self, reminder: Reminder | None, before: Reminder | None) -> None:
+        """Write it in the place of what was read before. Raises ConflictError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How a plan tells people something, and what it needs for that."""
+
+    storm: Callable[[Mapping[str, Sequence[News]]], None]
+    """Send the news of many clusters in one message."""
+    dead_letters: Callable[[], Mapping[str, int]]
+    """How many there are, by function."""
+    reminder: Callable[[datetime, Sequence[str], Mapping[str, int]], None]
+    """Bring up again since when clusters are overdue, or there are dead letters."""
+    reminders: Reminders
+
+
 class Queue(Protocol):
     def send(self, items: Sequence[WorkItem]) -> None: ...
 
@@ -110,6 +141,13 @@ CATCH_UP_DATAPOINTS: Final = 6_400_000
 """How much is read for that at most: as much again as one window of 100,000 nodes takes."""
 
 
+MOST_SENDERS: Final = 5
+"""How many clusters send messages in one window; the news of others is one message of the next plan."""
+MOST_IN_STORM: Final = 200
+"""How many clusters' news one plan sends; that of others waits for the next."""
+REMIND_AFTER: Final = timedelta(days=1)
+"""How often people are reminded of trouble with enigap itself."""
+
 STATES_SECONDS: Final = 12.0
 """The most that reading the states takes of a plan's time, whatever the table does."""
 STEP_SECONDS: Final = 8.0
@@ -133,8 +171,12 @@ def reconcile(
     notifier: Notifier,
     within: Within = lambda _: nullcontext(),
     is_retry: bool = False,
+    turns: Turns | None = None,
 ) -> Done:
     """Judge one cluster's window and send the messages that follow. Errors are raised, so that SQS retries.
+
+    Where `turns` says that enough clusters have sent messages in this window, its news stays in the outbox:
+    the next plan sends it with that of others, or else the cluster's own next run.
 
     A retry (`is_retry`) of a window that was judged publishes its metrics again: they may be what failed.
 
@@ -142,7 +184,7 @@ def reconcile(
     newest judged window was in the future would neither be judged again nor count as overdue.
     """
     require_settled(item.window, settings, now)
-    run = _Run(item, settings, now, assess, states, publisher, notifier, within)
+    run = _Run(item, settings, now, assess, states, publisher, notifier, within, turns)
     result = run.outcome(is_retry=is_retry)
     run.errors.raise_first()
     return replace(result, damaged=run.remembered.damaged)
@@ -161,7 +203,9 @@ class _Run:
         publisher: Publisher,
         notifier: Notifier,
         within: Within,
+        turns: Turns | None,
     ) -> None:
+        self.turns = turns
         self.item, self.settings, self.now, self.assess = item, settings, now, assess
         self.states, self.publisher, self.notifier, self.within = states, publisher, notifier, within
         self.policy, self.errors = policy_of(settings), _Errors()
@@ -232,11 +276,16 @@ class _Run:
 
     def decided(self, new: ClusterState) -> tuple[News, ...]:
         """What was said once the new state was written."""
-        return _say(self.states.write(replace(self.remembered, state=new)), self.states, self.notifier)
+        is_left = bool(new.outbox and self.turns) and not self._has_turn()
+        written = self.states.write(replace(self.remembered, state=new, is_left=is_left))
+        return _say(written, self.states, self.notifier)
+
+    def _has_turn(self) -> bool:
+        return self.turns is None or self.turns.take_turn(self.item.cluster, self.item.window, MOST_SENDERS)
 
 
 def _say(remembered: Remembered, states: States, notifier: Notifier) -> tuple[News, ...]:
-    news = remembered.state.outbox
+    news = () if remembered.is_left else remembered.state.outbox
     if news:
         notifier.notify(news)
         states.write(replace(remembered, state=replace(remembered.state, outbox=())))
@@ -278,15 +327,17 @@ def plan(
     publisher: Publisher,
     queue: Queue,
     within: Within = lambda _: nullcontext(),
+    telling: Telling | None = None,
 ) -> Planned:
     """Queue one work item for each cluster that is due.
 
-    The clusters with a stored state and those that the settings name come first, then the metrics, and only
-    then discovery (`clusters`): it makes the most calls, and the clusters that are known stay watched though
-    it fails or never ends. Each step is tried whatever became of the one before it, and has a time of its own
-    (`within`); the first error is raised at the end. Without the states nothing is known about overdue
-    clusters and nothing is published about them. Raises NotSettledError for a window that cannot be judged
-    yet.
+    News that is left to the plan is sent first: a cluster's next run would send it, too. The clusters with
+    a stored state and those that the settings name come next, then the metrics, and only then discovery
+    (`clusters`): it makes the most calls, and the clusters that are known stay watched though it fails or
+    never ends. People are reminded of trouble with enigap itself at the end. Each step is tried whatever
+    became of the one before it, and has a time of its own (`within`); the first error is raised at the end.
+    Without the states nothing is known about overdue clusters and nothing is published about them. Raises
+    NotSettledError for a window that cannot be judged yet.
     """
     require_settled(window, settings, now)
     first_seen = Window.newest_settled(now, settings.settle)
@@ -308,6 +359,10 @@ def plan(
     def overdue_among(names: Collection[str]) -> tuple[str, ...]:
         return overdue_clusters([k for name, k in sorted(known.items()) if name in names], settings, now)
 
+    left = [item.cluster for item in (every or {}).values() if item.is_left][:MOST_IN_STORM]
+    if telling and left:
+        with errors.kept(), within(STEP_SECONDS):
+            _tell_storm(sorted(left), states, telling)
     due = _due_anyway(known, settings)
     overdue = overdue_among(due)
     queue_up(due | left_out)  # those that are no longer watched are closed
@@ -323,8 +378,37 @@ def plan(
             with within(STEP_SECONDS):
                 publisher.publish(_data_of_plan(len(overdue), now))
         due = due | found
+    if telling and every is not None:
+        with errors.kept(), within(STEP_SECONDS):
+            _remind(overdue, telling, now)
     errors.raise_first()
     return Planned(window, tuple(sorted(due | left_out)), overdue)
+
+
+def _tell_storm(clusters: Iterable[str], states: States, telling: Telling) -> None:
+    """Send the news that is left to the plan. It is sent again if the plan fails before its end."""
+    read = [states.read(cluster)[0] for cluster in clusters]
+    left = [each for each in read if each.is_left and each.state.outbox]
+    if not left:
+        return
+    telling.storm({each.state.cluster: each.state.outbox for each in left})
+    for each in left:
+        with suppress(ConflictError):  # its next run was faster, and sends it itself
+            states.write(replace(each, state=replace(each.state, outbox=()), is_left=False))
+
+
+def _remind(overdue: Sequence[str], telling: Telling, now: datetime) -> None:
+    """Bring up trouble with enigap itself once a day after its alarm, which says it only once."""
+    dead_letters = {name: number for name, number in telling.dead_letters().items() if number}
+    before = telling.reminders.reminder()
+    if not overdue and not dead_letters:
+        if before is not None:
+            telling.reminders.remember(None, before)
+    elif before is None:
+        telling.reminders.remember(Reminder(now, told_at=now), None)
+    elif now - before.told_at >= REMIND_AFTER:
+        telling.reminder(before.since, overdue, dead_letters)
+        telling.reminders.remember(replace(before, told_at=now), before)
 
 
 def rehearse_planning(

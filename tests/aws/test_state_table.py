@@ -22,7 +22,7 @@ from enigap.aws.state_table import (
     StateTable,
 )
 from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Silence
-from enigap.core.incidents.state import ConflictError, Known, Remembered, StateUnreadableError
+from enigap.core.incidents.state import ConflictError, Known, Remembered, Reminder, StateUnreadableError
 from tests.fakes.pipeline_ports import FIRST, window
 
 TABLE = "enigap-state"
@@ -515,8 +515,10 @@ def test_each_task_declares_the_calls_it_makes(dynamodb: Any, table: StateTable)
     table.note_planned("prod", FIRST)
     table.rehearse()
     list(table.known())
+    assert table.reminder() is None
     assert made() == allowed(PLAN_ACTIONS)
     table.write(table.read("prod")[0])
+    assert table.take_turn("prod", FIRST, 5)
     assert made() == allowed(RECONCILE_ACTIONS)
     table.silence(SILENCE)
     assert made() == allowed(SILENCE_ACTIONS)
@@ -527,3 +529,24 @@ def test_each_task_declares_the_calls_it_makes(dynamodb: Any, table: StateTable)
 
 def allowed(statements: Any) -> set[str]:
     return {action for statement in statements for action in statement.actions}
+
+
+def test_the_first_clusters_of_a_window_have_a_turn_and_keep_it(table: StateTable) -> None:
+    asked = [table.take_turn(name, FIRST, 2) for name in ("a", "b", "c", "a", "c", "b")]
+    assert asked == [True, True, False, True, False, True]
+    assert table.take_turn("c", FIRST.next(), 2)
+
+
+def test_trouble_with_enigap_itself_is_remembered_until_it_is_over(table: StateTable) -> None:
+    first = Reminder(FIRST.start, told_at=FIRST.start)
+    table.remember(first, table.reminder())
+    known = table.reminder()
+    assert known is not None
+    assert replace(known, revision=None) == first
+    table.remember(replace(known, told_at=FIRST.end), known)
+    with pytest.raises(ConflictError):
+        table.remember(None, known)
+    table.remember(None, table.reminder())
+    assert table.reminder() is None
+    table.remember(first, None)
+    assert table.reminder() is not None

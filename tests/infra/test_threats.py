@@ -84,7 +84,11 @@ def function_of(stack: Stack, module: str) -> str:
 
 def test_only_the_functions_and_alarms_of_this_stack_publish_to_the_topics(stack: Stack) -> None:
     findings, pipeline = topics(stack)
-    assert may(stack, "sns") == {("reconcile", "Publish", findings)}
+    assert may(stack, "sns") == {
+        ("reconcile", "Publish", findings),
+        ("plan", "Publish", findings),
+        ("plan", "Publish", pipeline),
+    }
     allowed = [
         (statement["Principal"], statement["Action"], statement["Resource"]["Ref"], statement["Condition"])
         for kind, statement in resource_policies(stack)
@@ -100,6 +104,7 @@ def test_only_the_functions_touch_the_table(stack: Stack) -> None:
     [table] = stack.of_type("DynamoDB::Table")
     assert may(stack, "dynamodb") == {
         ("plan", "Scan", table),
+        ("plan", "GetItem", table),
         ("plan", "PutItem", table),
         ("reconcile", "GetItem", table),
         ("reconcile", "PutItem", table),

@@ -94,8 +94,9 @@ class LambdaAccount:
         return [json.loads(message["Body"]) for message in answer.get("Messages", ())]
 
     def items(self) -> list[dict[str, Any]]:
+        """Of the clusters."""
         found: list[dict[str, Any]] = self.aws.client("dynamodb").scan(TableName="state")["Items"]
-        return found
+        return [item for item in found if "cluster" in item]
 
     def published(self, name: str, **dimensions: str) -> list[float]:
         """The values of a metric in the last three hours, oldest first."""

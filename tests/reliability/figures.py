@@ -52,6 +52,15 @@ class Figures:
     memory_soaked_blocks_after: int = 0
     """In use in the last one."""
 
+    clusters_in_a_storm: int = 0
+    """That had news of one cause at once; each was told of."""
+    messages_of_storms: int = 0
+    """That told of them, of their beginnings and ends."""
+    worlds_with_three_kills: int = 0
+    """Random ones, with kills at calls of the planner, the reconciler and the function for Slack."""
+    duplicates_in_worlds_with_three_kills: int = 0
+    """Posts to Slack that repeat one."""
+
     def add(self, counted: dict[str, int]) -> None:
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + counted[field.name])

@@ -25,6 +25,8 @@ class Process:
         """All points that were passed, as in "before dynamodb.put_item"."""
         self.kill_at: int | None = None
         """Kill the process at this point, counted from 0."""
+        self.kills_at: set[int] = set()
+        """More such points."""
         self.failures: dict[str, Exception] = {}
         """Calls that fail, as in "sns.publish"."""
         self.spoilt: dict[str, Callable[[Any], Any]] = {}
@@ -53,7 +55,7 @@ class Process:
         if self._is_dead:
             raise Killed(name)
         self.points.append(name)
-        if len(self.points) - 1 == self.kill_at:
+        if (nth := len(self.points) - 1) == self.kill_at or nth in self.kills_at:
             raise self._killed(name)
         if happens := self.meanwhile.pop(name, None):
             happens()

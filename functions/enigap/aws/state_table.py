@@ -10,10 +10,12 @@ attributes next to `state`.
 
 | id | attributes |
 |---|---|
-| cluster#NAME | cluster, revision, state (JSON), done, nodes, open_incidents, unsaid, expires_at, aside |
+| cluster#NAME | cluster, revision, state, done, nodes, open_incidents, unsaid, left, aside, expires_at |
 | cluster#NAME, never judged | cluster, revision 0, planned_since, expires_at |
 | members#NAME#ASIDE#NUMBER | keys, expires_at |
 | silences | revision, silences: target -> until, why |
+| turns#WINDOW | revision, clusters: those that sent messages themselves, expires_at |
+| reminder | revision, since, told_at, expires_at |
 | posted#ID | expires_at (`posted_messages`) |
 """
 
@@ -21,11 +23,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, calling
 from enigap.aws.iam import Statement
@@ -37,17 +39,18 @@ from enigap.core.incidents.state import (
     ConflictError,
     Known,
     Remembered,
+    Reminder,
     StateUnreadableError,
     read_json,
     written,
 )
 from enigap.core.instants import instant, timestamp
 
-PLAN_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:PutItem")),)
-"""Permissions for `known`, `note_planned` and `rehearse`."""
+PLAN_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:GetItem", "dynamodb:PutItem")),)
+"""Permissions for `known`, `note_planned`, `read`, `write`, `reminded` and `rehearse`."""
 
 RECONCILE_ACTIONS: Final = (Statement(("dynamodb:GetItem", "dynamodb:PutItem")),)
-"""Permissions for `read` and `write`."""
+"""Permissions for `read`, `write` and `take_turn`."""
 
 STATUS_ACTIONS: Final = (Statement(("dynamodb:Scan", "dynamodb:GetItem")),)
 """Permissions for `known`, `read` and `silences`: read-only."""
@@ -70,11 +73,13 @@ _KEYS_PER_ITEM_CHARACTERS: Final = 360_000
 """DynamoDB takes 400 KB in one item."""
 
 _SILENCES: Final = "silences"
+_REMINDER: Final = "reminder"
 _ATTEMPTS: Final = 5
 _REFUSED: Final = "ConditionalCheckFailedException"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Item = dict[str, dict[str, Any]]
+T = TypeVar("T")
 
 
 class DynamoDb(Protocol):
@@ -107,7 +112,8 @@ class StateTable:
         if "state" not in item:
             return Remembered(ClusterState(cluster), _revision(item), damaged), silences
         state, spoilt = read_json(item["state"].get("S", ""), beside or "")
-        return Remembered(state, _revision(item), spoilt + damaged, _aside(item)), silences
+        is_left = item.get("left", {}).get("BOOL") is True
+        return Remembered(state, _revision(item), spoilt + damaged, _aside(item), is_left), silences
 
     def write(self, remembered: Remembered) -> Remembered:
         """Write by compare-and-swap; returns the state with its new revision. Raises ConflictError."""
@@ -126,6 +132,8 @@ class StateTable:
             attributes["done"] = {"S": timestamp(state.done.end)}
         if aside is not None:
             attributes["aside"] = {"S": aside}
+        if remembered.is_left:
+            attributes["left"] = {"BOOL": True}
         revision = self._swap(_key(state.cluster), attributes, remembered.revision)
         if remembered.aside not in {None, aside}:
             self._empty(state.cluster, remembered.aside or "")
@@ -215,13 +223,7 @@ class StateTable:
 
         Raises ConflictError after repeated concurrent changes.
         """
-        for left in reversed(range(_ATTEMPTS)):
-            try:
-                self._silence(silence)
-                break
-            except ConflictError:
-                if not left:
-                    raise
+        _again(lambda: self._silence(silence))
 
     def _silence(self, silence: Silence) -> None:
         item = self._get(_SILENCES)
@@ -247,6 +249,42 @@ class StateTable:
                 what = f"The silence of {target[:80]!r} is damaged ({type(error).__name__}) and mutes nothing"
                 damaged.append(f"{what}: {_SILENCE_AGAIN}")
         return tuple(silence for silence in silences if silence.until > self._now), tuple(damaged)
+
+    # --- whose messages are sent
+
+    def take_turn(self, cluster: str, window: Window, most: int) -> bool:
+        """Whether this cluster is among the first so many that have news in this window, asked once or again.
+
+        Raises ConflictError after repeated concurrent changes.
+        """
+        return _again(lambda: self._take_turn(cluster, f"turns#{timestamp(window.end)}", most))
+
+    def _take_turn(self, cluster: str, key: str, most: int) -> bool:
+        item = self._get(key)
+        clusters = [each["S"] for each in item.get("clusters", {}).get("L", ())]
+        if cluster not in clusters and len(clusters) < most:
+            taken: _Item = {"clusters": {"L": [{"S": each} for each in (*clusters, cluster)]}}
+            self._swap(key, {**taken, EXPIRES_AT: self._expiry()}, _revision(item))
+            return True
+        return cluster in clusters
+
+    # --- the reminder about enigap itself
+
+    def reminder(self) -> Reminder | None:
+        """Since when something has been wrong with enigap, and when it was told; None where nothing is."""
+        item = self._get(_REMINDER)
+        if "since" not in item:
+            return None
+        return Reminder(_instant(item["since"]), _instant(item.get("told_at")), _revision(item))
+
+    def remember(self, reminder: Reminder | None, before: Reminder | None) -> None:
+        """Write it in the place of what was read before. Raises ConflictError."""
+        attributes: _Item = {EXPIRES_AT: self._expiry()}
+        if reminder is not None:
+            attributes["since"] = {"S": timestamp(reminder.since)}
+            attributes["told_at"] = {"S": timestamp(reminder.told_at)}
+        revision = _revision(self._get(_REMINDER)) if before is None else before.revision
+        self._swap(_REMINDER, attributes, revision)
 
     # --- items
 
@@ -293,7 +331,15 @@ class StateTable:
         return {"N": str(int((self._now + KEPT_FOR).timestamp()))}
 
 
-_FOR_THE_PLANNER: Final = ("cluster", "done", "planned_since", "nodes", "open_incidents", "unsaid")
+_FOR_THE_PLANNER: Final = ("cluster", "done", "planned_since", "nodes", "open_incidents", "unsaid", "left")
+
+
+def _again(step: Callable[[], T]) -> T:
+    """The answer of a step that reads and swaps, tried again where somebody else wrote in between."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(ConflictError):
+            return step()
+    return step()
 
 
 def _key(cluster: str) -> str:
@@ -344,6 +390,7 @@ def _known(item: Mapping[str, Any]) -> Known:
         cluster=item["cluster"]["S"],
         done_or_since=_instant(item.get("done") or item.get("planned_since")),
         is_alive="done" not in item or any(number != "0" for number in left),
+        is_left=item.get("left", {}).get("BOOL") is True,
     )
 
 

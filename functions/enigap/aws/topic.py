@@ -62,13 +62,15 @@ def publish(
     topic_arn: str,
     document: Document,
     *,
-    cluster: str,
+    cluster: str | None = None,
     news: Collection[str],
     verdicts: Collection[str] = (),
 ) -> None:
-    """Publish one document, a notification or a notice, in the words of every channel. Raises AwsProblem."""
+    """Publish one document in the words of every channel. Raises AwsProblem."""
     message = sns_message(document)
-    attributes = {"cluster": _attribute(cluster), "news": _attributes(news)}
+    attributes = {"news": _attributes(news)}
+    if cluster is not None:
+        attributes["cluster"] = _attribute(cluster)
     if "id" in document:
         attributes["id"] = _attribute(document["id"])
     if verdicts:

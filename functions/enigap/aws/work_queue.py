@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
@@ -59,6 +59,28 @@ class WorkQueue:
         """Self-test: send a message of no group, which the queue refuses. Raises AwsProblem."""
         with refused_on_purpose(), calling("sqs:SendMessage", self._sqs):
             self._sqs.send_message(QueueUrl=self._url, MessageBody="{}")
+
+
+COUNT_ACTIONS: Final = (Statement(("sqs:GetQueueAttributes",)),)
+"""Permission for `dead_letters`."""
+
+_COUNT: Final = "ApproximateNumberOfMessages"
+
+
+class CountingSqs(Protocol):
+    """The part of boto3's SQS client that `dead_letters` uses."""
+
+    def get_queue_attributes(self, **request: Any) -> dict[str, Any]: ...
+
+
+def dead_letters(sqs: CountingSqs, urls: Mapping[str, str]) -> dict[str, int]:
+    """How many messages are in each of these queues. Raises AwsProblem."""
+    found = {}
+    for name, url in urls.items():
+        with calling("sqs:GetQueueAttributes", sqs):
+            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_COUNT])
+            found[name] = int(answer["Attributes"][_COUNT])
+    return found
 
 
 def _message(item: WorkItem) -> dict[str, str]:

@@ -7,8 +7,9 @@ the metrics of the plan. Its answer has `warnings`: what the settings ask for an
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,16 +19,20 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from enigap.aws import discovery
+from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem
 from enigap.aws.placement import Wanted
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
-from enigap.aws.work_queue import WorkQueue
+from enigap.aws.topic import publish
+from enigap.aws.work_queue import WorkQueue, dead_letters
 from enigap.core.counting.window import Window
+from enigap.core.incidents.incident import News
 from enigap.core.instants import instant, timestamp
+from enigap.core.messages import reminder_document, storm_document
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
-from enigap.pipeline import plan, rehearse_planning, warnings_about
+from enigap.pipeline import Telling, plan, rehearse_planning, warnings_about
 from enigap.settings import Settings
 
 OLDEST: Final = timedelta(days=14)
@@ -88,9 +93,10 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         if problems:
             raise problems[0]
         return {"dry_run": True, "warnings": warnings}
+    account = context.invoked_function_arn.split(":")[4]
     planned = plan(
         asked.window or Window.newest_settled(now, settings.settle),
-        account=context.invoked_function_arn.split(":")[4],
+        account=account,
         region=aws.region,
         settings=settings,
         now=now,
@@ -99,6 +105,7 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         publisher=publisher,
         queue=queue,
         within=aws.deadline.within,
+        telling=_telling(aws, settings, account, states, now),
     )
     document = {
         "window_end": timestamp(planned.window.end),
@@ -114,6 +121,41 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     if problems:  # of discovery; what it found before is queued
         raise problems[0]
     return document
+
+
+def _telling(aws: Aws, settings: Settings, account: str, states: StateTable, now: datetime) -> Telling | None:
+    """How the plan tells people something; None where it was not deployed with the topics."""
+    if variables.PIPELINE_TOPIC_ARN not in os.environ:
+        return None
+    queues = json.loads(os.environ[variables.DEAD_LETTERS])
+
+    def storm(news: Mapping[str, Sequence[News]]) -> None:
+        document = storm_document(
+            news,
+            account=account,
+            region=aws.region,
+            dashboard_url=os.environ[variables.DASHBOARD_URL],
+            settle=settings.settle,
+            runbook_url=settings.runbook_url,
+            name_pods=settings.name_pods,
+        )
+        publish(
+            aws.client("sns"),
+            os.environ[variables.TOPIC_ARN],
+            document,
+            news={tally["news"] for tally in document["counts"]},
+            verdicts={tally["verdict"] for tally in document["counts"]},
+        )
+        logger.info("told of a storm", extra={"clusters": list(news)})
+
+    def reminder(since: datetime, overdue: Sequence[str], letters: Mapping[str, int]) -> None:
+        document = reminder_document(
+            account=account, region=aws.region, since=since, now=now, overdue=overdue, dead_letters=letters
+        )
+        topic_arn = os.environ[variables.PIPELINE_TOPIC_ARN]
+        publish(aws.client("sns"), topic_arn, document, news={"reminder"})
+
+    return Telling(storm, lambda: dead_letters(aws.client("sqs"), queues), reminder, states)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class _Run:
             notifier=Topic(self.aws.client("sns"), os.environ[variables.TOPIC_ARN], document_of),
             within=self.aws.deadline.within,
             is_retry=is_retry,
+            turns=self.states,
         )
 
     def out_of_time(self) -> bool:

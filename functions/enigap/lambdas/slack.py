@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Final
@@ -85,26 +84,22 @@ class Memory:
         self._table = table
 
     def has(self, message_id: str) -> bool:
-        is_known = False
-        with self._trying():
-            is_known = self.messages().has(message_id)
-        return is_known  # noqa: RET504 - `_trying` may end before it is assigned
+        return bool(self._tried(lambda: self.messages().has(message_id)))
 
     def add(self, message_id: str) -> None:
-        with self._trying():
-            self.messages().add(message_id)
+        self._tried(lambda: self.messages().add(message_id))
 
     def messages(self) -> PostedMessages:
         dynamodb = runtime.aws().client("dynamodb")
         return PostedMessages(dynamodb, self._table, now=datetime.now(UTC))
 
-    @contextmanager
-    def _trying(self) -> Iterator[None]:
+    def _tried(self, step: Callable[[], bool | None]) -> bool | None:
         try:
             with runtime.aws().deadline.within(MEMORY_SECONDS):
-                yield
+                return step()
         except AwsProblem as problem:
             logger.warning("a copy may be posted", why=str(problem))
+            return None
 
 
 def address(*, fresh: bool) -> str:

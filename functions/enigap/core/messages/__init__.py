@@ -10,6 +10,8 @@ of it alone. Names come from logs, tags and other people's clusters: `printable`
 and each rendering adds what its channel needs on top.
 
 What an operator mutes is told the same way, by a JSON object of its own (`notice`).
+What many clusters have at once is a `storm`, and what is still wrong with enigap itself a `reminder`;
+`letters` has the letter of each.
 
 Read `notification` first, then `words` (an incident in one paragraph), `talkers` (the pods that its traffic
 is of), `letter` (what a message says, in which order) and `fitting`; last the renderings, `for_email`,
@@ -28,8 +30,11 @@ from enigap.core.messages.for_slack import (
 )
 from enigap.core.messages.for_sns import sns_message
 from enigap.core.messages.letter import letter_of
+from enigap.core.messages.letters import any_letter_of
 from enigap.core.messages.notice import NoticeKind, notice_document
 from enigap.core.messages.notification import NotANotificationError, notification_document
+from enigap.core.messages.reminder import reminder_document
+from enigap.core.messages.storm import storm_document
 from enigap.core.messages.words import CAUSE_WORDS, summary
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     "NotANotificationError",
     "NoticeKind",
     "amazon_q",
+    "any_letter_of",
     "id_of",
     "in_plain_text",
     "is_told",
@@ -44,9 +50,11 @@ __all__ = [
     "notice_document",
     "notification_document",
     "prose",
+    "reminder_document",
     "slack",
     "slack_alarm",
     "slack_message",
     "sns_message",
+    "storm_document",
     "summary",
 ]

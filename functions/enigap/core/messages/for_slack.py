@@ -24,7 +24,8 @@ from enigap.core.console import CONSOLES, home, quoted
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
 from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
-from enigap.core.messages.letter import Letter, Paragraph, Step, letter_of
+from enigap.core.messages.letter import Letter, Paragraph, Step
+from enigap.core.messages.letters import any_letter_of
 from enigap.core.messages.notification import NotANotificationError
 from enigap.core.text import count, printable
 
@@ -159,7 +160,7 @@ def slack_message(body: str) -> Document:
             return slack_alarm(value)
         if "schema" in value:
             try:
-                return slack(letter_of(dict(value)))
+                return slack(any_letter_of(dict(value)))
             except NotANotificationError:
                 pass  # Shown below as it is: people rather read JSON than miss something.
     return _unknown(text)

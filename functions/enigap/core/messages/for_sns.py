@@ -11,8 +11,11 @@ from enigap.core.documents import Document
 from enigap.core.messages.fitting import cut, json_size
 from enigap.core.messages.for_amazon_q import amazon_q
 from enigap.core.messages.for_email import prose
-from enigap.core.messages.letter import Letter, letter_of
-from enigap.core.messages.notification import badness, tally_document
+from enigap.core.messages.letter import Letter
+from enigap.core.messages.letters import any_letter_of
+from enigap.core.messages.notification import NOTIFICATION_SCHEMA, badness, tally_document
+from enigap.core.messages.reminder import REMINDER_SCHEMA
+from enigap.core.messages.storm import STORM_SCHEMA, storm_within
 
 MOST_BYTES: Final = 255 * 1024
 """SNS takes 256 KiB for all protocols together, message attributes included."""
@@ -40,7 +43,7 @@ def sns_message(document: Document) -> dict[str, str]:
     for programs does without device lists first, then without all but the worst nodes, then without the
     mildest incidents, which it counts in `left_out`. Raises NotANotificationError.
     """
-    letter = letter_of(document)
+    letter = any_letter_of(document)
     text = prose(letter)
     message = {
         "default": text,
@@ -49,8 +52,20 @@ def sns_message(document: Document) -> dict[str, str]:
         "lambda": "",
         "sqs": "",
     }
+    if document["schema"] == REMINDER_SCHEMA:
+        # Subscriptions of its topic filter by the body, which has to be JSON with this field.
+        text = json.dumps(
+            {"message": text.splitlines(), "NewStateValue": document["NewStateValue"]}, indent=1
+        )
+        message |= {"default": text, "email": text, "NewStateValue": document["NewStateValue"]}
     room = (MOST_BYTES - len(json.dumps(message))) // 2
-    body = json.dumps(_within(document, letter, room))
+    if document["schema"] == STORM_SCHEMA:
+        smaller = storm_within(document, room, _size)
+    elif document["schema"] == NOTIFICATION_SCHEMA:
+        smaller = _within(document, letter, room)
+    else:
+        smaller = document  # short by itself
+    body = json.dumps(smaller)
     message |= {"lambda": body, "sqs": body}
     return {"Subject": letter.subject, "MessageStructure": "json", "Message": json.dumps(message)}
 

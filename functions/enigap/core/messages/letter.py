@@ -215,8 +215,8 @@ def _of_notification(told: Notification) -> Letter:
 
 # --- subject and title
 
-_TAGS: Final = {NewsKind.OPENED: "OPEN", NewsKind.REMINDER: "REMINDER", NewsKind.RESOLVED: "RESOLVED"}
-_STATES: Final = {
+TAGS: Final = {NewsKind.OPENED: "OPEN", NewsKind.REMINDER: "REMINDER", NewsKind.RESOLVED: "RESOLVED"}
+STATES: Final = {
     NewsKind.OPENED: "Opened",
     NewsKind.REMINDER: "Still open",
     NewsKind.RESOLVED: "Resolved",
@@ -235,13 +235,13 @@ def _subject(told: Notification, state: NewsKind | None) -> str:
     first = told.incidents[0] if told.incidents else None
     is_one = [(tally.incidents, tally.nodes, is_finding(tally.verdict)) for tally in kinds] == [(1, 1, False)]
     if first and is_one and first.id.split("/")[-2:-1] != ["*"]:
-        return subject_line(_TAGS[state], told.cluster, _short_name(first), name(first.verdict, 20))
+        return subject_line(TAGS[state], told.cluster, _short_name(first), name(first.verdict, 20))
     findings = [name(tally.verdict, 20) for tally in kinds if is_finding(tally.verdict)]
     of_nodes = [tally for tally in kinds if not is_finding(tally.verdict)]
     if of_nodes:
         nodes = count(sum(tally.nodes for tally in of_nodes), "node")
         findings.append(f"{nodes} {_verdicts(of_nodes)}")
-    return subject_line(_TAGS[state], told.cluster, "", ", ".join(findings))
+    return subject_line(TAGS[state], told.cluster, "", ", ".join(findings))
 
 
 def subject_line(tag: str, cluster: str, who: str, what: str) -> str:
@@ -275,7 +275,7 @@ def _title(told: Notification, state: NewsKind | None, everything: Sequence[Tall
             headline = f"{everything[0].nodes:,} nodes: {headline}"
     else:
         headline = _headline(everything)
-    return f"{_STATES[state]}: {name(told.cluster)}: {headline}"
+    return f"{STATES[state]}: {name(told.cluster)}: {headline}"
 
 
 def _headline(everything: Sequence[Tally]) -> str:
@@ -301,7 +301,7 @@ def _verdicts(some: Iterable[Tally]) -> str:
 
 
 def _paragraph(incident: ToldIncident, told: Notification) -> Paragraph:
-    state, summary = _STATES[incident.news], name(incident.summary, LONGEST_SUMMARY)
+    state, summary = STATES[incident.news], name(incident.summary, LONGEST_SUMMARY)
     impact = name(incident.impact or "", LONGEST_SUMMARY)
     is_open = incident.news is not NewsKind.RESOLVED
     # Of a single node the paragraph itself has the figures; of what is over they are history.

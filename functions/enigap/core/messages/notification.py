@@ -243,11 +243,11 @@ def _notification(document: Any) -> Notification:
         start=start,
         end=end,
         settled_at=instant(settled_at) if settled_at is not None else end + Rules().settle,
-        dashboard_url=_dashboard_at(strict.text(document["dashboard_url"]), start, end),
+        dashboard_url=dashboard_at(strict.text(document["dashboard_url"]), start, end),
         runbook_url=strict.optional_text(document.get("runbook_url")),
         is_test=_is_test(document),
         incidents=tuple(_incident(item) for item in sorted(document["incidents"], key=badness)),
-        left_out=tuple(_tally(item) for item in document.get("left_out", ())),
+        left_out=tuple(read_tally(item) for item in document.get("left_out", ())),
     )
 
 
@@ -275,7 +275,7 @@ def _incident(document: Mapping[str, Any]) -> ToldIncident:
     )
 
 
-def _tally(document: Mapping[str, Any]) -> Tally:
+def read_tally(document: Mapping[str, Any]) -> Tally:
     news, verdict = NewsKind(document["news"]), strict.text(document["verdict"])
     return Tally(news, verdict, strict.count(document["incidents"]), strict.count(document["nodes"]))
 
@@ -285,7 +285,7 @@ def _tally(document: Mapping[str, Any]) -> Tally:
 _DASHBOARD: Final = re.compile(r"[^#]+#dashboards(:name=[^;?&]+|/dashboard/[^;?&]+)")
 
 
-def _dashboard_at(url: str, start: datetime, end: datetime) -> str:
+def dashboard_at(url: str, start: datetime, end: datetime) -> str:
     """The dashboard from some hours before a window to one after it.
 
     The console keeps a dashboard's range in the address: `#dashboards:name=NAME;start=..;end=..`, and since
