@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from enigap.cli.arguments import UsageError
 from enigap.cli.chart import Course, Point, chart_of, course_of, in_words
+from enigap.cli.report import span_of_charts
 from enigap.core.counting.reading import Readings
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import PERIOD, FetchSpan
@@ -68,3 +70,28 @@ def test_in_words_it_says_the_span_and_both_ranges() -> None:
         "Averages of 5 min, 2026-01-01 08:30 to 2026-01-01 14:30 UTC: the OS 8 MB/s to 8 MB/s, "
         "the network interfaces 4 MB/s to 4 MB/s."
     )
+
+
+NOW = WINDOW.end + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("days", "age", "shown"),
+    [
+        (None, timedelta(0), timedelta(hours=6)),
+        (None, timedelta(days=14, hours=23), timedelta(minutes=30)),
+        (2, timedelta(0), timedelta(days=2)),
+        (14, timedelta(hours=20), timedelta(days=14)),
+    ],
+)
+def test_charts_reach_as_far_back_as_is_asked_for_or_as_minutes_are_kept(
+    days: int | None, age: timedelta, shown: timedelta
+) -> None:
+    span = span_of_charts(WINDOW.end, days, timedelta(hours=6), NOW + age)
+    assert span.end - span.start - 2 * PERIOD == shown
+    assert span.start > NOW + age - timedelta(days=15)
+
+
+def test_more_days_than_minutes_are_kept_for_are_refused() -> None:
+    with pytest.raises(UsageError, match="--days 14 reaches back too far"):
+        span_of_charts(WINDOW.end, 14, timedelta(hours=6), NOW + timedelta(days=2))

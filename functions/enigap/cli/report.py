@@ -29,7 +29,7 @@ from enigap.cli.progress import progress
 from enigap.cli.screen import Screen
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
-from enigap.core.counting.window import PERIOD, FetchSpan
+from enigap.core.counting.window import GRID, PERIOD, FetchSpan
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import surplus
 from enigap.core.judging.verdict import Judgement
@@ -92,7 +92,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         # As the JSON of `check`, which the page has in it.
         shows_all=evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
     )
-    span = _span(looked, days)
+    span = span_of_charts(looked.window.end, days, looked.settings.look_back, datetime.now(UTC))
     charted = _charted(looked, chart or ())
     courses = {
         node.instance_id: course_of(answer, span.start + PERIOD, span.end - PERIOD)
@@ -125,12 +125,15 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     return exit_status(looked.reports)
 
 
-def _span(looked: Look, days: int | None) -> FetchSpan:
-    """What the charts show, with a period more on both sides. Raises UsageError if it is too long."""
-    back = looked.settings.look_back if days is None else timedelta(days=days)
-    end = looked.window.end
-    span = FetchSpan(end - back - PERIOD, end + PERIOD)
-    if span.start <= datetime.now(UTC) - MINUTES_KEPT:
+def span_of_charts(end: datetime, days: int | None, look_back: timedelta, now: datetime) -> FetchSpan:
+    """What the charts show, with a period more on both sides: so many days, or the look-back as far as it is
+    kept. Raises UsageError for more days than are."""
+    kept_since = now - MINUTES_KEPT
+    kept = (end - kept_since - 2 * PERIOD) // GRID * GRID
+    span = FetchSpan(
+        end - (min(look_back, kept) if days is None else timedelta(days=days)) - PERIOD, end + PERIOD
+    )
+    if span.start <= kept_since:
         raise UsageError(
             f"--days {days} reaches back too far, for CloudWatch keeps minutes for {MINUTES_KEPT.days} "
             "days: give fewer days, or a later --at."
