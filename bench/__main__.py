@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench import detection, page, report
+from bench import detection, functions, page, report
 from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure
 from bench.servers import serving
 
@@ -56,16 +56,19 @@ def main() -> None:
     parser.add_argument(
         "subject",
         nargs="?",
-        choices=("speed", "detection", "page"),
+        choices=("speed", "functions", "detection", "page"),
         default="speed",
-        help="what to measure: speed and cost, how surely simulated faults are found (hours), or "
-        "the page of the report",
+        help="what to measure: speed and cost against others, the deployed functions on large clusters with "
+        "churn (half an hour), how surely simulated faults are found (hours), or the page of the report",
     )
     parser.add_argument("--nodes", type=int, default=20, help="of detection: simulated nodes of each kind")
     parser.add_argument("--minutes", type=float, default=600.0, help="of detection: stop after so long")
     options = parser.parse_args()
     if options.subject == "detection":
         detection.main(options.nodes, options.minutes, quick=options.quick)
+        return
+    if options.subject == "functions":
+        functions.main(quick=options.quick)
         return
     if options.subject == "page":
         page.main()

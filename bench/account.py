@@ -3,9 +3,9 @@
     python -m bench.account --nodes 500 --latency-ms 100
 
 Serves EC2's DescribeInstances in pages, with as much XML about each instance as AWS sends for a worker with
-three interfaces, DescribeInstanceTypes, DescribeTags, and STS's GetCallerIdentity; all other calls are
-refused. Prints its port on the first line. `GET /counters` answers with the calls so far, `POST /counters`
-resets them.
+three interfaces, DescribeInstanceTypes, DescribeTags, and STS's GetCallerIdentity; and those calls of the
+deployed functions to DynamoDB, SQS and Logs that find everything empty. All other calls are refused. Prints
+its port on the first line. `GET /counters` answers with the calls so far, `POST /counters` resets them.
 """
 
 import argparse
@@ -82,11 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(204, "")
             return
         asked = {name: values[0] for name, values in parse_qs(body).items()}
-        action = asked.get("Action", "")
+        action = asked.get("Action") or self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         self.server.calls[action] += 1
         time.sleep(self.server.latency_seconds)
         try:
-            self._send(200, answer(action, asked, self.server.nodes))
+            self._send(200, _OF_THE_PIPELINE.get(action) or answer(action, asked, self.server.nodes))
         except ValueError as unknown:
             self._send(400, _error(str(unknown)))
 
@@ -103,6 +103,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name http.server gives it)
         """Log nothing."""
+
+
+_OF_THE_PIPELINE: Final = {
+    "Scan": '{"Items": []}',
+    "GetItem": "{}",
+    "PutItem": "{}",
+    "SendMessage": '{"MessageId": "1"}',
+    "FilterLogEvents": '{"events": []}',
+}
+"""What an empty table, the work queue and an empty log group answer."""
 
 
 def answer(action: str, asked: dict[str, str], nodes: int) -> str:
@@ -225,7 +235,8 @@ def _interface(index: int) -> str:
         f"<attachment><attachmentId>eni-attach-0{index}</attachmentId><deviceIndex>{index}</deviceIndex>"
         "<status>attached</status><attachTime>2026-01-01T08:00:00.000Z</attachTime>"
         "<deleteOnTermination>true</deleteOnTermination></attachment>"
-        f"<privateIpAddressesSet>{addresses}</privateIpAddressesSet></item>"
+        f"<privateIpAddressesSet>{addresses}</privateIpAddressesSet>"
+        "<interfaceType>interface</interfaceType></item>"
     )
 
 

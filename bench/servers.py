@@ -55,13 +55,14 @@ def _ask(url: str, method: str = "GET") -> Any:
 
 
 @contextmanager
-def serving(nodes: int, latency_ms: int, cpu: int | None) -> Iterator[Servers]:
+def serving(nodes: int, latency_ms: int, cpu: int | None, gone: int = 0) -> Iterator[Servers]:
     """Run both servers, on this CPU if there is more than one."""
     with ExitStack() as stack:
         cloudwatch = stack.enter_context(
             _process(
                 "tests.fakes.strict_cloudwatch",
                 f"--nodes={nodes}",
+                f"--gone={gone}",
                 f"--latency-ms={latency_ms}",
                 f"--minutes={MINUTES_OF_DATA}",
                 f"--cluster={CLUSTER}",

@@ -59,7 +59,7 @@ class Planning(Construct):
             settings=settings,
             with_addresses=True,
             timeout=Duration.seconds(60),
-            memory_mib=512,  # more memory brings more CPU, and imports take most of the time
+            memory_mib=1769,  # one full vCPU: in a large account describing the workers is CPU-bound
             environment={
                 variables.WORK_QUEUE_URL: work.queue_url,
                 variables.STATE_TABLE: state.table_name,

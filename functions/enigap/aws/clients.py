@@ -16,7 +16,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -252,15 +252,22 @@ def _read_only_what_discovery_reads(
 
 
 _NAMESPACE: Final = re.compile(rb' xmlns="[^"]*"')
-_ENI: Final = re.compile(
-    rb"<networkInterfaceId>([^<]+)(?:(?!<networkInterfaceId>).)*?<interfaceType>([^<]+)", re.DOTALL
-)
 
 
 def _without_addresses(part: bytes) -> bytes:
     """The XML from a set of network interfaces on, with nothing of the set but their ids and types."""
     enis, _, after = part.partition(b"</networkInterfaceSet>")
-    return b"<enis>" + b" ".join(map(b" ".join, _ENI.findall(enis))) + b"</enis>" + after
+    return b"<enis>" + b" ".join(_ids_and_types(enis)) + b"</enis>" + after
+
+
+def _ids_and_types(enis: bytes) -> Iterator[bytes]:
+    """Each network interface's id and type, where it has one. A pattern over all of it takes 2 ms."""
+    for interface in enis.split(b"<networkInterfaceId>")[1:]:
+        eni, _, rest = interface.partition(b"<")
+        kind, _, _ = rest.partition(b"<interfaceType>")[2].partition(b"<")
+        if kind:
+            yield eni
+            yield kind
 
 
 def _network_interfaces(words: Sequence[str]) -> list[dict[str, str]]:

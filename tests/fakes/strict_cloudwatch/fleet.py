@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -133,3 +133,23 @@ class SyntheticFleet:
             maximums=array("d", [max(totals)]) * count,
             shared=True,
         )
+
+
+class DepartedNodes:
+    """A SeriesSource of nodes that were there days ago: ListMetrics names them, and they have no data now."""
+
+    def __init__(self, count: int, *, until: datetime, cluster: str = "prod") -> None:
+        self._count, self._cluster = count, cluster
+        self._last = int((until - timedelta(days=5)).timestamp()) // MINUTE_SECONDS * MINUTE_SECONDS
+
+    def newest(self) -> Iterable[tuple[MetricIdentity, int]]:
+        for index in range(self._count):
+            dimensions = {
+                "ClusterName": self._cluster,
+                "InstanceId": f"i-f{index:016x}",
+                "NodeName": f"gone-{index}",
+            }
+            yield metric(*_OS, **dimensions), self._last
+
+    def points(self, _: MetricIdentity) -> Points | None:
+        return None
