@@ -58,7 +58,8 @@ class Planning(Construct):
             description="Finds the clusters and queues the window that each is to be judged for",
             settings=settings,
             with_addresses=True,
-            timeout=Duration.seconds(60),
+            # The clusters that are known are queued first; looking for others may take its time.
+            timeout=Duration.minutes(5),
             memory_mib=1769,  # one full vCPU: in a large account describing the workers is CPU-bound
             environment={
                 variables.WORK_QUEUE_URL: work.queue_url,

@@ -19,7 +19,7 @@ from bench.account import ACCOUNT_ID, CLUSTER
 from enigap.core.counting.window import Window
 from enigap.core.work import WorkItem
 
-TIMEOUT_SECONDS = {"plan": 60.0, "reconcile": 300.0}
+TIMEOUT_SECONDS = {"plan": 300.0, "reconcile": 300.0}
 REGION = "eu-west-1"
 
 

@@ -120,7 +120,7 @@ def test_no_attempt_is_begun_without_time_for_it(peer: Peer) -> None:
 
 # --- each handler, each operation ---
 
-PLANNER_SECONDS: Final = 60.0
+PLANNER_SECONDS: Final = 300.0
 RECONCILER_SECONDS: Final = 300.0
 SLACK_SECONDS: Final = 60.0
 

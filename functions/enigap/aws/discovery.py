@@ -200,13 +200,24 @@ def discover(
         found.list_all(memory.series(names) if names else None)
         if names:
             found.look_under_other_names()
+        if names and found.is_complete:
             memory.keep(names, found.series, found.instances)
     instances, series = found.instances, found.series
     types = sorted({instance.instance_type for instance in instances.values()} - {""})
     bandwidths, notes = _bandwidths(ec2, types)
     found_so_far = join(wanted, instances, series, recent=found.recent, bandwidths=bandwidths)
     account = next((each.account for each in instances.values() if each.account), None)
+    notes += () if found.is_complete else (_NOT_ALL_LISTED,)
     return replace(found_so_far, notes=found_so_far.notes + notes, account=account)
+
+
+_TWO_WEEKS_SECONDS: Final = 90.0
+"""The most that listing named clusters' series of two weeks takes. Who reports, or has tags, is found without."""
+
+_NOT_ALL_LISTED: Final = (
+    f"Not all series of the last two weeks could be listed in {_TWO_WEEKS_SECONDS:g} s: a worker without a "
+    "cluster's tag that has been silent for more than three hours may be missing."
+)
 
 
 class _Searching:
@@ -220,6 +231,8 @@ class _Searching:
         self.series: set[Series] = set()
         self.recent: set[Series] = set()
         """Those of the last three hours; of all clusters only where an instance has several."""
+        self.is_complete = True
+        """Whether the series of two weeks are all there."""
         self._asked: set[str] = set()
 
     def list_all(self, remembered: set[Series] | None) -> None:
@@ -228,7 +241,7 @@ class _Searching:
         owned = self._pool.submit(list, _running(self._ec2, _tag_filter(self._names)))
         if self._names:
             recent = self._pool.submit(self._listed, recent=True)
-            self.series = self._listed() if remembered is None else set(remembered)
+            self.series = self._listed_in_time() if remembered is None else set(remembered)
             self.recent = recent.result()
             self.series |= self.recent
         else:
@@ -265,6 +278,17 @@ class _Searching:
                 self.series |= self.recent
                 break
         self._ask_about(())
+
+    def _listed_in_time(self) -> set[Series]:
+        """The series of two weeks; of many nodes long gone there may be more than there is time to list."""
+        until, listed = time.monotonic() + _TWO_WEEKS_SECONDS, set()
+        for name in self._names or ():
+            for one in _series(self._cloudwatch, {CLUSTER_DIMENSION: name}):
+                listed.add(one)
+                if time.monotonic() > until:
+                    self.is_complete = False
+                    return listed
+        return listed
 
     def _listed(self, *, recent: bool = False) -> set[Series]:
         return _all_series(self._cloudwatch, self._names, recent=recent)

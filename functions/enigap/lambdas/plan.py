@@ -20,7 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from enigap.aws import discovery
 from enigap.aws.clients import Aws
-from enigap.aws.errors import AwsProblem
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.placement import Wanted
 from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
@@ -40,6 +40,9 @@ OLDEST: Final = timedelta(days=14)
 
 AFTER_DISCOVERY_SECONDS: Final = 20.0
 """Kept back from discovery, to queue and publish what it found."""
+
+DRY_RUN_SECONDS: Final = 30.0
+"""Of discovery in a dry run, which only tries whether it may ask."""
 
 CLUSTERS_PLANNED: Final = "ClustersPlanned"
 """Published in embedded metric format, with Powertools' dimension `service`."""
@@ -73,7 +76,8 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         return found.names
 
     def clusters_in_time() -> tuple[str, ...]:
-        with aws.deadline.within(runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS):
+        left = runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS
+        with aws.deadline.within(DRY_RUN_SECONDS if asked.dry_run else left):
             return clusters()
 
     queue = WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL])
@@ -84,13 +88,13 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
                 rehearse_planning,
                 settings=settings,
                 now=now,
-                clusters=clusters,
+                clusters=clusters_in_time,
                 states=states,
                 publisher=publisher,
             ),
             queue.rehearse,
         )
-        if problems:
+        if problems and problems[0].kind is not ProblemKind.OUT_OF_TIME:
             raise problems[0]
         return {"dry_run": True, "warnings": warnings}
     account = context.invoked_function_arn.split(":")[4]
