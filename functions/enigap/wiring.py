@@ -15,9 +15,9 @@ from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
 from enigap.aws.discovery import Memory, discover
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
+from enigap.aws.names import refusing
 from enigap.aws.pace import Pace
 from enigap.aws.placement import FoundCluster, Wanted
-from enigap.aws.publisher import is_dimension_value
 from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Unreadable
@@ -197,12 +197,14 @@ def assess_cluster(
 
 
 def notes_on_name(cluster: str) -> tuple[str, ...]:
-    """What cannot be published under a cluster's name, in one sentence."""
-    if is_dimension_value(cluster):
+    """What a cluster's name keeps from being published and asked, in one sentence."""
+    refused = refusing(cluster)
+    if not refused:
         return ()
+    metrics = "only the metrics of all clusters together are published; " if "CloudWatch" in refused else ""
     said = (
-        f"CloudWatch takes no metric of {printable(cluster)}, whose name is not ASCII: only those of all "
-        "clusters together are published; correct the tag or the agent's cluster name."
+        f"No name of {' or '.join(refused)} can be {printable(cluster)!r}: {metrics}correct the tag or the "
+        "agent's cluster name."
     )
     return (said,)
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 from enigap.aws.device_events import log_group
 from enigap.aws.errors import AwsProblem, calling, region_of
+from enigap.aws.names import takes
 from enigap.aws.pages import items, pages
 from enigap.aws.placement import FARGATE, INSTANCE_ID
 from enigap.core.counting.meters import (
@@ -55,6 +56,8 @@ class Logs(Protocol):
 
 def why_not_read(cloudwatch: CloudWatch, logs: Logs, cluster: str, span: FetchSpan) -> str | None:
     """What the cluster publishes instead, and the remedy, as a clause; None if it publishes nothing."""
+    if not takes("CloudWatch", cluster):
+        return None
     anonymous = [one for one in _listed(cloudwatch, cluster, OS_METRIC) if not _has_instance_id(one[1])]
     if _has_datapoint(cloudwatch, anonymous, span):
         return f"its agents publish it without an instance id{_imds(region_of(cloudwatch))}"
@@ -155,6 +158,8 @@ def _has_datapoint(cloudwatch: CloudWatch, series: Sequence[_Series], span: Fetc
 
 def _instance_ids_of_events(logs: Logs, cluster: str, span: FetchSpan) -> set[str]:
     """The instance ids in some device events of the cluster, an empty one where an event has none."""
+    if not takes("Logs", cluster):
+        return set()
     request = {
         "logGroupName": log_group(cluster),
         "startTime": int(span.start.timestamp() * 1000),

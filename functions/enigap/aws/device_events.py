@@ -40,6 +40,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
+from enigap.aws.names import takes
 from enigap.aws.pace import Pace
 from enigap.aws.pages import items
 from enigap.core.counting.devices import Classifier, DeviceKind, is_device_name, name_prefixes
@@ -210,14 +211,13 @@ def nodes_per_batch(length: timedelta, scope: DeviceScope) -> int:
 
 def _cannot_be_asked(node: Node) -> MissingEvidence | None:
     """Why there is no log group to ask about a node, if so."""
-    if not _LOG_GROUP_NAME.fullmatch(log_group(node.insights_cluster)):
+    if not takes("Logs", node.insights_cluster):
         detail = "the cluster's name cannot be part of a log group's name"
         return MissingEvidence(NoEvidence.LOG_GROUP_MISSING, detail)
     return None
 
 
-# As CloudWatch Logs has them: CreateLogGroup, CreateLogStream.
-_LOG_GROUP_NAME: Final = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")
+# As CloudWatch Logs has it: CreateLogStream.
 _STREAM_NAME: Final = re.compile(r"[^:*]{1,512}")
 
 # Placeholders in how streams are called; no stream has such a character in its name.

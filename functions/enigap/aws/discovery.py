@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem
 from enigap.aws.iam import Statement
+from enigap.aws.names import takes
 from enigap.aws.pages import items, pages
 from enigap.aws.placement import (
     FILTER_VALUES,
@@ -212,7 +213,7 @@ def discover(
 
 
 _TWO_WEEKS_SECONDS: Final = 90.0
-"""The most that listing named clusters' series of two weeks takes. Who reports, or has tags, is found without."""
+"""The most that listing series of two weeks by name takes. What reports or has tags is found anyway."""
 
 _NOT_ALL_LISTED: Final = (
     f"Not all series of the last two weeks could be listed in {_TWO_WEEKS_SECONDS:g} s: a worker without a "
@@ -282,7 +283,7 @@ class _Searching:
     def _listed_in_time(self) -> set[Series]:
         """The series of two weeks; of many nodes long gone there may be more than there is time to list."""
         until, listed = time.monotonic() + _TWO_WEEKS_SECONDS, set()
-        for name in self._names or ():
+        for name in filter(partial(takes, "CloudWatch"), self._names or ()):
             for one in _series(self._cloudwatch, {CLUSTER_DIMENSION: name}):
                 listed.add(one)
                 if time.monotonic() > until:
@@ -461,7 +462,8 @@ def _instance(description: Mapping[str, Any], account: str) -> Instance:
 def _all_series(cloudwatch: MetricsList, names: Sequence[str] | None, *, recent: bool = False) -> set[Series]:
     if names is None:
         return set(_series(cloudwatch, {}, recent=recent))
-    return {one for name in names for one in _series(cloudwatch, {CLUSTER_DIMENSION: name}, recent=recent)}
+    known = [name for name in names if takes("CloudWatch", name)]  # no series has another name
+    return {one for name in known for one in _series(cloudwatch, {CLUSTER_DIMENSION: name}, recent=recent)}
 
 
 def _series(cloudwatch: MetricsList, having: Mapping[str, str], *, recent: bool = False) -> Iterator[Series]:

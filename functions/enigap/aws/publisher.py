@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import calling
 from enigap.aws.iam import Statement
+from enigap.aws.names import takes
 from enigap.core.published import Datum
 
 DATA_PER_CALL: Final = 1_000
@@ -28,15 +28,6 @@ def actions(namespace: str) -> tuple[Statement, ...]:
     # that enforces policies but does not know the key allows publishing, too.
     only_there = {"StringEqualsIfExists": {"cloudwatch:namespace": namespace}}
     return (Statement(("cloudwatch:PutMetricData",), condition=only_there),)
-
-
-# As PutMetricData documents it: ASCII without control characters, not blank, with no colon in front.
-_DIMENSION_VALUE: Final = re.compile(r"(?=.*[!-~])(?!:)[ -~]{1,1024}")
-
-
-def is_dimension_value(name: str) -> bool:
-    """Whether CloudWatch takes a name as a dimension's value; one that it does not fails the call."""
-    return _DIMENSION_VALUE.fullmatch(name) is not None
 
 
 class CloudWatch(Protocol):
@@ -60,7 +51,7 @@ class MetricPublisher:
         idempotent.
         """
         batches = _batches(
-            datum for datum in data if all(is_dimension_value(value) for _, value in datum.dimensions)
+            datum for datum in data if all(takes("CloudWatch", value) for _, value in datum.dimensions)
         )
         with ThreadPoolExecutor(self._parallelism) as pool:
             while some := list(islice(batches, self._parallelism)):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -16,13 +15,11 @@ from typing import Any, Final, Protocol
 from enigap.aws.clients import DEFAULT_PARALLELISM
 from enigap.aws.errors import AwsProblem, calling, refused_on_purpose
 from enigap.aws.iam import Statement
+from enigap.aws.names import takes
 from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
 
 ACTIONS: Final = (Statement(("sqs:SendMessage",)),)
-
-# SQS's limits. EKS's cluster names conform, but the agent can be configured with any name.
-_GROUP: Final = re.compile(r"[!-~]{1,128}")
 
 
 class Sqs(Protocol):
@@ -86,7 +83,7 @@ def dead_letters(sqs: CountingSqs, urls: Mapping[str, str]) -> dict[str, int]:
 def _message(item: WorkItem) -> dict[str, str]:
     return {
         "MessageBody": json.dumps(item.document()),
-        "MessageGroupId": item.cluster if _GROUP.fullmatch(item.cluster) else _digest(item.cluster),
+        "MessageGroupId": item.cluster if takes("SQS", item.cluster) else _digest(item.cluster),
         "MessageDeduplicationId": _digest(item.cluster, timestamp(item.window.end)),
     }
 
