@@ -38,8 +38,8 @@ from enigap.settings import Settings
 OLDEST: Final = timedelta(days=14)
 """PutMetricData rejects older datapoints; one-minute data is kept only a day longer."""
 
-AFTER_DISCOVERY_SECONDS: Final = 20.0
-"""Kept back from discovery, to queue and publish what it found."""
+AFTER_DISCOVERY_SECONDS: Final = 35.0
+"""Kept back from discovery, to queue and publish what it found, and to remind."""
 
 DRY_RUN_SECONDS: Final = 30.0
 """Of discovery in a dry run, which only tries whether it may ask."""
