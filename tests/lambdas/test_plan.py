@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from enigap.aws.errors import AwsProblem
+from enigap.aws.state_table import StateTable
 from enigap.core.counting.window import Window
+from enigap.core.incidents.state import Reminder
 from enigap.core.instants import timestamp
 from enigap.core.work import WorkItem
+from enigap.lambdas import environment as variables
 from enigap.lambdas.plan import handler
 from enigap.pipeline import NotSettledError
 from tests.fakes.strict_cloudwatch import ALWAYS
@@ -188,3 +191,29 @@ def test_a_cold_start_imports_nothing_that_is_slow_and_not_needed(module: str) -
     slow = {"pydantic", "aws_xray_sdk", "aws_lambda_powertools.utilities.batch", "rich", "typer"}
     assert "aws_lambda_powertools" in found.stdout.split()
     assert not slow & set(found.stdout.split())
+
+
+def test_dead_letters_of_yesterday_are_brought_up_again_on_the_pipelines_topic(
+    deployed: LambdaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs, sns = deployed.aws.client("sqs"), deployed.aws.client("sns")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="a message for Slack")
+    topic = sns.create_topic(Name="pipeline")["TopicArn"]
+    messages = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:messages"
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=messages, Attributes=raw)
+    monkeypatch.setenv(variables.PIPELINE_TOPIC_ARN, topic)
+    monkeypatch.setenv(variables.DEAD_LETTERS, json.dumps({"slack": dead}))
+    plan({})
+    assert deployed.told() == [], "the alarm speaks first"
+    states = StateTable(deployed.aws.client("dynamodb"), "state", now=datetime.now(UTC))
+    known = states.reminder()
+    assert known is not None
+    yesterday = known.told_at - timedelta(days=1)
+    states.remember(Reminder(yesterday, told_at=yesterday), known)
+    plan({})
+    [told] = deployed.told()
+    assert (told["schema"], told["dead_letters"]) == ("enigap.reminder/1", {"slack": 1})
+    plan({})
+    assert deployed.told() == []

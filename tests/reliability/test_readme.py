@@ -10,6 +10,7 @@ from tests.reliability.test_crash_points import moments, played_on
 from tests.reliability.test_forged_logs import FORGERIES
 from tests.reliability.test_outages import EXAMPLES, KINDS
 from tests.reliability.test_soak import USUAL_WINDOWS
+from tests.reliability.test_storms import USUAL_WORLDS
 
 ROOT = Path(__file__).parents[2]
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
@@ -43,3 +44,7 @@ def test_the_readme_says_how_many_windows_are_soaked() -> None:
 
 def test_the_docs_say_how_many_logs_are_forged() -> None:
     assert f"{len(FORGERIES)} forged logs" in SECURITY
+
+
+def test_the_readme_says_in_how_many_worlds_there_are_three_kills() -> None:
+    assert f"{USUAL_WORLDS} worlds with three kills" in README

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from enigap.aws.errors import AwsProblem
 from enigap.aws.posted_messages import PostedMessages
@@ -43,8 +45,15 @@ from tests.reliability.process import Killed, Process
 from tests.reliability.services import ACCOUNT, REGION, FakeDynamoDb, FakeQueue, FakeSns, refusal
 
 TABLE, TOPIC = "state", f"arn:aws:sns:{REGION}:{ACCOUNT}:findings"
-WORLDS = int(os.environ.get("ENIGAP_WORLDS", "20"))
+USUAL_WORLDS = 20
+WORLDS = int(os.environ.get("ENIGAP_WORLDS", USUAL_WORLDS))
 """How many random worlds are killed three times."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    path = Path(__file__).parents[2] / "docs" / "schemas" / f"{name}.schema.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 @dataclass
@@ -216,6 +225,8 @@ def test_fifty_clusters_with_one_cause_are_six_messages_that_open_and_six_that_e
     assert schemas == {"enigap.notification/1": 2 * MOST_SENDERS, "enigap.storm/1": 2}
     assert fleet.told() == {(name, news): 1 for name in FIFTY for news in ("opened", "resolved")}
     opened, resolved = (event for event in fleet.events() if event["schema"] == "enigap.storm/1")
+    Draft202012Validator(schema("storm-1")).validate(opened)
+    assert set(opened) | {"runbook_url"} == set(schema("storm-1")["properties"])
     assert (opened["cluster_count"], opened["common"]["clusters"]) == (45, 45)
     assert resolved["counts"][0]["news"] == "resolved"
     assert len(fleet.posted) == len(fleet.topic.published)
@@ -297,6 +308,8 @@ def test_dead_letters_that_stay_are_brought_up_again_once_a_day_until_they_are_g
         fleet.tried(partial(fleet.plan, number))
         fleet.work_off()
     assert [reminder["dead_letters"] for reminder in fleet.reminders] == [{"reconcile": 3}] * 2
+    Draft202012Validator(schema("reminder-1")).validate(fleet.reminders[0])
+    assert set(fleet.reminders[0]) == set(schema("reminder-1")["properties"])
     letter = any_letter_of(fleet.reminders[0])
     assert letter.subject.startswith("[REMINDER] enigap itself: ")
     assert letter.subject.endswith("3 dead letters")
