@@ -217,7 +217,7 @@ class SharedDeployment:
             for message in found:
                 self._events.append(json.loads(message["Body"]))
                 sqs.delete_message(QueueUrl=self.events_url, ReceiptHandle=message["ReceiptHandle"])
-        return [event for event in self._events if event["cluster"] == cluster]
+        return [event for event in self._events if event.get("cluster") == cluster]
 
     def forget_told(self, cluster: str) -> None:
         """What was told of a cluster so far is none of the next test's business."""
