@@ -99,8 +99,8 @@ class World:
         self.problems: list[Exception] = []
         """What went wrong with the runs that failed."""
         self.kills = 0
-        self._unpublished: set[Window] = set()
-        """Windows that were judged and told, and whose metrics CloudWatch did not take."""
+        self._published: set[Window] = set()
+        """Windows whose metrics CloudWatch took from a run that came to its end."""
         self.reports: dict[Window, ClusterReport] = {}
         """The newest report on each window."""
         services = {
@@ -241,14 +241,11 @@ class World:
         try:
             item = WorkItem.from_json(message.body)
             self.reconcile(item, is_retry=message.received > 1)
-            self._unpublished.discard(item.window)
         except Killed:
             self.kills += 1
             return False
         except Exception as problem:  # noqa: BLE001 - what the handler does with whatever goes wrong
             self.problems.append(problem)
-            if "PutMetricData" in str(problem):
-                self._unpublished.add(item.window)
             return False
         return True
 
@@ -283,6 +280,8 @@ class World:
             notifier=Topic(self._aws.client("sns"), TOPIC_ARN, document_of),
             is_retry=is_retry,
         )
+        if done.report is not None:
+            self._published.add(item.window)
         self.done.append(done)
         return done
 
@@ -307,6 +306,7 @@ class World:
         self.done.clear()
         self.problems.clear()
         self.queue.dead_letters.clear()
+        self._published &= {self.state.done}
         self.reports = {at: report for at, report in self.reports.items() if at == self.state.done}
         self.cloudwatch.store.forget_before(self.now - timedelta(days=1))
 
@@ -386,7 +386,7 @@ class World:
                 assert len(item["state"]["S"]) <= SMALL_BYTES
         self.audience.hears(self.topic.published)
         assert self.audience.repeats <= self.kills, "more messages repeat something than runs were killed"
-        if self.checks_the_state and self.state.done in self.reports.keys() - self._unpublished:
+        if self.checks_the_state and self.state.done in self.reports.keys() & self._published:
             self._check_metrics((self.state.done.end - window(0).end) // GRID)
 
     def _check_metrics(self, number: int) -> None:
