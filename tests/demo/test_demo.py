@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from enigap.cli.demo import CHECKOUT
-from enigap.cli.main import app
 
 PROC = Path("/proc")
 needs_proc = pytest.mark.skipif(not (PROC / "self" / "cmdline").exists(), reason="reads Linux's processes")
@@ -107,10 +106,7 @@ def test_it_shows_the_commands_that_it_runs(demo: Shown) -> None:
 
 def test_every_command_that_it_shows_can_be_run_and_those_that_look_carry_their_time(demo: Shown) -> None:
     assert len(demo.ran) >= 6
-    known = {str(command.name) for command in app.registered_commands}
     for command, done in demo.ran.items():
-        if command.split()[1] not in known:
-            continue
         assert done.returncode in {0, 1}, (command, done.stderr)
         looks = command.split()[1] in {"check", "explain", "report", "backtest"}
         assert (" --at " in command) is looks, command
