@@ -334,3 +334,22 @@ def test_a_world_is_readable_through_http_as_deployed(environment: pytest.Monkey
 
 def test_a_message_is_published_in_one_attempt_for_a_second_could_be_a_copy() -> None:
     assert Aws(region="eu-west-1").client("sns").meta.config.retries["total_max_attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint", "is_genuine"),
+    [
+        ("eu-west-1", None, True),
+        ("cn-north-1", None, True),
+        ("us-gov-west-1", None, True),
+        ("eu-west-1", "https://vpce-1.monitoring.eu-west-1.vpce.amazonaws.com", True),
+        ("eu-west-1", "http://127.0.0.1:4566", False),
+        ("eu-west-1", "https://amazonaws.com.example.org", False),
+    ],
+)
+def test_an_emulator_is_told_from_aws(
+    environment: pytest.MonkeyPatch, region: str, endpoint: str | None, *, is_genuine: bool
+) -> None:
+    if endpoint:
+        environment.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert Aws(region=region).is_genuine is is_genuine

@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from enigap.cli.page import page
+from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from tests.browser.conftest import AXE
+from tests.fakes.readings import WINDOW
 from tests.fakes.report_pages import AGREES, EVERY_KIND, MARKUP, POD_EDGE, STORE, cluster, contents
 
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
@@ -97,6 +99,22 @@ def test_a_cluster_can_be_chosen_and_nodes_sorted(opened: Opened) -> None:
     assert opened.count == "2 of 8 listed nodes"
     opened.window.get_by_label("Sort").select_option("by name")
     assert opened.count == "2 of 8 listed nodes"
+
+
+def test_a_cluster_that_could_not_be_judged_is_among_the_unknown(browser: Browser, tmp_path: Path) -> None:
+    dark = ClusterReport("dark", WINDOW, finding=Finding(FindingKind.NOT_COLLECTED, "Why."), node_count=2)
+    file = tmp_path / "report.html"
+    file.write_text(page(contents(cluster("prod", [AGREES]), dark)), encoding="utf-8")
+    opened = Opened(browser.new_page(), file)
+    section = opened.window.get_by_role("heading", name="dark")
+    for card, is_shown in (("unexplained", False), ("unknown", True)):
+        opened.window.get_by_role("button", name=card).click()
+        assert section.is_visible() is is_shown
+    opened.window.get_by_label("Search").fill("prod")
+    assert not section.is_visible()
+    opened.window.get_by_label("Search").fill("DARK")
+    assert section.is_visible()
+    opened.window.close()
 
 
 def test_in_a_group_nodes_are_sorted_as_chosen_and_the_worst_is_first_again(

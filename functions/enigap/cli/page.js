@@ -11,18 +11,19 @@
   const words = (node) => [node.instance_id, node.node_name, node.cluster, node.verdict, node.cause,
     ...(node.evidence?.devices ?? []).flatMap((device) => [device.device, device.pod])].join("\n").toLowerCase();
 
-  const sections = all(".cluster").map((section) => ({ section, groups: all(".group", section).map((group) => ({
-    group, list: group.querySelector(".nodes"), nodes: all(".node", group).map((item) => {
-      const node = known[item.dataset.n];
-      return { item, node, mark: mark(node.explained), words: words(node), shown: true };
-    }) })) }));
+  const sections = all(".cluster").map((section) => ({
+    section, name: section.querySelector("h2").textContent.toLowerCase(), groups: all(".group", section).map((group) => ({
+      group, list: group.querySelector(".nodes"), nodes: all(".node", group).map((item) => {
+        const node = known[item.dataset.n];
+        return { item, node, mark: mark(node.explained), words: words(node), shown: true };
+      }) })) }));
   const nodes = sections.flatMap(({ groups }) => groups.flatMap((group) => group.nodes));
 
   const filter = () => {
     const marks = new Set(cards.filter((card) => card.ariaPressed === "true").map((card) => card.dataset.mark));
     const typed = search.value.trim().toLowerCase().split(/\s+/);
     let count = 0;
-    for (const { section, groups } of sections) {
+    for (const { section, name, groups } of sections) {
       const here = !chosen?.value || chosen.value === section.id;
       let inSection = 0;
       for (const { group, nodes: own } of groups) {
@@ -36,8 +37,9 @@
         if (search.value && inGroup && inGroup <= 50) group.open = true;
         inSection += inGroup;
       }
-      const filtered = marks.size || search.value.trim();
-      section.hidden = !here || (!inSection && (filtered ? !groups.length && !marks.has("unknown") || groups.length : false));
+      // Of a cluster that could not be judged nothing is known, and no node is listed.
+      const fits = (!marks.size || marks.has("unknown")) && typed.every((word) => name.includes(word));
+      section.hidden = !here || (groups.length ? !inSection : !fits);
       count += inSection;
     }
     element("shown").value = `${count.toLocaleString("en")} of ${nodes.length.toLocaleString("en")} listed nodes`;
