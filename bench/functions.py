@@ -49,7 +49,8 @@ def main(*, quick: bool) -> None:
             sys.stdout.write(f"{line(measured)}\n")
             sys.stdout.flush()
         if not quick:
-            document = {"measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "cases": cases}
+            measured_at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+            document = {"measured": measured_at, "load": round(os.getloadavg()[0], 1), "cases": cases}
             RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
