@@ -16,7 +16,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -59,8 +59,11 @@ class Aws:
         region: str | None = None,
         parallelism: int = DEFAULT_PARALLELISM,
         attempts: int = DEFAULT_ATTEMPTS,
+        attach: Callable[[Any], None] = lambda _: None,
     ) -> None:
+        """`attach` is called with each client that is created, such as to record its calls."""
         self.parallelism = parallelism
+        self._attach = attach
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
@@ -130,6 +133,7 @@ class Aws:
             events.register("before-parse.cloudwatch.GetMetricData", _take_numbers_as_they_are)
         elif service == "ec2":
             client.meta.events.register("before-parse.ec2.DescribeInstances", _read_only_what_discovery_reads)
+        self._attach(client)
         return client
 
     def _config(self, service: str) -> Config:

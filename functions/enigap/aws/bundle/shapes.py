@@ -1,0 +1,552 @@
+"""Which members of each request and answer a bundle keeps, and what kind of value each is.
+
+Everything else is dropped: headers, messages of errors, addresses, tags, key names, what an agent writes
+beside a device's rates. A value is a word of a closed list, a number, a time, or a name that `Rewriting`
+replaces; text of any other kind has no shape here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+from xml.etree import ElementTree as ET
+
+from enigap.aws.bundle.standins import Kind, kind_of_host
+from enigap.aws.device_events import log_group
+from enigap.aws.placement import NAME_TAGS, OWNERSHIP_TAG
+from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
+
+DROPPED: Final = object()
+"""What a shape returns for something that is not kept."""
+OTHER: Final = "other"
+"""In place of a word that is in no list."""
+
+Namer: TypeAlias = Callable[[Kind, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What names and times become, and which node is kept."""
+
+    name: Namer
+    shift: timedelta = timedelta(0)
+    instance_id: str | None = None
+    """Of instances, series and events those of this node alone are kept; None: all."""
+
+    def is_other(self, instance_id: str) -> bool:
+        return self.instance_id not in {None, instance_id}
+
+
+Shape: TypeAlias = Callable[[Any, Rewriting], Any]
+
+WORDS: set[str] = {OTHER}
+"""Every word and every member's name that a bundle may have as text; filled below."""
+
+
+# --- kinds of values ---
+
+
+def number(value: Any, _: Rewriting) -> Any:
+    """A JSON number. A number of a million digits or so is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < 1e300 else DROPPED
+
+
+def flag(value: Any, _: Rewriting) -> Any:
+    return value if isinstance(value, bool) else DROPPED
+
+
+def word(*allowed: str) -> Shape:
+    """One of these, or `other`."""
+    WORDS.update(allowed)
+    known = frozenset(allowed)
+    return lambda value, _: (value if value in known else OTHER) if isinstance(value, str) else DROPPED
+
+
+def name(kind: Kind) -> Shape:
+    return lambda value, to: to.name(kind, value) if isinstance(value, str) and value else DROPPED
+
+
+def host(value: Any, to: Rewriting) -> Any:
+    """A node's name, which may be its instance id."""
+    return to.name(kind_of_host(value), value) if isinstance(value, str) and value else DROPPED
+
+
+def seconds(value: Any, to: Rewriting) -> Any:
+    """An instant as seconds since the epoch, or as the SDK takes it."""
+    if isinstance(value, datetime):
+        value = int(value.timestamp())
+    moved = number(value, to)
+    return moved if moved is DROPPED else moved - type(moved)(to.shift.total_seconds())
+
+
+def milliseconds(value: Any, to: Rewriting) -> Any:
+    moved = number(value, to)
+    return moved if moved is DROPPED else moved - int(to.shift.total_seconds() * 1000)
+
+
+def milliseconds_in_text(value: Any, to: Rewriting) -> Any:
+    """As an event of the classic agent has them."""
+    is_one = isinstance(value, str) and re.fullmatch(r"\d{13}", value)
+    return str(milliseconds(int(value), to)) if is_one else DROPPED
+
+
+def iso_time(value: Any, to: Rewriting) -> Any:
+    try:
+        moment = datetime.fromisoformat(value) - to.shift
+    except (TypeError, ValueError, OverflowError):
+        return DROPPED
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def shaped(pattern: str) -> Shape:
+    """Text of a stated shape that tells of nobody, such as an instance type."""
+    compiled = re.compile(pattern)
+    SHAPES.append(compiled)
+    return lambda value, _: value if isinstance(value, str) and compiled.fullmatch(value) else DROPPED
+
+
+SHAPES: list[re.Pattern[str]] = []
+"""Of text that is allowed for its shape; filled below."""
+
+
+def each(shape: Shape) -> Shape:
+    def rewrite(value: Any, to: Rewriting) -> Any:
+        if not isinstance(value, list | tuple):
+            return DROPPED
+        return [kept for item in value if (kept := shape(item, to)) is not DROPPED]
+
+    return rewrite
+
+
+def members(**shapes: Shape) -> Shape:
+    """An object: these of its members, where they have their shape."""
+    WORDS.update(shapes)
+
+    def rewrite(value: Any, to: Rewriting) -> Any:
+        if not isinstance(value, Mapping):
+            return DROPPED
+        pairs = ((key, shape(value[key], to)) for key, shape in shapes.items() if key in value)
+        return {key: kept for key, kept in pairs if kept is not DROPPED}
+
+    return rewrite
+
+
+JOINED: Final = "joined"
+"""The member of an object that stands for text: its parts, each a word or a stand-in."""
+AS_TEXT: Final = "as_text"
+"""The same for text that holds JSON: the JSON."""
+WORDS |= {JOINED, AS_TEXT}
+
+
+def joined(*parts: str) -> dict[str, list[str]]:
+    return {JOINED: list(parts)}
+
+
+def text_of_json(shape: Shape) -> Shape:
+    """Text that holds JSON."""
+
+    def rewrite(value: Any, to: Rewriting) -> Any:
+        try:
+            kept = shape(json.loads(value), to)
+        except (TypeError, ValueError, RecursionError):
+            return DROPPED
+        return kept if kept is DROPPED else {AS_TEXT: kept}
+
+    return rewrite
+
+
+def as_it_was(value: Any) -> Any:
+    """The same document with text in place of the objects that stand for it."""
+    if isinstance(value, list):
+        return [as_it_was(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    if JOINED in value:
+        return "".join(value[JOINED])
+    if AS_TEXT in value:
+        return json.dumps(as_it_was(value[AS_TEXT]))
+    return {key: as_it_was(child) for key, child in value.items()}
+
+
+# --- of CloudWatch and its logs ---
+
+_WORD_OF_PATTERN: Final = re.compile(r"\b(NodeNet|PodNet|Pod|interface|InstanceId)\b")
+PATTERNS: Final = frozenset(
+    {"NodeNet", "NodeNet interface", "NodeNet InstanceId", "PodNet", "Pod", "NodeNet InstanceId interface"}
+)
+
+
+def filter_pattern(value: Any, _: Rewriting) -> Any:
+    """What a filter of events asks about: one node is in the bundle, so it says no more."""
+    said = [] if not isinstance(value, str) else _WORD_OF_PATTERN.findall(value)
+    found = " ".join(dict.fromkeys(said))
+    return found if found in PATTERNS else OTHER
+
+
+_GROUP: Final = tuple(log_group("\0").split("\0"))
+
+
+def group(value: Any, to: Rewriting) -> Any:
+    """The log group, which is named after the cluster."""
+    before, after = _GROUP
+    if not isinstance(value, str) or not (value.startswith(before) and value.endswith(after)):
+        return DROPPED
+    return joined(before, to.name(Kind.CLUSTER, value[len(before) : len(value) - len(after)]), after)
+
+
+def dimension(value: Any, to: Rewriting) -> Any:
+    shapes: Mapping[str, Shape] = {
+        CLUSTER_DIMENSION: name(Kind.CLUSTER),
+        INSTANCE_DIMENSION: name(Kind.INSTANCE),
+        NODE_DIMENSION: host,
+    }
+    if not isinstance(value, Mapping) or value.get("Name") not in shapes:
+        return DROPPED
+    kept = shapes[value["Name"]](value.get("Value"), to)
+    return DROPPED if kept is DROPPED else {"Name": value["Name"], "Value": kept}
+
+
+WORDS |= {CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, "Name", "Value", *PATTERNS, *_GROUP}
+
+
+def _is_of_another_node(dimensions: Any, to: Rewriting) -> bool:
+    return any(
+        isinstance(each, Mapping)
+        and each.get("Name") == INSTANCE_DIMENSION
+        and to.is_other(str(each.get("Value")))
+        for each in (dimensions if isinstance(dimensions, list) else ())
+    )
+
+
+def series(value: Any, to: Rewriting) -> Any:
+    """A metric in a list of metrics."""
+    if isinstance(value, Mapping) and _is_of_another_node(value.get("Dimensions"), to):
+        return DROPPED
+    return _METRIC(value, to)
+
+
+_QUERY_ID: Final = shaped(r"[a-z]{1,10}\d{0,9}(_[a-z0-9]{1,10})*")
+_METRIC: Final = members(
+    Namespace=word(*{each.value.namespace for each in Quantity}),
+    MetricName=word(*{each.value.metric for each in Quantity}),
+    Dimensions=each(dimension),
+)
+_LIST_METRICS = members(
+    Namespace=word(*{each.value.namespace for each in Quantity}),
+    MetricName=word(*{each.value.metric for each in Quantity}),
+    Dimensions=each(dimension),
+    RecentlyActive=word("PT3H"),
+    NextToken=name(Kind.PAGE),
+)
+_GET_METRIC_DATA = members(
+    MetricDataQueries=each(
+        members(
+            Id=_QUERY_ID,
+            MetricStat=members(
+                Metric=_METRIC, Period=number, Stat=word("Average", "Sum", "SampleCount", "Maximum")
+            ),
+            ReturnData=flag,
+        )
+    ),
+    StartTime=seconds,
+    EndTime=seconds,
+    ScanBy=word("TimestampDescending", "TimestampAscending"),
+    MaxDatapoints=number,
+    NextToken=name(Kind.PAGE),
+)
+_METRIC_DATA = members(
+    MetricDataResults=each(
+        members(
+            Id=_QUERY_ID,
+            Timestamps=each(seconds),
+            Values=each(number),
+            StatusCode=word("Complete", "PartialData", "InternalError", "Forbidden"),
+        )
+    ),
+    NextToken=name(Kind.PAGE),
+)
+_FILTER_LOG_EVENTS = members(
+    logGroupName=group,
+    logStreamNames=each(host),
+    startTime=milliseconds,
+    endTime=milliseconds,
+    filterPattern=filter_pattern,
+    limit=number,
+    nextToken=name(Kind.PAGE),
+)
+
+_RATES: Final = {
+    f"{of}_interface_network_{way}_{what}": number
+    for of in ("node", "pod")
+    for way in ("rx", "tx", "total")
+    for what in ("bytes", "packets", "dropped", "errors")
+}
+_PODS_RATES: Final = {f"pod_network_{way}_bytes": number for way in ("rx", "tx", "total")}
+_EVENT = members(
+    Type=word("NodeNet", "PodNet", "Pod"),
+    ClusterName=name(Kind.CLUSTER),
+    InstanceId=name(Kind.INSTANCE),
+    InstanceType=shaped(r"[a-z][a-z0-9-]{0,15}\.[a-z0-9-]{1,15}"),
+    NodeName=host,
+    Timestamp=milliseconds_in_text,
+    Version=word("0", "1"),
+    _aws=members(Timestamp=milliseconds),
+    interface=name(Kind.DEVICE),
+    **_RATES,
+    **_PODS_RATES,
+)
+
+
+def event(value: Any, to: Rewriting) -> Any:
+    """A device's or a pod's event. What names a pod is taken together."""
+    kept = _EVENT(value, to)
+    if kept is DROPPED or to.is_other(str(value.get("InstanceId", to.instance_id))):
+        return DROPPED
+    about = value.get("kubernetes")
+    about = about if isinstance(about, Mapping) else {}
+    pod = about.get("pod_name") or value.get("FullPodName") or value.get("PodName")
+    namespace = about.get("namespace_name") or value.get("Namespace")
+    if isinstance(pod, str) and isinstance(namespace, str) and pod and namespace:
+        to.name(Kind.NAMESPACE, namespace)
+        new_namespace, _, new_pod = to.name(Kind.POD, f"{namespace}/{pod}").partition("/")
+        kept["kubernetes"] = {"namespace_name": new_namespace, "pod_name": new_pod}
+    return kept
+
+
+WORDS |= {"kubernetes", "namespace_name", "pod_name", "message"}
+
+
+def log_event(value: Any, to: Rewriting) -> Any:
+    kept = members(logStreamName=host, timestamp=milliseconds, ingestionTime=milliseconds)(value, to)
+    if kept is DROPPED:
+        return DROPPED
+    message = text_of_json(event)(value.get("message"), to)
+    return DROPPED if message is DROPPED else kept | {"message": message}
+
+
+WORDS |= {"logStreamName", "timestamp", "ingestionTime"}
+
+
+# --- of EC2 ---
+
+
+def cluster_tag(value: Any, to: Rewriting) -> Any:
+    """The key of a tag: kept where it says which cluster owns an instance."""
+    if value in {*NAME_TAGS, f"{OWNERSHIP_TAG}*"}:
+        return value
+    if isinstance(value, str) and value.startswith(OWNERSHIP_TAG):
+        return joined(OWNERSHIP_TAG, to.name(Kind.CLUSTER, value.removeprefix(OWNERSHIP_TAG)))
+    return DROPPED
+
+
+WORDS |= {*NAME_TAGS, f"{OWNERSHIP_TAG}*", OWNERSHIP_TAG, "key", "value", "Name", "Values", "owned", "shared"}
+
+
+def tag(value: Any, to: Rewriting) -> Any:
+    key = cluster_tag(value.get("key"), to) if isinstance(value, Mapping) else DROPPED
+    if key is DROPPED:
+        return DROPPED
+    of = name(Kind.CLUSTER) if value["key"] in NAME_TAGS else word("owned", "shared")
+    return {"key": key, "value": of(value.get("value"), to)}
+
+
+_INSTANCE_TYPE: Final = shaped(r"[a-z][a-z0-9-]{0,15}\.[a-z0-9-]{1,15}")
+_FILTERS: Final[Mapping[str, Shape]] = {
+    "tag-key": cluster_tag,
+    "instance-id": name(Kind.INSTANCE),
+    "instance-state-name": word("running"),
+    "instance-type": _INSTANCE_TYPE,
+    "key": word(*NAME_TAGS),
+    "value": name(Kind.CLUSTER),
+    "resource-type": word("instance"),
+}
+WORDS |= _FILTERS.keys()
+
+
+def ec2_filter(value: Any, to: Rewriting) -> Any:
+    if not isinstance(value, Mapping) or value.get("Name") not in _FILTERS:
+        return DROPPED
+    values = value.get("Values", ())
+    if value["Name"] == "instance-id":
+        values = [each for each in values if not to.is_other(each)]
+    return {"Name": value["Name"], "Values": each(_FILTERS[value["Name"]])(values, to)}
+
+
+_EC2_REQUEST = members(Filters=each(ec2_filter), MaxResults=number, NextToken=name(Kind.PAGE))
+
+
+def instance(value: Any, to: Rewriting) -> Any:
+    if isinstance(value, Mapping) and to.is_other(str(value.get("instanceId"))):
+        return DROPPED
+    return _INSTANCE(value, to)
+
+
+_INSTANCE = members(
+    instanceId=name(Kind.INSTANCE),
+    instanceType=_INSTANCE_TYPE,
+    privateDnsName=host,
+    platform=word("windows"),
+    instanceState=members(name=word("running")),
+    launchTime=iso_time,
+    networkInterfaceSet=each(
+        members(
+            networkInterfaceId=name(Kind.ENI),
+            interfaceType=word("interface", "efa", "efa-only", "trunk", "branch"),
+        )
+    ),
+    tagSet=each(tag),
+)
+_INSTANCES = members(
+    reservationSet=each(members(ownerId=name(Kind.ACCOUNT), instancesSet=each(instance))),
+    nextToken=name(Kind.PAGE),
+)
+_DIGITS: Final = shaped(r"\d{1,12}(\.\d{1,12})?")
+_TYPES = members(
+    instanceTypeSet=each(
+        members(
+            instanceType=_INSTANCE_TYPE,
+            networkInfo=members(
+                networkCards=each(members(networkCardIndex=_DIGITS, peakBandwidthInGbps=_DIGITS)),
+                networkPerformance=shaped(r"(Up to )?\d{1,6} Gigabit"),
+            ),
+        )
+    ),
+    nextToken=name(Kind.PAGE),
+)
+_SESSIONS = members(
+    trafficMirrorSessionSet=each(members(networkInterfaceId=name(Kind.ENI))), nextToken=name(Kind.PAGE)
+)
+
+
+def resource(value: Any, to: Rewriting) -> Any:
+    """A tag of an instance in a list of tags."""
+    if not isinstance(value, Mapping) or to.is_other(str(value.get("resourceId"))):
+        return DROPPED
+    kept = tag(value, to)
+    return DROPPED if kept is DROPPED else kept | {"resourceId": to.name(Kind.INSTANCE, value["resourceId"])}
+
+
+WORDS |= {"resourceId"}
+
+_SWITCH = members(enabled=flag)
+_ADDON = members(
+    addon=members(
+        addonVersion=shaped(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(-eksbuild\.\d{1,4})?"),
+        status=word("ACTIVE", "CREATING", "DEGRADED", "UPDATING", "CREATE_FAILED", "UPDATE_FAILED"),
+        configurationValues=text_of_json(
+            members(containerInsights=_SWITCH, otelContainerInsights=_SWITCH, agent=_SWITCH)
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How a request and its answer are kept."""
+
+    request: Shape
+    answer: Shape
+    is_xml: bool = False
+
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("cloudwatch", "ListMetrics"): Operation(
+        _LIST_METRICS, members(Metrics=each(series), NextToken=name(Kind.PAGE))
+    ),
+    ("cloudwatch", "GetMetricData"): Operation(_GET_METRIC_DATA, _METRIC_DATA),
+    ("logs", "FilterLogEvents"): Operation(
+        _FILTER_LOG_EVENTS, members(events=each(log_event), nextToken=name(Kind.PAGE))
+    ),
+    ("ec2", "DescribeInstances"): Operation(_EC2_REQUEST, _INSTANCES, is_xml=True),
+    ("ec2", "DescribeInstanceTypes"): Operation(_EC2_REQUEST, _TYPES, is_xml=True),
+    ("ec2", "DescribeTags"): Operation(
+        _EC2_REQUEST, members(tagSet=each(resource), nextToken=name(Kind.PAGE)), is_xml=True
+    ),
+    ("ec2", "DescribeTrafficMirrorSessions"): Operation(_EC2_REQUEST, _SESSIONS, is_xml=True),
+    ("eks", "DescribeAddon"): Operation(
+        members(clusterName=name(Kind.CLUSTER), addonName=word("amazon-cloudwatch-observability")), _ADDON
+    ),
+}
+"""Every operation that a look at a node may call. What is called beside them is in no bundle."""
+
+WORDS |= {part for operation in OPERATIONS for part in operation}
+
+
+def asked(service: str, operation: str, parameters: Mapping[str, Any], to: Rewriting) -> Any:
+    """A request as a bundle has it: by this a call finds its answer."""
+    return OPERATIONS[service, operation].request(dict(parameters), to)
+
+
+# --- EC2's XML as JSON ---
+
+
+def from_xml(body: bytes) -> dict[str, Any]:
+    """EC2's answer: elements called `item` are a list, others members. Raises ValueError.
+
+    A document with a document type, which may define entities, is refused.
+    """
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+        raise ValueError("an answer with a document type")
+    try:
+        root = ET.fromstring(re.sub(rb' xmlns="[^"]*"', b"", body, count=1))  # noqa: S314 - no entities
+    except ET.ParseError as error:
+        raise ValueError("an answer that is no XML") from error
+    found = _from_element(root)
+    return found if isinstance(found, dict) else {}
+
+
+def _from_element(element: ET.Element) -> Any:
+    children = list(element)
+    if not children:
+        return [] if element.tag in _LISTS else (element.text or "")
+    if all(child.tag == "item" for child in children):
+        return [_from_element(child) for child in children]
+    return {child.tag: _from_element(child) for child in children}
+
+
+_LISTS: Final = frozenset(
+    {
+        "reservationSet",
+        "instancesSet",
+        "tagSet",
+        "networkInterfaceSet",
+        "instanceTypeSet",
+        "networkCards",
+        "trafficMirrorSessionSet",
+    }
+)
+
+
+def to_xml(operation: str, answer: Mapping[str, Any]) -> bytes:
+    root = ET.Element(f"{operation}Response")
+    _fill(root, answer)
+    return ET.tostring(root)
+
+
+def _fill(element: ET.Element, value: Any) -> None:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            _fill(ET.SubElement(element, key), child)
+    elif isinstance(value, list):
+        for child in value:
+            _fill(ET.SubElement(element, "item"), child)
+    else:
+        element.text = str(value)
+
+
+def texts_in(value: Any) -> Iterable[str]:
+    """Every string in a document, names of members included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield str(key)
+            yield from texts_in(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from texts_in(child)

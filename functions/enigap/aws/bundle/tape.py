@@ -1,0 +1,117 @@
+"""Takes down the calls of boto3's clients, and plays them again without a network.
+
+Recording listens where botocore is about to parse an answer, and replaying answers where it is about to send
+a request: so the product's own parsing is part of both.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.awsrequest import AWSResponse
+
+from enigap.aws.bundle.shapes import OPERATIONS, Rewriting, asked
+from enigap.aws.errors import AwsProblem, ProblemKind
+
+_HTTP_OK: Final = 300
+_AS_IT_IS: Final = Rewriting(lambda _, name: name)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request and its answer."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    status: int
+    body: bytes
+
+    @property
+    def is_answered(self) -> bool:
+        return self.status < _HTTP_OK
+
+
+class Recorder:
+    """Takes down the calls of every client that it is attached to; of one that is tried again the last try."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._lock = threading.Lock()
+        self._asked = threading.local()
+
+    def attach(self, client: Any) -> None:
+        events = client.meta.events
+        events.register_first("provide-client-params", self._ask)
+        events.register_first("before-parse", self._answer)
+
+    def _ask(self, params: Mapping[str, Any], **_: object) -> None:
+        self._asked.parameters, self._asked.place = dict(params), None
+
+    def _answer(self, operation_model: Any, response_dict: Mapping[str, Any], **_: object) -> None:
+        call = Call(
+            operation_model.service_model.service_name,
+            operation_model.name,
+            self._asked.parameters,
+            response_dict["status_code"],
+            bytes(response_dict["body"]),
+        )
+        with self._lock:
+            if self._asked.place is None:
+                self._asked.place = len(self.calls)
+                self.calls.append(call)
+            else:
+                self.calls[self._asked.place] = call
+
+
+class Player:
+    """Answers the calls of every client that it is attached to from recorded ones, and opens no connection."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = {_key(call.service, call.operation, call.parameters): call for call in calls}
+        self._asked = threading.local()
+
+    def attach(self, client: Any) -> None:
+        events = client.meta.events
+        events.register_first("provide-client-params", self._ask)
+        events.register_first("before-send", self._answer)
+
+    def _ask(self, params: Mapping[str, Any], model: Any, **_: object) -> None:
+        service, operation = model.service_model.service_name, model.name
+        is_known = (service, operation) in OPERATIONS
+        parameters = asked(service, operation, params, _AS_IT_IS) if is_known else {}
+        self._asked.key = _key(service, operation, parameters)
+
+    def _answer(self, request: Any, **_: object) -> AWSResponse:
+        call = self._calls.get(self._asked.key)
+        if call is None:
+            service, operation, _ = self._asked.key
+            raise AwsProblem(
+                ProblemKind.FAILED,
+                f"The bundle has no answer to this question of {service}:{operation}",
+                "look at the node and the time that it was recorded for",
+            )
+        kind = "text/xml" if call.body.startswith(b"<") else "application/json"
+        return AWSResponse(request.url, call.status, {"Content-Type": kind}, _Body(call.body))
+
+
+class _Body:
+    """What botocore reads an answer from."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._content
+
+    def read(self, *_: object) -> bytes:
+        content, self._content = self._content, b""
+        return content
+
+
+def _key(service: str, operation: str, parameters: Mapping[str, Any]) -> tuple[str, str, str]:
+    return service, operation, json.dumps(parameters, sort_keys=True)
