@@ -85,6 +85,8 @@ class Looking:
     """Whether the node of this instance id belongs to an open incident that was found by devices."""
     always_long: bool = False
     """Whether every look is a long one, as at a desk."""
+    is_part: bool = False
+    """Whether other nodes of the cluster are left out, so that nothing can be found about it as a whole."""
     shows_all: bool = False
     """Whether all devices are read of nodes without a question, too, for programs to see."""
 
@@ -246,6 +248,8 @@ class _Run:
 
     def finding(self, cluster: str, sources: Sources) -> Finding | None:
         """What is wrong with the cluster as a whole, if anything is."""
+        if self.looking.is_part:
+            return None
         unreadable = [r.newest for r in self.reports.values() if r.newest.verdict is Verdict.UNREADABLE]
         if unreadable and len(unreadable) == len(self.reports):
             return Finding(

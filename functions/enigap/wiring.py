@@ -129,12 +129,13 @@ def assess_found(
     readers: int = 1,
     is_followed: Callable[[str], bool] = lambda _: False,
     always_long: bool = False,
+    is_part: bool = False,
     shows_all: bool = False,
     seconds_for_devices: float | None = None,
 ) -> ClusterReport:
     """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about.
 
-    `is_followed`, `always_long` and `shows_all` are those of `assessment.Looking`; devices are read for
+    `is_followed`, `always_long`, `is_part` and `shows_all` are those of `assessment.Looking`; devices are read for
     `seconds_for_devices` at most.
     """
     return assess(
@@ -149,6 +150,7 @@ def assess_found(
             settings.evidence_max_nodes,
             is_followed=is_followed,
             always_long=always_long,
+            is_part=is_part,
             shows_all=shows_all,
         ),
     )

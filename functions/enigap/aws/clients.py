@@ -60,14 +60,17 @@ class Aws:
         parallelism: int = DEFAULT_PARALLELISM,
         attempts: int = DEFAULT_ATTEMPTS,
         attach: Callable[[Any], None] = lambda _: None,
+        session: boto3.session.Session | None = None,
     ) -> None:
-        """`attach` is called with each client that is created, such as to record its calls."""
+        """`attach` is called with each client that is created, such as to record its calls. A `session` is
+        used in place of that of the profile and region.
+        """
         self.parallelism = parallelism
         self._attach = attach
         self._attempts = attempts
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
-            self._session = _session(profile, region)
+            self._session = session or _session(profile, region)
             self.region = str(self._session.region_name or "")
         if not self.region or region == "":
             raise no_region()

@@ -32,6 +32,7 @@ from enigap.cli.arguments import (
 )
 from enigap.cli.bars import SplitBars, fills_of, key_of, strip
 from enigap.cli.cost import GET_METRIC_DATA
+from enigap.cli.desk import Replay
 from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
@@ -84,6 +85,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     ] = CheckFormat.TABLE,
     settings_file: SettingsFile = None,
     stack: Stack = None,
+    replay: Replay = None,
     everything: Annotated[  # noqa: FBT002 - a flag is passed by name
         bool, typer.Option("--all", help="List every node, explained ones included.")
     ] = False,
@@ -99,8 +101,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     Exit status: 1 if a node is unexplained; else 2 if a node is unreadable, a cluster is not collected,
     nothing could be judged, or the command failed; else 0. Nodes that are merely unverified do not change it.
     """
-    if follow and (at is not None or output is not CheckFormat.TABLE):
-        raise UsageError("--watch shows a table of now: leave out --at and --format.")
+    if follow and (at is not None or replay is not None or output is not CheckFormat.TABLE):
+        raise UsageError("--watch shows a table of now: leave out --at, --replay and --format.")
 
     def looked() -> Look:
         return look(
@@ -111,12 +113,13 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             evidence=evidence,
             settings_file=settings_file,
             stack=stack,
+            bundle=replay,
             shows_all=output is not CheckFormat.TABLE
             and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
         )
 
     def draw(screen: Screen, it: Look) -> None:
-        asked = {"--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
+        asked = {"--replay": replay, "--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
         again = options(asked | {"--at": timestamp(it.window.end + it.settings.settle)})
         show(
             screen,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import takewhile
 from typing import Annotated
 
@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from enigap.assessment import examine_windows
-from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
 from enigap.aws.placement import INSTANCE_ID, Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import (
@@ -27,10 +26,10 @@ from enigap.cli.arguments import (
     SettingsFile,
     Stack,
     UsageError,
-    settings_from,
     window_at,
 )
 from enigap.cli.bars import SplitBars
+from enigap.cli.desk import Desk, Replay, desk
 from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
@@ -45,7 +44,7 @@ from enigap.cli.figures import (
     span_of,
 )
 from enigap.cli.look import exit_status
-from enigap.cli.progress import progress
+from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
 from enigap.cli.usage import near_miss
 from enigap.core.counting.devices import DeviceKind
@@ -76,40 +75,60 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
     stack: Stack = None,
+    replay: Replay = None,
 ) -> int:
     """One node: the verdict, both sides, and what every device carried.
 
     Exit status: the same as `enigap check`.
     """
-    aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws, stack)
-    now, rules = datetime.now(UTC), settings.rules()
-    window = window_at(at, now, rules)
-    aws.sign_in()
+    it = desk(profile=profile, region=region, settings_file=settings_file, stack=stack, bundle=replay)
+    window = window_at(at, it.now, it.settings.rules())
+    it.aws.sign_in()
     with progress() as say:
-        say(f"looking for {instance_id} in {aws.region}")
-        found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=settings.clusters))
-        node, cluster = _node(found, aws.region, instance_id)
-        say(f"reading {instance_id} and its devices")
-        windows = _windows(window, settings, now)
-        judgements = examine_windows(
-            node, window, rules, sources(aws, settings), settings.look_back, windows=windows
-        )
-        # As far back as `check` looks, so that both say the same.
-        earlier = tuple(each.verdict for each in judgements[1 : rules.windows_fetched])
-        judgement = NodeReport.of(judgements[0], earlier).newest
-        finding = None
-        if judgement.verdict is Verdict.OS_SILENT:
-            # A finding about the whole cluster; `check` prints it, too.
-            say(f"reading the other nodes of {cluster.name}")
-            unread = replace(settings, evidence=EvidencePolicy.OFF)
-            finding = assess_found(aws, unread, cluster, window).finding
+        found = examined(it, window, instance_id, say)
     if output is Format.JSON:
-        write(explain_document(aws.region, judgement, finding, found.account))
+        write(explain_document(it.aws.region, found.judgement, found.finding, found.account))
     else:
-        show(Screen(), aws.region, judgement, finding, earlier=judgements[1:])
-    nodes = () if finding else (NodeReport(judgement),)
-    return exit_status([ClusterReport(node.cluster, window, nodes, finding, node_count=1)])
+        show(Screen(), it.aws.region, found.judgement, found.finding, earlier=found.earlier)
+    nodes = () if found.finding else (NodeReport(found.judgement),)
+    return exit_status([ClusterReport(found.node.cluster, window, nodes, found.finding, node_count=1)])
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One node, window by window."""
+
+    node: Node
+    account: str | None
+    judgement: Judgement
+    earlier: Sequence[Judgement]
+    """Of the windows before, newest first."""
+    finding: Finding | None
+    """About the node's whole cluster."""
+
+
+def examined(it: Desk, window: Window, instance_id: str, say: Say) -> Examined:
+    """Read and judge one node. Raises UsageError and AwsProblem."""
+    aws, settings, rules = it.aws, it.settings, it.settings.rules()
+    say(f"looking for {instance_id} in {aws.region}")
+    wanted = Wanted(clusters=settings.clusters)
+    found = it.only(discover(aws.client("ec2"), aws.client("cloudwatch"), wanted))
+    node, cluster = _node(found, aws.region, instance_id)
+    say(f"reading {instance_id} and its devices")
+    windows = _windows(window, settings, it.now)
+    judgements = examine_windows(
+        node, window, rules, sources(aws, settings), settings.look_back, windows=windows
+    )
+    # As far back as `check` looks, so that both say the same.
+    earlier = tuple(each.verdict for each in judgements[1 : rules.windows_fetched])
+    judgement = NodeReport.of(judgements[0], earlier).newest
+    finding = None
+    if judgement.verdict is Verdict.OS_SILENT and it.instance_id is None:
+        # A finding about the whole cluster; `check` prints it, too.
+        say(f"reading the other nodes of {cluster.name}")
+        unread = replace(settings, evidence=EvidencePolicy.OFF)
+        finding = assess_found(aws, unread, cluster, window).finding
+    return Examined(node, found.account, judgement, judgements[1:], finding)
 
 
 def _windows(window: Window, settings: Settings, now: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +12,8 @@ from enigap.aws.clients import Aws
 from enigap.aws.discovery import clusters, discover
 from enigap.aws.errors import AwsProblem
 from enigap.aws.placement import Discovery, FoundCluster, Wanted
-from enigap.cli.arguments import (
-    DeskEvidence,
-    UsageError,
-    settings_from,
-    window_at,
-)
+from enigap.cli.arguments import DeskEvidence, UsageError, window_at
+from enigap.cli.desk import Desk, desk
 from enigap.cli.progress import Say, progress
 from enigap.cli.usage import near_miss
 from enigap.core.counting.rules import EvidencePolicy
@@ -37,6 +33,7 @@ class Look:
     """The judged clusters of an account."""
 
     aws: Aws
+    now: datetime
     account: str | None
     settings: Settings
     window: Window
@@ -56,23 +53,27 @@ def look(
     at: str | None,
     evidence: DeskEvidence | None,
     settings_file: Path | None,
-    stack: str | None = None,
+    bundle: Path | None = None,
     shows_all: bool = False,
 ) -> Look:
     """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
-    aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws, stack)
+    it = desk(profile=profile, region=region, settings_file=settings_file, stack=stack, bundle=bundle)
     settings = replace(
-        settings,
-        clusters=tuple(cluster or settings.clusters),
-        evidence=evidence.policy if evidence else _at_once(settings.evidence),
+        it.settings,
+        clusters=tuple(cluster or it.settings.clusters),
+        evidence=evidence.policy if evidence else _at_once(it.settings.evidence),
     )
-    window = window_at(at, datetime.now(UTC), settings.rules())
-    aws.sign_in()
+    window = window_at(at, it.now, settings.rules())
+    it.aws.sign_in()
     with progress() as say:
-        found = found_clusters(aws, settings, say)
-        reports = [_report(aws, settings, one, window, say, shows_all=shows_all) for one in found.clusters]
-    return Look(aws, found.account, settings, window, reports, found.notes)
+        return look_at(replace(it, settings=settings), window, say, shows_all=shows_all)
+
+
+def look_at(it: Desk, window: Window, say: Say, *, shows_all: bool = False) -> Look:
+    """Read and judge the clusters that the settings select. Raises UsageError and AwsProblem."""
+    found = it.only(found_clusters(it.aws, it.settings, say))
+    reports = [_report(it, one, window, say, shows_all=shows_all) for one in found.clusters]
+    return Look(it.aws, it.now, found.account, it.settings, window, reports, found.notes)
 
 
 def _at_once(policy: EvidencePolicy) -> EvidencePolicy:
@@ -139,16 +140,15 @@ def _has_traces(cluster: FoundCluster) -> bool:
     )
 
 
-def _report(
-    aws: Aws, settings: Settings, cluster: FoundCluster, window: Window, say: Say, *, shows_all: bool
-) -> ClusterReport:
+def _report(it: Desk, cluster: FoundCluster, window: Window, say: Say, *, shows_all: bool) -> ClusterReport:
     say(f"reading {count(len(cluster.nodes), 'node')} of {cluster.name}")
     return assess_found(
-        aws,
-        settings,
+        it.aws,
+        it.settings,
         cluster,
         window,
         always_long=True,
+        is_part=it.instance_id is not None,
         shows_all=shows_all,
         seconds_for_devices=SECONDS_FOR_DEVICES,
     )

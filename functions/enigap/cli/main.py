@@ -22,6 +22,7 @@ from enigap.cli import (
     explain,
     notify,
     policy,
+    record,
     report,
     runbook,
     silence,
@@ -97,6 +98,7 @@ app.command("check", rich_help_panel=LOOK)(check.command)
 app.command("explain", rich_help_panel=LOOK)(explain.command)
 app.command("backtest", rich_help_panel=LOOK)(backtest.command)
 app.command("report", rich_help_panel=LOOK)(report.command)
+app.command("record", rich_help_panel=LOOK)(record.command)
 app.command("status", rich_help_panel=OPERATE)(status.command)
 app.command("runbook", rich_help_panel=OPERATE)(runbook.command)
 app.command("silence", rich_help_panel=OPERATE)(silence.command)

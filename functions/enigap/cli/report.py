@@ -23,6 +23,7 @@ from enigap.cli.arguments import (
     UsageError,
     options,
 )
+from enigap.cli.desk import Replay
 from enigap.cli.figures import names_of
 from enigap.cli.look import Look, exit_status, look
 from enigap.cli.progress import progress
@@ -71,6 +72,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             help="An explained node to draw a chart of, too, by its instance id or name; may be repeated.",
         ),
     ] = None,
+    replay: Replay = None,
 ) -> int:
     """Write one self-contained HTML page about every node.
 
@@ -89,18 +91,20 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         evidence=evidence,
         settings_file=settings_file,
         stack=stack,
+        bundle=replay,
         # As the JSON of `check`, which the page has in it.
         shows_all=evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
     )
-    span = span_of_charts(looked.window.end, days, looked.settings.look_back, datetime.now(UTC))
+    span = span_of_charts(looked.window.end, days, looked.settings.look_back, looked.now)
     charted = _charted(looked, chart or ())
     courses = {
         node.instance_id: course_of(answer, span.start + PERIOD, span.end - PERIOD)
         if isinstance(answer, Readings)
         else answer.why
-        for node, answer in _read(looked, charted, span)
+        for node, answer in read_charts(looked, charted, span)
     }
     again = {
+        "--replay": replay,
         "--region": region,
         "--profile": profile,
         "--settings": settings_file,
@@ -163,9 +167,10 @@ def _order(judgement: Judgement) -> tuple[bool, float]:
     return judgement.explained is None, -surplus(judgement).bytes_per_second
 
 
-def _read(
+def read_charts(
     looked: Look, nodes: Sequence[Node], span: FetchSpan
 ) -> Iterable[tuple[Node, Readings | Unreadable]]:
+    """Both sides' totals of each node over the span. Raises AwsProblem."""
     with progress() as say:
         say(f"reading {count(len(nodes), 'node')} for charts")
         yield from sources(looked.aws, looked.settings).totals.totals(nodes, span) if nodes else ()

@@ -2,6 +2,6 @@
 
 `tape` takes down the calls of clients and plays them again without a network. `shapes` says which members of
 each request and answer are kept, and what kind of value each is. `standins` replaces every name by one that
-is made up for this bundle. `gate` refuses a bundle with any string that is neither the product's own word, nor
-a stand-in, nor a number or a time. `archive` reads and writes the file.
+is made up for this bundle. `gate` refuses a bundle with any string that is neither the product's own word,
+nor a stand-in, nor a number or a time. `archive` reads and writes the file.
 """

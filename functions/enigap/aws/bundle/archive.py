@@ -78,6 +78,8 @@ class Bundle:
     now: datetime
     """When it was recorded, moved as all its times are."""
     cluster: str
+    is_searched_by_name: bool
+    """Whether only this cluster was asked about; a name with a `*`, say, is no name to AWS."""
     instance_id: str
     settings: Mapping[str, Any]
     """Those that are numbers or one of few words."""
@@ -101,6 +103,7 @@ def packed(
     *,
     now: datetime,
     cluster: str,
+    is_searched_by_name: bool,
     instance_id: str,
     settings: Mapping[str, Any],
     classifier: Classifier,
@@ -124,6 +127,7 @@ def packed(
         "region": REGION,
         "now": timestamp(now - stand_ins.shift),
         "cluster": stand_ins(Kind.CLUSTER, cluster),
+        "is_searched_by_name": is_searched_by_name,
         "instance_id": stand_ins(Kind.INSTANCE, instance_id),
         "settings": dict(settings),
         "devices": {device: kind.value for device, kind in stand_ins.devices.items()},
@@ -141,7 +145,19 @@ def packed(
 
 
 WORDS.update(
-    {SCHEMA, REGION, MANIFEST, CALLS, "schema", "region", "now", "cluster", "instance_id", "settings"}
+    {
+        SCHEMA,
+        REGION,
+        MANIFEST,
+        CALLS,
+        "schema",
+        "region",
+        "now",
+        "cluster",
+        "is_searched_by_name",
+        "instance_id",
+        "settings",
+    }
 )
 WORDS.update({"devices", "sha256", *(kind.value for kind in DeviceKind)})
 
@@ -212,6 +228,7 @@ def unpacked(content: bytes) -> Bundle:
         return Bundle(
             instant(manifest["now"]),
             str(manifest["cluster"]),
+            bool(manifest["is_searched_by_name"]),
             str(manifest["instance_id"]),
             dict(manifest["settings"]),
             {str(device): DeviceKind(kind) for device, kind in manifest["devices"].items()},

@@ -1,8 +1,8 @@
 """Stand-ins for the names of an account: the same name has the same one everywhere in a bundle.
 
 Stand-ins sort as the names do, so that whatever goes by their order comes out alike. A pod's device is named
-after the pod (`core.counting.pods`), so its stand-in has the digits of the stand-in pod: the true digits would
-tell the pod's name to anybody who tries names.
+after the pod (`core.counting.pods`), so its stand-in has the digits of the stand-in pod: the true digits
+would tell the pod's name to anybody who tries names.
 """
 
 from __future__ import annotations

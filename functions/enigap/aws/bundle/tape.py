@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,8 +36,19 @@ class Call:
         return self.status < _HTTP_OK
 
 
+def _listen(client: Any, event: str, handler: Callable[..., None]) -> None:
+    """Be the first to hear of an event. botocore calls the handlers of one operation before those of all, so
+    it takes one for each operation.
+    """
+    model = client.meta.service_model
+    for service, operation in OPERATIONS:
+        if service == model.service_name:
+            name = f"{event}.{model.service_id.hyphenize()}.{operation}"
+            client.meta.events.register_first(name, handler)
+
+
 class Recorder:
-    """Takes down the calls of every client that it is attached to; of one that is tried again the last try."""
+    """Takes down the calls of every client it is attached to; of a call that is tried again the last try."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -45,9 +56,8 @@ class Recorder:
         self._asked = threading.local()
 
     def attach(self, client: Any) -> None:
-        events = client.meta.events
-        events.register_first("provide-client-params", self._ask)
-        events.register_first("before-parse", self._answer)
+        _listen(client, "provide-client-params", self._ask)
+        _listen(client, "before-parse", self._answer)
 
     def _ask(self, params: Mapping[str, Any], **_: object) -> None:
         self._asked.parameters, self._asked.place = dict(params), None
@@ -69,22 +79,19 @@ class Recorder:
 
 
 class Player:
-    """Answers the calls of every client that it is attached to from recorded ones, and opens no connection."""
+    """Answers the calls of every client it is attached to from recorded ones, and opens no connection."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = {_key(call.service, call.operation, call.parameters): call for call in calls}
         self._asked = threading.local()
 
     def attach(self, client: Any) -> None:
-        events = client.meta.events
-        events.register_first("provide-client-params", self._ask)
-        events.register_first("before-send", self._answer)
+        _listen(client, "provide-client-params", self._ask)
+        client.meta.events.register_first("before-send", self._answer)
 
     def _ask(self, params: Mapping[str, Any], model: Any, **_: object) -> None:
         service, operation = model.service_model.service_name, model.name
-        is_known = (service, operation) in OPERATIONS
-        parameters = asked(service, operation, params, _AS_IT_IS) if is_known else {}
-        self._asked.key = _key(service, operation, parameters)
+        self._asked.key = _key(service, operation, asked(service, operation, params, _AS_IT_IS))
 
     def _answer(self, request: Any, **_: object) -> AWSResponse:
         call = self._calls.get(self._asked.key)

@@ -1,0 +1,152 @@
+"""Where a command gets its answers: an account of AWS, or a bundle that `enigap record` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import boto3.session
+import typer
+
+from enigap.aws.bundle.archive import MOST_BYTES, Bundle, BundleError, unpacked
+from enigap.aws.bundle.standins import REGION
+from enigap.aws.bundle.tape import Player
+from enigap.aws.clients import Aws
+from enigap.aws.placement import Discovery
+from enigap.cli.arguments import UsageError, settings_from
+from enigap.core.counting.devices import PHYSICAL_PATTERN, DeviceKind
+from enigap.settings import Settings, SettingsError
+
+Replay = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay", metavar="FILE", help="Judge what a bundle of `enigap record` holds, without an account."
+    ),
+]
+
+JUDGED_BY: Final = (
+    "settle_minutes",
+    "confirm_windows",
+    "resolve_windows",
+    "tolerance",
+    "floor_bytes_per_second",
+    "max_counts_per_byte",
+    "evidence",
+    "look_back_hours",
+    "evidence_max_nodes",
+)
+"""The settings that a bundle carries: numbers, and words of the product's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Clients, settings and the time to judge by."""
+
+    aws: Aws
+    settings: Settings
+    now: datetime
+    instance_id: str | None = None
+    """The one node that a bundle is about."""
+
+    def only(self, found: Discovery) -> Discovery:
+        """What was found, without other nodes than a bundle's."""
+        return found if self.instance_id is None else of_node(found, self.instance_id)
+
+
+def of_node(found: Discovery, instance_id: str) -> Discovery:
+    """What was found, as if this node were all there is."""
+    clusters = tuple(
+        replace(
+            cluster,
+            nodes=tuple(node for node in cluster.nodes if node.instance_id == instance_id),
+            departed=0,
+        )
+        for cluster in found.clusters
+        if any(node.instance_id == instance_id for node in cluster.nodes)
+    )
+    return replace(found, clusters=clusters)
+
+
+def desk(
+    *,
+    profile: str | None,
+    region: str | None,
+    settings_file: Path | None,
+    stack: str | None = None,
+    bundle: Path | None = None,
+) -> Desk:
+    """The account's, or the bundle's. Raises UsageError, SettingsError and AwsProblem."""
+    if bundle is None:
+        aws = Aws(profile=profile, region=region)
+        return Desk(aws, settings_from(settings_file, aws, stack), datetime.now(UTC))
+    if profile or region or settings_file or stack:
+        raise UsageError("A bundle has a region and settings of its own: leave out what names others.")
+    return _replayed(bundle)
+
+
+def _replayed(path: Path) -> Desk:
+    try:
+        with path.open("rb") as file:
+            bundle = unpacked(file.read(MOST_BYTES + 1))
+        settings = settings_of(bundle)
+    except OSError as error:
+        raise UsageError(f"--replay {path} cannot be read ({error.strerror}): name a bundle.") from None
+    except (BundleError, SettingsError) as error:
+        raise UsageError(f"--replay {path}: {' '.join(str(error).split())}") from None
+    return Desk(_ReplayedAws(bundle), settings, bundle.now, bundle.instance_id)
+
+
+def carried(settings: Settings) -> Mapping[str, Any]:
+    """The part of settings that a bundle carries."""
+    return {name: value for name, value in settings.to_mapping().items() if name in JUDGED_BY}
+
+
+def settings_of(bundle: Bundle) -> Settings:
+    """The settings that were in force. Raises SettingsError."""
+    given = {name: value for name, value in bundle.settings.items() if name in JUDGED_BY}
+    by_kind: dict[DeviceKind, list[str]] = {}
+    for device, kind in bundle.devices.items():
+        by_kind.setdefault(kind, []).append(device)
+    physical = by_kind.pop(DeviceKind.PHYSICAL, [])
+    if physical:
+        given["physical_devices"] = f"{PHYSICAL_PATTERN}|^({'|'.join(physical)})$"
+    others = {
+        name: by_kind[kind]
+        for name, kind in (
+            ("pod", DeviceKind.POD),
+            ("counted_again", DeviceKind.COUNTED_AGAIN),
+            ("gateway", DeviceKind.GATEWAY),
+        )
+        if kind in by_kind
+    }
+    if others:
+        given["virtual_devices"] = others
+    return Settings.from_mapping(
+        given | ({"clusters": [bundle.cluster]} if bundle.is_searched_by_name else {})
+    )
+
+
+class _ReplayedAws(Aws):
+    """Clients that answer from a bundle, with no credentials of anybody's and no connection."""
+
+    sleep = staticmethod(lambda _: None)
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(region=REGION, attach=Player(bundle.calls).attach, session=_nobodys_session())
+
+    @property
+    def is_genuine(self) -> bool:
+        """AWS's console shows nothing of a bundle."""
+        return False
+
+    def sign_in(self) -> None:
+        """There is nothing to sign in to."""
+
+
+def _nobodys_session() -> boto3.session.Session:
+    """So that the SDK looks for nobody's credentials: requests are signed and then not sent."""
+    nobody = {"aws_access_key_id": "replayed", "aws_secret_access_key": "replayed"}
+    return boto3.session.Session(**nobody, region_name=REGION)
