@@ -1,0 +1,246 @@
+"""What may be in a bundle: only what is allowed by name, and names made up for it."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enigap.aws.bundle.archive import BundleError, Packed, packed, unpacked
+from enigap.aws.bundle.gate import LeakError, check
+from enigap.aws.bundle.shapes import OPERATIONS, WORDS, from_xml, texts_in, to_xml
+from enigap.aws.bundle.standins import Kind, Names, StandIns
+from enigap.aws.bundle.tape import Call
+from enigap.core.counting.devices import Classifier, DeviceKind
+from enigap.core.counting.pods import digits_of
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NODE = "i-0a1b2c3d4e5f60718"
+OTHER_NODE = "i-0ffffffffffffffff"
+HOST = "ip-10-11-12-13.eu-west-1.compute.internal"
+
+
+def bundle(calls: list[Call], *, cluster: str = "prod-of-acme", seed: int = 1, **more: Any) -> Packed:
+    random = Random(seed)  # noqa: S311 - the same bundle each time
+    given: dict[str, Any] = {
+        "now": NOW,
+        "cluster": cluster,
+        "is_searched_by_name": True,
+        "instance_id": NODE,
+        "settings": {},
+        "classifier": Classifier(),
+    }
+    return packed(calls, **given | more, draw=lambda: random.randrange(1_000_000))
+
+
+def text_of(made: Packed) -> str:
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        return "".join(archive.read(name).decode() for name in archive.namelist())
+
+
+def filter_log_events(*messages: Any, stream: str = HOST, cluster: str = "prod-of-acme") -> Call:
+    events = [
+        {"logStreamName": stream, "timestamp": 1_772_000_000_000, "message": json.dumps(message)}
+        for message in messages
+    ]
+    asked = {"logGroupName": f"/aws/containerinsights/{cluster}/performance", "logStreamNames": [stream]}
+    return Call("logs", "FilterLogEvents", asked, 200, json.dumps({"events": events}).encode())
+
+
+def net(device: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Type": "NodeNet",
+        "ClusterName": "prod-of-acme",
+        "InstanceId": NODE,
+        "NodeName": HOST,
+        "Timestamp": "1772000000000",
+        "interface": device,
+        "node_interface_network_rx_bytes": 5.0,
+    } | more
+
+
+def pod_net(namespace: str, pod: str) -> dict[str, Any]:
+    about = {"pod_name": pod, "namespace_name": namespace}
+    return net("eth0") | {"Type": "PodNet", "kubernetes": about}
+
+
+# --- stand-ins ---
+
+
+def test_the_same_name_has_the_same_stand_in_everywhere_and_stand_ins_sort_as_names_do() -> None:
+    names = Names()
+    for host in ("b.internal", "a.internal", "c"):
+        names(Kind.HOST, host)
+    stand_ins = StandIns(names, Classifier(), lambda: 7)
+    made = [stand_ins(Kind.HOST, host) for host in ("a.internal", "b.internal", "c")]
+    assert made == sorted(made)
+    assert len(set(made)) == 3
+    assert [name.endswith(".x") for name in made] == [True, True, False]
+
+
+def test_a_pods_device_has_the_digits_of_the_stand_in_pod() -> None:
+    device = "eni" + digits_of("shop", "cart-0")
+    made = bundle([filter_log_events(net(device), net("eth0"), pod_net("shop", "cart-0"))])
+    namespace, _, pod = made.mapping["shop/cart-0"].partition("/")
+    assert made.mapping[device] == "eni" + digits_of(namespace, pod)
+    assert made.mapping["eth0"] == "eth0"
+    assert digits_of("shop", "cart-0") not in text_of(made)
+
+
+def test_digits_of_pods_sort_as_the_true_ones_do_even_of_pods_that_nobody_named() -> None:
+    devices = sorted("eni" + digits_of("shop", f"cart-{n}") for n in range(40))
+    made = bundle([filter_log_events(*map(net, devices), *(pod_net("shop", f"cart-{n}") for n in range(20)))])
+    assert [made.mapping[device] for device in devices] == sorted(made.mapping[device] for device in devices)
+
+
+def test_a_device_that_only_the_settings_know_keeps_its_class_and_not_its_name() -> None:
+    classifier = Classifier(physical=r"^(eth\d+|acmenic\d)$", pod=("acmepod.*",))
+    made = bundle(
+        [filter_log_events(net("acmenic0"), net("acmepod7"), net("acmewhat"))], classifier=classifier
+    )
+    kinds = unpacked(made.content).devices
+    assert kinds[made.mapping["acmenic0"]] is DeviceKind.PHYSICAL
+    assert kinds[made.mapping["acmepod7"]] is DeviceKind.POD
+    assert kinds[made.mapping["acmewhat"]] is DeviceKind.UNKNOWN
+    assert "acme" not in text_of(made)
+
+
+def test_times_are_moved_by_whole_weeks() -> None:
+    made = bundle([filter_log_events(net("eth0"))])
+    shift = NOW - unpacked(made.content).now
+    assert shift > timedelta(0)
+    assert shift % timedelta(weeks=1) == timedelta(0)
+    [call] = unpacked(made.content).calls
+    [event] = json.loads(call.body)["events"]
+    moved = 1_772_000_000_000 - shift // timedelta(milliseconds=1)
+    assert event["timestamp"] == moved
+    assert json.loads(event["message"])["Timestamp"] == str(moved)
+
+
+# --- what is left out ---
+
+
+def test_other_nodes_are_left_out() -> None:
+    instance = {"instanceState": {"name": "running"}, "tagSet": []}
+    answer = {
+        "reservationSet": [
+            {
+                "ownerId": "123456789012",
+                "instancesSet": [instance | {"instanceId": one} for one in (NODE, OTHER_NODE)],
+            }
+        ]
+    }
+    made = bundle([Call("ec2", "DescribeInstances", {}, 200, to_xml("DescribeInstances", answer))])
+    [call] = unpacked(made.content).calls
+    [reservation] = from_xml(call.body)["reservationSet"]
+    assert [one["instanceId"] for one in reservation["instancesSet"]] == [made.mapping[NODE]]
+
+
+def test_of_an_error_only_its_code_is_kept_and_a_sentence_of_ours() -> None:
+    body = {
+        "__type": "AccessDeniedException",
+        "message": "User: arn:aws:iam::123456789012:user/eve is not ...",
+    }
+    call = Call("cloudwatch", "ListMetrics", {}, 400, json.dumps(body).encode())
+    made = bundle([call])
+    assert "eve" not in text_of(made)
+    [replayed] = unpacked(made.content).calls
+    assert json.loads(replayed.body) == {"__type": "AccessDeniedException", "message": "This was an error."}
+
+
+def test_calls_of_other_services_are_in_no_bundle() -> None:
+    made = bundle([Call("sts", "GetCallerIdentity", {}, 200, b"<A>123456789012</A>")])
+    assert unpacked(made.content).calls == ()
+
+
+@pytest.mark.parametrize("cluster", ["node", "eth0", "prod", "interface", "ClusterName", "c-000001-0001"])
+def test_a_cluster_may_be_called_like_a_word_of_the_bundle(cluster: str) -> None:
+    made = bundle([filter_log_events(net("eth0", ClusterName=cluster), cluster=cluster)], cluster=cluster)
+    assert unpacked(made.content).cluster != cluster
+
+
+def test_the_gate_refuses_text_that_nothing_accounts_for_without_repeating_it() -> None:
+    stand_ins = StandIns(Names(), Classifier(), lambda: 7)
+    with pytest.raises(LeakError) as refused:
+        check([{"schema": "our secret project"}], stand_ins, ())
+    assert "secret" not in str(refused.value)
+
+
+def test_an_xml_document_with_a_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="document type"):
+        from_xml(b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>')
+
+
+# --- nothing of the user's, whatever AWS answers ---
+
+MARK = "zq7marker"
+marked = st.builds(
+    lambda n, form: form.format(f"{MARK}{n}"),
+    st.integers(0, 10**6),
+    st.sampled_from(
+        ["{}", "ip-{}", "i-{}", "{}.internal", "arn:aws:iam::1:{}", "{}\u202e", "<{}>", '"{}"', "eni{}"]
+    ),
+)
+keys = st.one_of(marked, st.sampled_from(sorted(WORDS)))
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(marked, st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.just(NODE)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Call:
+    """Any answer of any operation: what is there by name, or anything at all."""
+    service, operation = draw(st.sampled_from(sorted(OPERATIONS)))
+    document = draw(st.dictionaries(keys, anything, max_size=6))
+    for name in ("Metrics", "MetricDataResults", "events", "reservationSet", "tagSet", "addon"):
+        if draw(st.booleans()):
+            document[name] = draw(anything)
+    if operation == "FilterLogEvents":
+        message = draw(anything)
+        document["events"] = [{"logStreamName": draw(marked), "message": json.dumps(message)}]
+    xml = OPERATIONS[service, operation].is_xml
+    try:
+        body = to_xml(operation, document) if xml else json.dumps(document).encode()
+    except (ValueError, TypeError):
+        body = json.dumps(document).encode()
+    parameters = draw(st.dictionaries(keys, anything, max_size=4))
+    return Call(service, operation, parameters, draw(st.sampled_from([200, 200, 200, 403])), body)
+
+
+def spellings(text: str) -> Iterator[str]:
+    yield from (text, text.upper(), text[::-1], text.replace("-", "."), text.encode().hex())
+
+
+@settings(max_examples=80)
+@given(st.lists(answers(), min_size=1, max_size=4), st.integers(0, 999))
+def test_no_bundle_holds_anything_of_the_users_in_any_spelling(calls: list[Call], seed: int) -> None:
+    cluster = f"{MARK}-cluster"
+    try:
+        made = bundle([*calls, filter_log_events(net(f"{MARK}0", More=MARK))], cluster=cluster, seed=seed)
+    except BundleError:
+        return
+    written = text_of(made)
+    for spelling in spellings(MARK):
+        assert spelling not in written
+    assert unpacked(made.content).cluster == made.mapping[cluster]
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=400))
+def test_whatever_bytes_are_given_as_a_bundle_come_to_one_sentence(content: bytes) -> None:
+    with pytest.raises(BundleError):
+        unpacked(content)
+
+
+def test_every_word_is_the_products_own() -> None:
+    assert not {word for word in WORDS if MARK in word}
+    assert {"NodeNet", "node_network_total_bytes", "running"} <= WORDS
+    assert set(texts_in({"a": ["b", {"c": 1}]})) == {"a", "b", "c"}
