@@ -135,8 +135,8 @@ def assess_found(
 ) -> ClusterReport:
     """The report on a cluster whose nodes are known. Raises AwsProblem if none of them can be asked about.
 
-    `is_followed`, `always_long`, `is_part` and `shows_all` are those of `assessment.Looking`; devices are read for
-    `seconds_for_devices` at most.
+    `is_followed`, `always_long`, `is_part` and `shows_all` are those of `assessment.Looking`; devices are
+    read for `seconds_for_devices` at most.
     """
     return assess(
         cluster.name,
