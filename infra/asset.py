@@ -27,7 +27,7 @@ BUILD: Final = PROJECT / "build" / "asset"
 ASSETS_KEPT: Final = 5
 """Older builds are deleted: each has 14 MB, and every change of the sources makes a new one."""
 
-FOR_THE_DESK: Final = ("cli",)
+FOR_THE_DESK: Final = ("cli/", "aws/bundle/")
 
 SERVICES: Final = frozenset(
     {
@@ -84,7 +84,11 @@ def _sources() -> Iterator[Path]:
     """The files of enigap that are deployed, always in the same order."""
     for path in sorted(SOURCE.rglob("*")):
         inside = path.relative_to(SOURCE)
-        if path.is_file() and inside.parts[0] not in FOR_THE_DESK and "__pycache__" not in inside.parts:
+        if (
+            path.is_file()
+            and not inside.as_posix().startswith(FOR_THE_DESK)
+            and "__pycache__" not in inside.parts
+        ):
             yield path
 
 

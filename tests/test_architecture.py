@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
-DESK_ONLY = ("cli",)
+DESK_ONLY = ("cli", "aws/bundle")
 OUTSIDE = {"bench", "demo", "infra", "lab", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",
@@ -45,7 +45,8 @@ def imports(module: Path) -> Iterator[str]:
 
 
 def deployed_modules() -> list[Path]:
-    return [m for m in modules(PACKAGE) if m.relative_to(PACKAGE).parts[0] not in DESK_ONLY]
+    folders = tuple(f"{folder}/" for folder in DESK_ONLY)
+    return [m for m in modules(PACKAGE) if not m.relative_to(PACKAGE).as_posix().startswith(folders)]
 
 
 def ids(path: Path) -> str:
@@ -80,7 +81,7 @@ def test_deployed_code_imports_no_desk_development_or_infrastructure_library(mod
     names = set(imports(module))
     assert not {name.split(".")[0] for name in names} & DESK_LIBRARIES
     assert not {name for name in names if name.split(".")[0] in OUTSIDE}
-    desk = tuple(f"enigap.{folder}" for folder in DESK_ONLY)
+    desk = tuple(f"enigap.{folder.replace('/', '.')}" for folder in DESK_ONLY)
     assert not {name for name in names if name.startswith(desk)}
 
 

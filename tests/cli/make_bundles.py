@@ -1,4 +1,4 @@
-"""Makes the bundles in tests/bundles anew, and what `enigap check` says of each: `python -m tests.cli.make_bundles`."""
+"""Makes the bundles in tests/bundles anew, and what `enigap check` says of each."""
 
 import subprocess
 import sys
@@ -22,9 +22,9 @@ def main() -> None:
         account = Account(clients_of(aws), CLUSTERS)
         for name, (cluster, node) in WANTED.items():
             file = FOLDER / f"{name}.zip"
-            given: list[str | Path] = ["--cluster", cluster, "--node", account.ids[cluster, node], "--output", str(file)]
-            subprocess.run([ENIGAP, "record", *given], env=aws.environment(), check=True)
-            again = [ENIGAP, "check", "--replay", str(file), "--format", "json"]
+            given = ("--cluster", cluster, "--node", account.ids[cluster, node], "--output", str(file))
+            subprocess.run([str(ENIGAP), "record", *given], env=aws.environment(), check=True)
+            again = [str(ENIGAP), "check", "--replay", str(file), "--format", "json"]
             said = subprocess.run(again, stdout=subprocess.PIPE, check=False).stdout
             (FOLDER / f"{name}.json").write_bytes(said)
 

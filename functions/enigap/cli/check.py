@@ -119,7 +119,13 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         )
 
     def draw(screen: Screen, it: Look) -> None:
-        asked = {"--replay": replay, "--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
+        asked = {
+            "--replay": replay,
+            "--region": region,
+            "--profile": profile,
+            "--settings": settings_file,
+            "--stack": stack,
+        }
         again = options(asked | {"--at": timestamp(it.window.end + it.settings.settle)})
         show(
             screen,

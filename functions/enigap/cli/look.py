@@ -53,6 +53,7 @@ def look(
     at: str | None,
     evidence: DeskEvidence | None,
     settings_file: Path | None,
+    stack: str | None = None,
     bundle: Path | None = None,
     shows_all: bool = False,
 ) -> Look:
