@@ -94,7 +94,7 @@ class Dashboard(Construct):
         )
         dashboard.add_widgets(
             _graph("Duration", [each.metric_duration(statistic="Maximum") for each in functions]),
-            self._by_cluster("Nodes judged", Metric.NODES_JUDGED),
+            self._by_cluster("Nodes judged; surprises", Metric.NODES_JUDGED, Metric.SURPRISES),
             self._by_cluster("CloudWatch metrics billed for each run", Metric.BILLED_METRICS),
         )
 

@@ -17,12 +17,19 @@ from typing import Final, Protocol
 
 from enigap.core.counting.accumulated import EniHistory, Sign, packets_are_frames
 from enigap.core.counting.bypass import Bypass, Bypasses
-from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
+from enigap.core.counting.evidence import (
+    DeviceEvents,
+    DeviceScope,
+    MissingEvidence,
+    NoEvidence,
+    Surprises,
+    surprises_in,
+)
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
-from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport, surplus
+from enigap.core.judging.cluster import ClusterReport, Drift, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.conventions import shared_convention
 from enigap.core.judging.intervals import long_interval, long_interval_of
 from enigap.core.judging.judge import History, eni_tracks, judge_windows
@@ -132,6 +139,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         not_looked_at=run.not_looked_at,
         findings=run.findings(),
         notes=run.notes + run.notes_on_malformed_events(),
+        drift=Drift.of(run.surprises.values()),
         billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_besides,
     )
 
@@ -191,6 +199,7 @@ class _Run:
         self.notes: tuple[str, ...] = ()
         self.malformed: dict[str, int] = {}
         """Device events that no agent writes, by instance id."""
+        self.surprises: dict[str, Surprises] = {}
 
     def totals(self, nodes: Sequence[Node], sources: Sources) -> Iterator[tuple[Node, Readings | Unreadable]]:
         """Each node with its readings; one that seems silent with those under the name it reports by."""
@@ -350,7 +359,7 @@ class _Run:
         for candidate in group:
             events = answers[candidate.node.instance_id]
             if isinstance(events, DeviceEvents):
-                self._count_malformed(candidate.node, events)
+                self._count_odd(candidate.node, events)
                 found.append(_Looked(candidate, span, events))
             elif events.why is NoEvidence.BUDGET_SPENT and candidate.rank < 2:
                 found.append(_Looked(candidate, span, events))  # its devices may still be read one by one
@@ -376,7 +385,7 @@ class _Run:
         for each in cleared:
             events = answers[each.candidate.node.instance_id]
             if isinstance(events, DeviceEvents) and not sources.out_of_time():
-                self._count_malformed(each.candidate.node, events)
+                self._count_odd(each.candidate.node, events)
                 self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
 
     def _look_at_all(self, sources: Sources, some: Sequence[_Looked]) -> None:
@@ -388,15 +397,17 @@ class _Run:
             for each in group:
                 events = _LATE if sources.out_of_time() else answers[each.candidate.node.instance_id]
                 if isinstance(events, DeviceEvents):
-                    self._count_malformed(each.candidate.node, events)
+                    self._count_odd(each.candidate.node, events)
                     self.reports[each.candidate.node.instance_id] = _report(self._judge_looked(each, events))
                 else:
                     self._could_not_be_read(each, events)
 
-    def _count_malformed(self, node: Node, events: DeviceEvents) -> None:
+    def _count_odd(self, node: Node, events: DeviceEvents) -> None:
         if events.malformed:
             most = max(self.malformed.get(node.instance_id, 0), events.malformed)
             self.malformed[node.instance_id] = most
+        if odd := surprises_in(events, self.rules.classifier):
+            self.surprises[node.instance_id] = odd | self.surprises.get(node.instance_id, Surprises())
 
     def notes_on_malformed_events(self) -> tuple[str, ...]:
         """One sentence about events in the log that no agent writes."""

@@ -531,3 +531,11 @@ def test_the_queue_before_slack_is_called_slack() -> None:
 def test_a_message_to_nobody_is_no_success(deployed: FreshDeployment) -> None:
     ran = deployed.run("notify", "--test")
     assert (ran.status, ran.stdout) == (2, "Sent, but nobody is subscribed.\n")
+
+
+def test_what_agents_of_known_versions_do_not_write_is_told(deployed: FreshDeployment) -> None:
+    deployed.remember("odd", unknown_devices=2, events_with_missing_fields=1)
+    said = " ".join(deployed.run("status").stdout.split())
+    assert "2 devices of no known class and 1 event with missing fields: see `enigap doctor`" in said
+    [cluster] = deployed.run("status", "--format", "json").document["clusters"]
+    assert (cluster["unknown_devices"], cluster["events_with_missing_fields"]) == (2, 1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from enigap.core.counting.units import ByteRate
-from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
+from enigap.core.judging.cluster import ClusterReport, Drift, Finding, FindingKind
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import (
     WORST_CLUSTER_STATISTIC,
@@ -145,3 +145,9 @@ def test_a_repeated_run_publishes_the_same() -> None:
 
 def test_units_are_what_cloudwatch_calls_them() -> None:
     assert {unit.value for unit in Unit} == {"Bytes/Second", "Count", "None"}
+
+
+def test_surprises_are_unknown_devices_and_events_that_lack_fields_and_zero_is_published() -> None:
+    report = replace(EVERY_VERDICT, drift=Drift(devices=2, names=("foo0",), events=3))
+    assert of_cluster(report)["Surprises"] == 5
+    assert of_cluster(EVERY_VERDICT)["Surprises"] == 0

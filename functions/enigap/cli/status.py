@@ -215,11 +215,20 @@ def _cluster(state: ClusterState, status: Status) -> Text:
         text.append(", none of them could be judged: see `enigap check`", "yellow")
     elif state.nodes_judged < state.nodes:
         text.append(f", {state.nodes_judged:,} of them judged")
+    if surprises := _surprises(state):
+        text.append(f", {surprises}: see `enigap doctor`", "yellow")
     if state.outbox:
         text.append(f", {len(state.outbox)} still to be sent", "yellow")
     if state.missed:
         text.append(f", {count(len(state.missed), 'window')} missed: plan them again", "yellow")
     return text
+
+
+def _surprises(state: ClusterState) -> str:
+    """What agents of known versions do not write, of the newest run."""
+    devices, events = state.unknown_devices, state.events_with_missing_fields
+    said = [f"{count(devices, 'device')} of no known class"] * bool(devices)
+    return " and ".join(said + [f"{count(events, 'event')} with missing fields"] * bool(events))
 
 
 def _stretched(state: ClusterState) -> str:
@@ -255,6 +264,8 @@ def document(status: Status) -> Document:
                 "missed": [timestamp(window.end) for window in state.missed],
                 "nodes": state.nodes,
                 "nodes_judged": state.nodes_judged,
+                "unknown_devices": state.unknown_devices,
+                "events_with_missing_fields": state.events_with_missing_fields,
                 "minutes_between_looks": status.minutes_between_looks(state),
                 "overdue": state.cluster in status.overdue,
                 "unsaid": len(state.outbox),

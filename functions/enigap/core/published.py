@@ -141,6 +141,14 @@ class Metric(Enum):
         "Maximum",
         "CloudWatch metrics that reading this cluster once is billed for.",
     )
+    SURPRISES = Published(
+        "Surprises",
+        Scope.CLUSTER,
+        Unit.COUNT,
+        "Maximum",
+        "Devices of no known class that carry traffic, and device events that lack a field: "
+        "the agent may have changed.",
+    )
     CLUSTERS_OVERDUE = Published(
         "ClustersOverdue",
         Scope.DEPLOYMENT,
@@ -205,6 +213,7 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     yield Metric.NODES_SILENT, report.count(Verdict.OS_SILENT, Verdict.ENI_SILENT)
     yield Metric.NODES_UNREADABLE, _nodes_unreadable(report)
     yield Metric.BILLED_METRICS, report.billed_metrics
+    yield Metric.SURPRISES, report.drift.total
     yield Metric.CLUSTER_UNEXPLAINED, max((_rate(j.unexplained) for j in judged), default=0.0)
     if compared:
         yield Metric.OS_BYTES, sum(_rate(judgement.os) for judgement in compared)

@@ -151,6 +151,8 @@ class _Run:
                 "finding": report.finding.reason if report and report.finding else None,
                 "findings": [each.reason for each in report.findings] if report else None,
                 "notes": report.notes if report else None,
+                "unknown_devices": report.drift.devices if report else None,
+                "events_with_missing_fields": report.drift.events if report else None,
                 "billed_metrics": report.billed_metrics if report else None,
                 "caught_up": done.caught_up,
                 "missed": done.missed,

@@ -1,12 +1,14 @@
 """Real device names, and what each one's bytes mean for the counting model."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from enigap.core.counting.devices import PHYSICAL_PATTERN, Classifier, DeviceKind, name_prefixes
+from enigap.core.counting.evidence import DeviceEvents, DeviceSample, Surprises, surprises_in
 
 PHYSICAL, POD = DeviceKind.PHYSICAL, DeviceKind.POD
 COUNTED_AGAIN, UNKNOWN = DeviceKind.COUNTED_AGAIN, DeviceKind.UNKNOWN
@@ -194,3 +196,18 @@ def test_every_name_that_a_pattern_matches_has_one_of_its_prefixes(data: st.Data
         return
     name = data.draw(st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True))
     assert name.startswith(prefixes)
+
+
+def test_what_agents_of_known_versions_do_not_write_is_a_surprise() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    samples = (
+        DeviceSample(at, "ens5", 9.0, 9.0, 1.0, 1.0),
+        DeviceSample(at, "ens5", 9.0, 9.0, None, 1.0),  # no packets of one direction
+        DeviceSample(at, "ens5", None, None),  # a counter was reset
+        DeviceSample(at, "foo0", 9.0, 0.0, 1.0, 0.0),
+        DeviceSample(at, "bar0", 0.0, 0.0, 0.0, 0.0),  # carries nothing
+    )
+    found = surprises_in(DeviceEvents(samples, malformed=2, anonymous=1), Classifier())
+    assert found == Surprises(frozenset({"foo0"}), 4)
+    assert not surprises_in(DeviceEvents(samples[:1]), Classifier())
+    assert found | Surprises(frozenset({"baz0"}), 3) == Surprises(frozenset({"foo0", "baz0"}), 4)

@@ -75,6 +75,35 @@ class DeviceEvents:
         return tuple(sample for sample in self.samples if start <= sample.at < end)
 
 
+@dataclass(frozen=True, slots=True)
+class Surprises:
+    """What the events of one node show that agents of known versions do not: the agent may have changed."""
+
+    devices: frozenset[str] = frozenset()
+    """Devices of no known class that carry traffic."""
+    events: int = 0
+    """Events that lack a field."""
+
+    def __bool__(self) -> bool:
+        return bool(self.devices or self.events)
+
+    def __or__(self, other: Surprises) -> Surprises:
+        """Of two looks at the same node, which see the same events in part."""
+        return Surprises(self.devices | other.devices, max(self.events, other.events))
+
+
+def surprises_in(events: DeviceEvents, classifier: Classifier) -> Surprises:
+    """The devices of no known class among them, and how many events lack a field."""
+    carry = {each.device for each in events.samples if each.rx_bytes_per_second or each.tx_bytes_per_second}
+    unknown = frozenset(name for name in carry if classifier.kind(name) is DeviceKind.UNKNOWN)
+    without_packets = sum(
+        None not in {each.rx_bytes_per_second, each.tx_bytes_per_second}
+        and None in {each.rx_packets_per_second, each.tx_packets_per_second}
+        for each in events.samples
+    )
+    return Surprises(unknown, events.malformed + events.anonymous + without_packets)
+
+
 class NoEvidence(StrEnum):
     """Why there are no events for a node."""
 

@@ -72,6 +72,8 @@ def decide(
         # Nodes that could not even be listed have not gone away.
         nodes=report.node_count or (state.nodes if unreadable else 0),
         nodes_judged=report.nodes_judged,
+        unknown_devices=report.drift.devices,
+        events_with_missing_fields=report.drift.events,
         seen_collecting=state.seen_collecting or _collects(report),
         unreadable_runs=state.unreadable_runs + 1 if unreadable else 0,
         not_found_runs=_runs_not_found(state, report),

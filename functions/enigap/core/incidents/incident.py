@@ -212,6 +212,9 @@ class ClusterState:
     """How many nodes the cluster had then."""
     nodes_judged: int = 0
     """How many of them could be judged."""
+    unknown_devices: int = 0
+    """How many devices of no known class carried traffic then, on nodes whose devices were read."""
+    events_with_missing_fields: int = 0
     seen_collecting: bool = False
     unreadable_runs: int = 0
     not_found_runs: int = 0

@@ -144,6 +144,8 @@ def _to_json(state: ClusterState, form: _Form, aside: list[str]) -> str:
         "done": timestamp(state.done.end) if state.done else None,
         "nodes": state.nodes,
         "nodes_judged": state.nodes_judged,
+        "unknown_devices": state.unknown_devices,
+        "events_with_missing_fields": state.events_with_missing_fields,
         "seen_collecting": state.seen_collecting,
         "unreadable_runs": state.unreadable_runs,
         "not_found_runs": state.not_found_runs,
@@ -239,6 +241,8 @@ class _Reader:
             returned=self._each(document.get("returned", ()), "an incident that came back", self._returned),
             nodes=self._number(document, "nodes"),
             nodes_judged=self._number(document, "nodes_judged"),
+            unknown_devices=self._number(document, "unknown_devices"),
+            events_with_missing_fields=self._number(document, "events_with_missing_fields"),
             seen_collecting=bool(
                 self._part(document.get("seen_collecting"), "seen_collecting", strict.optional_flag)
             ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from enigap.core.counting.evidence import Surprises
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import GRID, Window
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -109,6 +110,28 @@ def sum_of_known(rates: Iterable[ByteRate | None]) -> ByteRate | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """What agents of known versions do not write (`Surprises`), of all nodes whose devices were read."""
+
+    devices: int = 0
+    """Devices of no known class that carry traffic."""
+    names: tuple[str, ...] = ()
+    """How they are called, each once."""
+    events: int = 0
+    """Events that lack a field."""
+
+    @classmethod
+    def of(cls, surprises: Collection[Surprises]) -> Drift:
+        names = sorted({name for each in surprises for name in each.devices})
+        devices = sum(len(each.devices) for each in surprises)
+        return cls(devices, tuple(names), sum(each.events for each in surprises))
+
+    @property
+    def total(self) -> int:
+        return self.devices + self.events
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterReport:
     """What one run found out about one cluster. With a finding, `nodes` may be empty."""
 
@@ -125,6 +148,7 @@ class ClusterReport:
     """What else is said of the cluster, beside its nodes' verdicts: nothing that is wrong."""
     notes: tuple[str, ...] = ()
     """What could not be looked up, and what goes unnoticed or unexplained by that: sentences."""
+    drift: Drift = Drift()
     billed_metrics: int = 0
     """What reading them is billed for: three metrics for each node with a series, two for one without."""
 
