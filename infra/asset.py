@@ -42,10 +42,12 @@ SERVICES: Final = frozenset(
         "secretsmanager",
         "sns",
         "sqs",
+        "sts",
     }
 )
-"""The AWS services that the functions call. botocore ships API models of 400 services; without the others
-the asset, which Lambda fetches and unpacks before each cold start, has a fifth of the size.
+"""The AWS services that the deployed modules name; sts is for commands alone. botocore ships API models of
+400 services; without the others the asset, which Lambda fetches and unpacks before each cold start, has a
+fifth of the size.
 """
 
 # Files of the installer that differ between machines and would make the build irreproducible: scripts start

@@ -207,7 +207,7 @@ def check_alarm(depths: Sequence[int], alarm: dict[str, Any], dead_letters: str)
 
 def alarms_of(depths: Sequence[int], alarm: dict[str, Any], dead_letters: str) -> list[Transition]:
     """What the alarm does while the dead letters' depth goes so, minute by minute."""
-    properties = {key: value for key, value in alarm.items() if key != "Tags"}
+    properties = {key: value for key, value in alarm.items() if key not in {"Tags", "OKActions"}}
     [dimension] = properties["Dimensions"]
     assert dimension == {"Name": "QueueName", "Value": {"Fn::GetAtt": [dead_letters, "QueueName"]}}
     cloudwatch = StrictCloudWatch(NOON, aws_namespaces_writable=True)
