@@ -14,15 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import boto3.session
-import botocore.session
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from demo import deploy, pipeline
+from demo.clients import Clients, clients_of
 from demo.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from demo.play import PlayedNode, launch, play
 from demo.receiver import Receiver
@@ -35,8 +34,6 @@ from enigap.cli.screen import Screen
 from enigap.core.instants import timestamp
 from enigap.core.text import count, printable
 from enigap.settings import Settings
-
-Clients = Callable[[str], Any]
 
 
 class Stage:
@@ -117,7 +114,7 @@ def demo(wishes: Wishes) -> int:
         aws.__enter__()
     try:
         with Receiver() as receiver, deploy.workshop() as workshop:
-            clients = _clients(aws)
+            clients = clients_of(aws)
             settings = Settings()
             told = story(datetime.now(UTC), settings.settle, everything=wishes.everything)
             nodes = _played(stage, clients, told)
@@ -262,21 +259,6 @@ def _command(stage: Stage, aws: EmbeddedAws, *arguments: str) -> None:
     done = subprocess.run([enigap, *arguments], env=aws.environment(), check=False)
     if done.returncode not in {0, 1}:
         raise EmbeddedAwsError(f"`enigap {arguments[0]}` failed on the embedded AWS, as it says above.")
-
-
-def _clients(aws: EmbeddedAws) -> Clients:
-    """AWS clients for the demo's own calls; the commands create their own."""
-    # Ignore AWS profiles, even one named by AWS_PROFILE.
-    without_profile = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    session = boto3.session.Session(botocore_session=without_profile)
-    made: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in made:
-            made[service] = session.client(service, **aws.client_arguments())
-        return made[service]
-
-    return client
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from demo.clients import Clients
 from demo.embedded_aws import EmbeddedAwsError
 from demo.receiver import MAIL_PATH, SLACK_PATH, Receiver
 from enigap.aws.deployment import Deployment
@@ -25,15 +26,13 @@ WEBHOOK_SECRET: Final = "enigap/demo-webhook"  # noqa: S105 - the name of a secr
 PATIENCE: Final = timedelta(seconds=60)
 _PAUSE_SECONDS: Final = 0.2
 
-Client = Callable[[str], Any]
 
-
-def keep_webhook(client: Client, receiver: Receiver) -> None:
+def keep_webhook(client: Clients, receiver: Receiver) -> None:
     """Store the receiver's URL in the secret of the Slack webhook."""
     client("secretsmanager").create_secret(Name=WEBHOOK_SECRET, SecretString=f"{receiver.url}{SLACK_PATH}")
 
 
-def open_mailbox(client: Client, stack: Deployment, receiver: Receiver) -> None:
+def open_mailbox(client: Clients, stack: Deployment, receiver: Receiver) -> None:
     """Subscribe the receiver to the findings topic. It gets the text of the emails."""
     sns = client("sns")
     sns.subscribe(TopicArn=stack.topic_arn, Protocol="http", Endpoint=f"{receiver.url}{MAIL_PATH}")
@@ -49,7 +48,7 @@ class Told:
     slack: dict[str, Any]
 
 
-def plan(client: Client, stack: Deployment, window: Window | None = None) -> None:
+def plan(client: Clients, stack: Deployment, window: Window | None = None) -> None:
     """Invoke the deployed planner, for one window or as the schedule does. Raises EmbeddedAwsError."""
     event = {"window_end": timestamp(window.end)} if window else {}
     answer = client("lambda").invoke(FunctionName=stack.plan_function, Payload=json.dumps(event).encode())
@@ -58,7 +57,7 @@ def plan(client: Client, stack: Deployment, window: Window | None = None) -> Non
         raise EmbeddedAwsError(f"The deployed planner failed: {said[:500]}")
 
 
-def switch_off_schedule(client: Client) -> None:
+def switch_off_schedule(client: Clients) -> None:
     """Disable the deployed schedule, so that no plan comes in between."""
     scheduler = client("scheduler")
     for listed in scheduler.list_schedules()["Schedules"]:
@@ -67,7 +66,9 @@ def switch_off_schedule(client: Client) -> None:
         scheduler.update_schedule(**kept, State="DISABLED")
 
 
-def judge(client: Client, stack: Deployment, queue_url: str, cluster: str, windows: Sequence[Window]) -> None:
+def judge(
+    client: Clients, stack: Deployment, queue_url: str, cluster: str, windows: Sequence[Window]
+) -> None:
     """Queue these windows, as for a backfill, and wait until the reconciler has judged them.
 
     The planner would find that the cluster has not been judged for hours, and set off an alarm.
@@ -78,7 +79,7 @@ def judge(client: Client, stack: Deployment, queue_url: str, cluster: str, windo
         _wait_for(partial(_is_judged, client, stack, cluster, window), "the deployed reconciler")
 
 
-def _is_judged(client: Client, stack: Deployment, cluster: str, window: Window) -> bool:
+def _is_judged(client: Clients, stack: Deployment, cluster: str, window: Window) -> bool:
     """Whether the reconciler has judged this window, or a later one."""
     done = _judged_up_to(client, stack, cluster)
     return done is not None and instant(done) >= window.end
@@ -98,7 +99,7 @@ def is_finding(slack: Mapping[str, Any]) -> bool:
     return str(slack["text"]).startswith("[")
 
 
-def _judged_up_to(client: Client, stack: Deployment, cluster: str) -> str | None:
+def _judged_up_to(client: Clients, stack: Deployment, cluster: str) -> str | None:
     item = client("dynamodb").get_item(
         TableName=stack.state_table, Key={"id": {"S": f"cluster#{cluster}"}}, ConsistentRead=True
     )
@@ -114,7 +115,7 @@ def _wait_for(happened: Callable[[], bool], what: str) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def published(client: Client, namespace: str, cluster: str) -> Mapping[str, str]:
+def published(client: Clients, namespace: str, cluster: str) -> Mapping[str, str]:
     """The newest value of each metric the pipeline published for a cluster, with its unit."""
     cloudwatch = client("cloudwatch")
     listed = cloudwatch.list_metrics(
@@ -146,7 +147,7 @@ def _with_unit(name: str, value: float) -> str:
     return count(round(value), "node" if name.startswith("Nodes") else "metric")
 
 
-def alarm_states(client: Client) -> Mapping[str, str]:
+def alarm_states(client: Clients) -> Mapping[str, str]:
     """Every alarm of the deployment with its state."""
     alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in sorted(alarms, key=lambda a: a["AlarmName"])}

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from demo.agent import node_net_event
+from demo.clients import Clients
 from demo.recorded import RecordedNode
 from enigap.core.counting.evidence import DeviceSample
 from enigap.core.counting.meters import (
@@ -34,7 +35,7 @@ INSTANCE_TYPE: Final = "m5.4xlarge"
 _DATA_PER_CALL: Final = 1000
 _EVENTS_PER_CALL: Final = 5000
 
-Client = Callable[[str], Any]
+
 """Returns the client of a service, such as `client("ec2")`."""
 
 
@@ -63,7 +64,7 @@ class PlayedNode:
     instance_id: str
 
 
-def launch(client: Client, cluster: str, roles: Sequence[Role]) -> tuple[PlayedNode, ...]:
+def launch(client: Clients, cluster: str, roles: Sequence[Role]) -> tuple[PlayedNode, ...]:
     """A running instance for each role, tagged as a worker of the cluster."""
     tags = [{"Key": f"kubernetes.io/cluster/{cluster}", "Value": "owned"}]
     answer = client("ec2").run_instances(
@@ -77,7 +78,7 @@ def launch(client: Client, cluster: str, roles: Sequence[Role]) -> tuple[PlayedN
     return tuple(PlayedNode(role, instance_id) for role, instance_id in zip(roles, ids, strict=True))
 
 
-def play(client: Client, cluster: str, nodes: Iterable[PlayedNode], step: Callable[[str], None]) -> None:
+def play(client: Clients, cluster: str, nodes: Iterable[PlayedNode], step: Callable[[str], None]) -> None:
     """Publish metrics and events of all scenes. `step` is called with a progress text for each node."""
     logs, group = client("logs"), f"/aws/containerinsights/{cluster}/performance"
     logs.create_log_group(logGroupName=group)

@@ -16,7 +16,6 @@ from demo import deploy, pipeline
 from demo.clients import Clients, clients_of
 from demo.embedded_aws import EmbeddedAws, EmbeddedAwsError
 from demo.play import Role, launch, put_events, put_metrics
-from demo.receiver import Receiver
 from enigap.aws import deployment
 from enigap.aws.deployment import Deployment
 from enigap.core.counting.meters import Quantity
@@ -27,6 +26,7 @@ from enigap.core.instants import timestamp
 from enigap.core.judging.judge import judge
 from enigap.core.judging.verdict import Judgement
 from enigap.core.judging.who import told_apart
+from enigap.core.text import count
 from enigap.settings import Settings
 from lab.cloudwatch import LabRun
 
@@ -56,7 +56,7 @@ class Pipeline:
     aws: EmbeddedAws
     clients: Clients
     stack: Deployment
-    receiver: Receiver
+    queue_url: str
 
     def judged(self, runs: Mapping[str, LabRun], window: Window) -> Mapping[str, Mapping[str, Any]]:
         """Plays the runs into the AWS and has the pipeline judge their window.
@@ -66,14 +66,12 @@ class Pipeline:
         """
         names = {f"{name}.{CLUSTER}.internal": name for name in runs}
         self._play({node_name: runs[name] for node_name, name in names.items()})
-        pipeline.judge_window(self.clients, self.stack, CLUSTER, window, self.receiver, news=False)
+        pipeline.judge(self.clients, self.stack, self.queue_url, CLUSTER, [window])
         found = _checked(self.aws, window)
         flagged = sum(node["explained"] is False for node in found)
         published = pipeline.published(self.clients, Settings().metric_namespace, CLUSTER)["NodesUnexplained"]
-        if published != flagged:
-            raise EmbeddedAwsError(
-                f"The pipeline published {published:.0f} unexplained nodes, and enigap check shows {flagged}."
-            )
+        if published != count(flagged, "node"):
+            raise EmbeddedAwsError(f"The pipeline published {published} as unexplained, and check {flagged}.")
         return {names[node["node_name"]]: node for node in found}
 
     def _play(self, runs: Mapping[str, LabRun]) -> None:
@@ -93,15 +91,13 @@ class Pipeline:
 def deployed(say: Callable[[str], None]) -> Iterator[Pipeline]:
     """Starts an embedded AWS and deploys to it."""
     say("starting it")
-    with (
-        EmbeddedAws(tls=True, enforce_iam=True) as aws,
-        Receiver() as receiver,
-        deploy.workshop() as workshop,
-    ):
+    with EmbeddedAws(tls=True, enforce_iam=True) as aws, deploy.workshop() as workshop:
         clients = clients_of(aws)
         deploy.bootstrap(aws, workshop, say)
-        deploy.deploy(aws, workshop, {"clusters": [CLUSTER], "email": ["you@example.com"]}, say)
-        yield Pipeline(aws, clients, deployment.find(clients("cloudformation"), aws.region), receiver)
+        settings = {"clusters": [CLUSTER], "email": ["you@example.com"]}
+        outputs = deploy.deploy(aws, workshop, settings, say)
+        stack = deployment.find(clients("cloudformation"), aws.region)
+        yield Pipeline(aws, clients, stack, outputs["WorkQueueUrl"])
 
 
 def _checked(aws: EmbeddedAws, window: Window) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import boto3
 
+from demo.clients import Clients
 from demo.embedded_aws import EmbeddedAws
-from demo.play import Client, PlayedNode, Role, Scene, launch, play
+from demo.play import PlayedNode, Role, Scene, launch, play
 from demo.recorded import DeviceRate, RecordedNode, recorded_nodes
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import PERIOD, FetchSpan, Window
@@ -90,7 +91,7 @@ class _LogsOfTheOthers:
 class Account:
     """What was played: instance ids by cluster and node name."""
 
-    def __init__(self, client: Client, clusters: Mapping[str, Cluster]) -> None:
+    def __init__(self, client: Clients, clusters: Mapping[str, Cluster]) -> None:
         self._client = client
         self.ids: dict[tuple[str, str], str] = {}
         for name, cluster in clusters.items():
@@ -98,7 +99,7 @@ class Account:
             self.ids |= {(name, node.role.name): node.instance_id for node in nodes}
             play(self._quietened(cluster, nodes), cluster.series_name or name, nodes, lambda _: None)
 
-    def _quietened(self, cluster: Cluster, nodes: Iterable[PlayedNode]) -> Client:
+    def _quietened(self, cluster: Cluster, nodes: Iterable[PlayedNode]) -> Clients:
         """The same clients, through which some of the nodes' data do not get."""
         silent = {node.instance_id for node in nodes if node.role.name in cluster.os_silent}
         half = {node.instance_id for node in nodes if node.role.name in cluster.half}
@@ -135,7 +136,7 @@ class Account:
         return client
 
 
-def clients_of(aws: EmbeddedAws, region: str | None = None, **instead: Any) -> Client:
+def clients_of(aws: EmbeddedAws, region: str | None = None, **instead: Any) -> Clients:
     """Root's clients, each made once; `instead` has some from elsewhere."""
     made: dict[str, Any] = dict(instead)
     arguments = aws.client_arguments() | ({"region_name": region} if region else {})

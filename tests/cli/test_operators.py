@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from demo.clients import Clients
 from demo.embedded_aws import EmbeddedAws
-from demo.play import Client
 from enigap.aws.deployment import Subscription
 from enigap.aws.state_table import StateTable
 from enigap.cli import notify, status
@@ -64,7 +64,7 @@ EVERY_COMMAND = pytest.mark.parametrize(
 class FreshDeployment:
     """A fresh deployment in a region of its own."""
 
-    def __init__(self, client: Client, run: Enigap) -> None:
+    def __init__(self, client: Clients, run: Enigap) -> None:
         self.client, self._run = client, run
         self.now = datetime.now(UTC)
         self.newest = Window.newest_settled(self.now, timedelta(minutes=10))

@@ -42,7 +42,7 @@ def watched(stays: timedelta, problems: Iterator[AwsProblem | None]) -> list[tup
         if (problem := next(problems, None)) is not None:
             raise problem
         window = Window.newest_settled(clock.now(), settings.settle)
-        return Look(Aws(region="eu-west-1"), None, settings, window, (), ())
+        return Look(Aws(region="eu-west-1"), clock.now(), None, settings, window, (), ())
 
     with pytest.raises(KeyboardInterrupt):
         watch(

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
+from demo.clients import Clients
 from demo.deploy import bootstrap, deploy, workshop
 from demo.embedded_aws import EmbeddedAws
 from demo.pipeline import WEBHOOK_SECRET, keep_webhook
-from demo.play import Client
 from demo.receiver import Receiver
 from enigap.aws.deployment import find
 from tests.e2e.deployed import CLUSTERS, Function, SharedDeployment
@@ -44,7 +44,7 @@ def deployed() -> Iterator[SharedDeployment]:
         )
 
 
-def clients_of(aws: EmbeddedAws) -> Client:
+def clients_of(aws: EmbeddedAws) -> Clients:
     """Root's clients, each made once."""
     made: dict[str, Any] = {}
 
@@ -56,7 +56,7 @@ def clients_of(aws: EmbeddedAws) -> Client:
     return client
 
 
-def functions_of(client: Client) -> dict[str, Function]:
+def functions_of(client: Clients) -> dict[str, Function]:
     """The deployed functions by the module of their handler."""
     return {
         each["Handler"].split(".")[-2]: Function(
@@ -69,7 +69,7 @@ def functions_of(client: Client) -> dict[str, Function]:
     }
 
 
-def subscribed_queue(client: Client, topic_arn: str) -> str:
+def subscribed_queue(client: Clients, topic_arn: str) -> str:
     """A queue that gets every event as programs get them. SNS fills it while a message is published."""
     sqs = client("sqs")
     url: str = sqs.create_queue(QueueName="events")["QueueUrl"]

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from demo.clients import Clients
 from demo.embedded_aws import ACCOUNT, EmbeddedAws
-from demo.play import Client, Role, Scene, eni_data, launch, play
+from demo.play import Role, Scene, eni_data, launch, play
 from demo.receiver import Receiver
 from demo.recorded import RecordedNode, recorded_nodes
 from enigap.aws.deployment import Deployment
@@ -82,7 +83,7 @@ class SharedDeployment:
     """One deployment, shared by all tests; each has clusters of names of its own."""
 
     aws: EmbeddedAws
-    client: Client
+    client: Clients
     stack: Deployment
     work_queue_url: str
     receiver: Receiver
