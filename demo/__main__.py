@@ -114,7 +114,7 @@ def demo(wishes: Wishes) -> int:
         aws.__enter__()
     try:
         with Receiver() as receiver, deploy.workshop() as workshop:
-            clients = clients_of(aws)
+            clients = clients_of(aws.client_arguments())
             settings = Settings()
             told = story(datetime.now(UTC), settings.settle, everything=wishes.everything)
             nodes = _played(stage, clients, told)

@@ -92,7 +92,7 @@ def deployed(say: Callable[[str], None]) -> Iterator[Pipeline]:
     """Starts an embedded AWS and deploys to it."""
     say("starting it")
     with EmbeddedAws(tls=True, enforce_iam=True) as aws, deploy.workshop() as workshop:
-        clients = clients_of(aws)
+        clients = clients_of(aws.client_arguments())
         deploy.bootstrap(aws, workshop, say)
         settings = {"clusters": [CLUSTER], "email": ["you@example.com"]}
         outputs = deploy.deploy(aws, workshop, settings, say)
