@@ -282,6 +282,10 @@ def _carried(worst: NodeFigures | None, nodes: int) -> str:
     return f": {worst.eni} on {'the worst alone' if nodes > 1 else 'its network interfaces'}"
 
 
+_NAMED_IN_ONE: Final = {Cause.MOVED_DEVICE, Cause.WRONG_NAMESPACE}
+"""What is said of the one names the other, too."""
+
+
 def _words_of(incident: Incident) -> CauseWords | None:
     return words_for(incident.verdict, incident.cause, incident.alternative_cause)
 
@@ -293,6 +297,8 @@ def words_for(verdict: str, cause: str | None, alternative: str | None = None) -
     if one is None or other is None:
         return one
     likely = f"{one.likely}; or, as the figures cannot tell the two apart, {other.likely}"
+    if {cause, alternative} == _NAMED_IN_ONE:
+        likely = CAUSE_WORDS[Cause.MOVED_DEVICE].likely
     if one.command is None:
         return CauseWords(likely, f"{one.to_do} {other.to_do}", other.command)
     # A command ends what is to do; what has none comes before it.
