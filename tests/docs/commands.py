@@ -24,11 +24,14 @@ KUBECTL: Final = {
     "describe": {"pod"},
     "logs": set[str](),
     "debug": set[str](),
+    "wait": {"pod"},
+    "delete": {"namespace"},
 }
 """The verbs that documents use, each with its resources; `logs` takes a pod and `debug` a node."""
 KUBECTL_OPTIONS: Final = {
     *("-n", "-o", "-it", "--all-namespaces", "--field-selector"),
     *("--image", "--previous", "--profile", "--since"),
+    *("--namespace", "--output", "--for", "--selector", "--timeout"),
 }
 
 
