@@ -96,7 +96,7 @@ class LambdaAccount:
     def items(self) -> list[dict[str, Any]]:
         """Of the clusters."""
         found: list[dict[str, Any]] = self.aws.client("dynamodb").scan(TableName="state")["Items"]
-        return [item for item in found if "cluster" in item]
+        return [item for item in found if item[KEY]["S"].startswith("cluster#")]
 
     def published(self, name: str, **dimensions: str) -> list[float]:
         """The values of a metric in the last three hours, oldest first."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from enigap.aws import discovery
+from enigap.aws import discovery, topic
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.placement import Wanted
@@ -93,6 +93,11 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
                 publisher=publisher,
             ),
             queue.rehearse,
+            *(
+                partial(topic.rehearse, aws.client("sns"), os.environ[name])
+                for name in (variables.TOPIC_ARN, variables.PIPELINE_TOPIC_ARN)
+                if name in os.environ
+            ),
         )
         if problems and problems[0].kind is not ProblemKind.OUT_OF_TIME:
             raise problems[0]
