@@ -19,7 +19,7 @@ define set-up
 @$(PYTHON) scripts/environments.py $(1)
 endef
 
-.PHONY: help setup demo destroy lab check test bench audit fuzz lint format lock
+.PHONY: help setup demo destroy lab check test bench audit fuzz format-and-lint lint format lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,14 +45,20 @@ check: ## the quick loop: format, lint, types and the unit tests, which start ne
 	@echo "==> Unit tests"
 	@$(BIN)/pytest $(WORKERS) $(addprefix --ignore ,$(NOT_IN_CHECK))
 
+# mypy uses one processor and takes a minute: it runs beside the tests, and speaks after them.
 test: setup ## format, lint, types and all tests: must pass before a change is merged
-	@$(MAKE) --no-print-directory lint
-	@echo "==> All tests"
-	@$(BIN)/pytest $(WORKERS)
-	@if [ -x .venv-3.13/bin/python ]; then \
+	@$(MAKE) --no-print-directory format-and-lint
+	@mkdir -p build
+	@$(BIN)/mypy $(SOURCES) >build/types.txt 2>&1 & types=$$!; \
+	echo "==> All tests"; \
+	$(BIN)/pytest $(WORKERS); tests=$$?; \
+	if [ $$tests -eq 0 ] && [ -x .venv-3.13/bin/python ]; then \
 		echo "==> Tests of what runs in AWS, on the Python it has there"; \
-		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; \
-	fi
+		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; tests=$$?; \
+	fi; \
+	wait $$types; types=$$?; \
+	echo "==> Types"; cat build/types.txt; \
+	[ $$tests -eq 0 ] && [ $$types -eq 0 ]
 
 bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found, ARGS=page for the page of the report
 	$(call set-up,desk python-3.13 bench)
@@ -66,11 +72,13 @@ fuzz: ## look for input that breaks a parser, guided by coverage; ARGS="--second
 	$(call set-up,desk fuzz)
 	@.venv-fuzz/bin/python -m tests.security.fuzz $(ARGS)
 
-lint: # part of check and test
+format-and-lint:
 	@echo "==> Format"
 	@$(BIN)/ruff format --check
 	@echo "==> Lint"
 	@$(BIN)/ruff check
+
+lint: format-and-lint # part of check
 	@echo "==> Types"
 	@$(BIN)/mypy $(SOURCES)
 
