@@ -1,4 +1,4 @@
-"""Whatever README.md and its neighbours promise is there: tables, commands, settings, links and files."""
+"""Whatever README.md and docs/ promise is there: tables, commands, settings, links and files."""
 
 import json
 import re
@@ -9,10 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 import typer.main
-from botocore import xform_name
 
 from enigap.aws.iam import policy_document
 from enigap.cli.main import app
@@ -21,61 +19,96 @@ from enigap.core.published import Metric
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
 from scripts.readme import BLOCKS, rewritten
+from scripts.readme import DOCUMENTS as WRITTEN_IN
+from tests.docs.commands import check_aws, commands_in
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+WRITTEN = {path.name: path.read_text(encoding="utf-8") for path in WRITTEN_IN}
+"""The documents that have generated parts, or may have."""
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     ROOT / ".github" / "pull_request_template.md",
-    ROOT / "docs" / "architecture.md",
-    ROOT / "docs" / "decisions.md",
+    *sorted((ROOT / "docs").glob("*.md")),
 ]
+TYPED = [text for name, text in WRITTEN.items() if name not in {"runbook.md", "try-it-on-eks.md"}]
+"""All documents but those whose commands are checked elsewhere: tests/docs/test_runbook.py, tests/lab."""
+MOST_WORDS = 1_000
 
 CDK_COMMANDS = {"bootstrap", "deploy", "destroy", "diff"}
 GROUP: Any = typer.main.get_command(app)
 
 
 def block(name: str) -> str:
-    found = re.search(rf"<!-- begin {name} -->\n(.*?)<!-- end {name} -->", README, re.DOTALL)
-    assert found, f"README.md has no block {name}"
+    found = re.search(
+        rf"<!-- begin {name} -->\n(.*?)<!-- end {name} -->", "".join(WRITTEN.values()), re.DOTALL
+    )
+    assert found, f"no document has a block {name}"
     return found[1]
 
 
-def fenced(language: str, text: str = README) -> Iterator[str]:
+def fenced(language: str, text: str) -> Iterator[str]:
     yield from re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def shell_lines() -> list[str]:
-    texts = [text for document in (README, CONTRIBUTING) for text in fenced("sh", document)]
-    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = [line for text in (*TYPED, contributing) for line in commands_in(text) if line]
     # What messages tell people to type is held to the same.
-    return sorted({*lines, *re.findall(r"^  (enigap .*)$", README, re.MULTILINE)})
+    return sorted(
+        {*lines, *(line.strip() for line in re.findall(r"^ +(enigap .*)$", block("email"), re.MULTILINE))}
+    )
 
 
-def inline_commands() -> list[str]:
+def inline_commands() -> set[str]:
     """Commands in the running text, such as `make demo`; not the names of things."""
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
-    return [text for text in re.findall(r"`([^`]+)`", prose) if re.match(r"(enigap|make|\S*cdk) [a-z]", text)]
+    prose = re.sub(r"^```.*?^```$", "", "\n".join(TYPED), flags=re.DOTALL | re.MULTILINE)
+    code = (" ".join(text.split()) for text in re.findall(r"`([^`]+)`", prose))
+    return {text for text in code if re.match(r"(enigap|make|\S*cdk) [a-z]", text)}
+
+
+# --- README alone ---
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(README.split()) <= MOST_WORDS
+
+
+def test_the_readme_opens_with_its_status_and_what_is_counted_where() -> None:
+    parts = ["not yet on AWS", "<!-- begin counting -->", "make demo", "<!-- begin bill -->", "## Limits"]
+    positions = [README.index(part) for part in parts]
+    assert positions == sorted(positions)
+    assert positions[0] < 200
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_the_readme_leads_to_every_document(document: Path) -> None:
+    assert f"](docs/{document.name})" in README
 
 
 # --- what is generated ---
 
 
-def test_what_follows_from_the_code_is_as_the_code_has_it() -> None:
-    assert rewritten(README) == README, "run .venv/bin/python -m scripts.readme"
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_follows_from_the_code_is_as_the_code_has_it(name: str) -> None:
+    assert rewritten(WRITTEN[name]) == WRITTEN[name], "run .venv/bin/python -m scripts.readme"
 
 
 @pytest.mark.parametrize("name", sorted(BLOCKS))
-def test_every_generated_part_is_there_once(name: str) -> None:
-    assert README.count(f"<!-- begin {name} -->") == README.count(f"<!-- end {name} -->") == 1
+def test_every_generated_part_is_in_a_document_and_once_in_each(name: str) -> None:
+    counts = {
+        (text.count(f"<!-- begin {name} -->"), text.count(f"<!-- end {name} -->"))
+        for text in WRITTEN.values()
+    }
+    assert counts == {(0, 0), (1, 1)}
     assert block(name).strip()
 
 
 def test_a_changed_table_would_be_noticed() -> None:
-    changed = README.replace("| `os_deficit` | **no** |", "| `os_deficit` | yes |")
-    assert changed != README
-    assert rewritten(changed) == README
+    verdicts = WRITTEN["verdicts.md"]
+    changed = verdicts.replace("| `os_deficit` | **no** |", "| `os_deficit` | yes |")
+    assert changed != verdicts
+    assert rewritten(changed) == verdicts
 
 
 def test_every_verdict_setting_metric_and_command_is_in_its_table() -> None:
@@ -93,12 +126,6 @@ def test_the_policy_can_be_pasted() -> None:
     assert json.loads(text) == policy_document(READ_ACTIONS)
 
 
-def test_it_opens_with_an_alert_and_the_counting_table() -> None:
-    parts = ["<!-- begin alert -->", "<!-- begin counting -->", "make demo", "<!-- begin verdicts -->"]
-    positions = [README.index(part) for part in parts]
-    assert positions == sorted(positions)
-
-
 # --- what can be typed ---
 
 
@@ -107,14 +134,17 @@ def test_every_line_in_a_shell_block_can_be_typed(line: str) -> None:
     check_command(shlex.split(line, comments=True))
 
 
-@pytest.mark.parametrize("text", sorted(set(inline_commands())))
+@pytest.mark.parametrize("text", sorted(inline_commands()))
 def test_every_command_in_the_text_can_be_typed(text: str) -> None:
     check_command(shlex.split(text))
 
 
 def check_command(words: list[str]) -> None:
     program, *arguments = words
-    checks = {"make": check_make, "enigap": check_enigap, "cdk": check_cdk, "aws": check_aws}
+    if program == "aws":
+        check_aws(shlex.join(words))
+        return
+    checks = {"make": check_make, "enigap": check_enigap, "cdk": check_cdk}
     if program.startswith(".venv/bin/"):
         program = Path(program).name
         if program == "python":
@@ -125,8 +155,12 @@ def check_command(words: list[str]) -> None:
 
 
 def check_make(arguments: list[str]) -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(arguments) <= set(targets)
+    makefile = (ROOT / "Makefile").read_text()
+    variables = {word.partition("=")[0] for word in arguments if "=" in word}
+    assert {word for word in arguments if "=" not in word} <= set(
+        re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    )
+    assert variables <= set(re.findall(r"\$\((\w+)\)", makefile))
 
 
 def check_enigap(arguments: list[str]) -> None:
@@ -145,15 +179,6 @@ def check_cdk(arguments: list[str]) -> None:
             assert key == "enigap"
             Settings.from_json(text)
     assert {word for word in rest if word.startswith("-")} <= {"-c", "--all"}
-
-
-def check_aws(arguments: list[str]) -> None:
-    service, operation, *rest = arguments
-    model = botocore.session.Session().get_service_model(service)
-    operations = {xform_name(name, "-"): name for name in model.operation_names}
-    members = model.operation_model(operations[operation]).input_shape.members
-    options = {f"--{xform_name(name, '-')}" for name in members}
-    assert {word for word in rest if word.startswith("--")} <= options
 
 
 def test_a_command_that_does_not_exist_would_be_noticed() -> None:

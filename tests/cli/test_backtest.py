@@ -15,7 +15,7 @@ from tests.cli.conftest import Enigap
 
 pytestmark = pytest.mark.usefixtures("account")
 
-README = Path(__file__).parents[2] / "README.md"
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 NOW = datetime(2026, 1, 20, 12, 30, tzinfo=UTC)
 NEWEST = Window(datetime(2026, 1, 20, 12, 15, tzinfo=UTC))
 
@@ -124,4 +124,4 @@ def test_two_weeks_are_the_most_that_can_be_looked_at() -> None:
 
 def test_a_week_of_a_hundred_nodes_is_billed_as_the_readme_says() -> None:
     billed = 3 * 100 * Past.of(7, NEWEST, Settings(), NOW).fetches(100)
-    assert f"a week of 100 nodes is {billed:,} metrics" in README.read_text(encoding="utf-8")
+    assert f"a week of 100 nodes is {billed:,} metrics" in COMMANDS.read_text(encoding="utf-8")
