@@ -144,7 +144,10 @@ def _with_unit(name: str, value: float) -> str:
     unit = next(each.value.unit for each in Metric if each.value.name == name)
     if unit is Unit.BYTES_PER_SECOND:
         return str(ByteRate(value))
-    return count(round(value), "node" if name.startswith("Nodes") else "metric")
+    noun = {Metric.BILLED_METRICS.value.name: "metric", Metric.SURPRISES.value.name: "surprise"}.get(
+        name, "node"
+    )
+    return count(round(value), noun)
 
 
 def alarm_states(client: Clients) -> Mapping[str, str]:

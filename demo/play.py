@@ -16,7 +16,6 @@ from typing import Any, Final
 from demo.agent import node_net_event
 from demo.clients import Clients
 from demo.recorded import RecordedNode
-from enigap.core.counting.evidence import DeviceSample
 from enigap.core.counting.meters import (
     CLUSTER_DIMENSION,
     COMPLETE_SAMPLE_COUNT,
@@ -115,7 +114,7 @@ def device_events(cluster: str, node: PlayedNode) -> Iterator[Mapping[str, Any]]
             milliseconds = int(at.timestamp() * 1000)
             for device, rate in scene.node.devices.items():
                 event = node_net_event(
-                    DeviceSample(at, device, rate.rx.bytes_per_second, rate.tx.bytes_per_second),
+                    rate.sample(at, device),
                     cluster=cluster,
                     instance_id=node.instance_id,
                     instance_type=INSTANCE_TYPE,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,20 @@ class DeviceRate:
 
     rx: ByteRate
     tx: ByteRate
+    rx_packets_per_second: float = 0.0
+    tx_packets_per_second: float = 0.0
+
+    def sample(self, at: datetime, device: str) -> DeviceSample:
+        """What the agent's event at this time says."""
+        return DeviceSample(
+            at,
+            device,
+            self.rx.bytes_per_second,
+            self.tx.bytes_per_second,
+            self.rx_packets_per_second,
+            self.tx_packets_per_second,
+            dropped_per_second=0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,8 @@ _ARTICLE_PERIOD: Final = timedelta(minutes=5)
 _ARTICLE_OS: Final = ByteRate(1_275_566_689)
 _ARTICLE_NETWORK_IN: Final = ByteRate.from_total(155_698, over=_ARTICLE_PERIOD)
 _ARTICLE_NETWORK_OUT: Final = ByteRate.from_total(95_259, over=_ARTICLE_PERIOD)
+_PACKET_BYTES: Final = 9_015
+_ACKNOWLEDGEMENT_BYTES: Final = 66
 _ACKNOWLEDGED: Final = 1 / 2000
 """Bytes of acknowledgements for each byte sent, about as in recording a."""
 
@@ -109,12 +125,7 @@ def hold_constant(
         network_in_samples=(float(COMPLETE_SAMPLE_COUNT),) * periods,
     )
     samples = tuple(
-        DeviceSample(
-            at=span.start + minute * MINUTE + sampled_at,
-            device=name,
-            rx_bytes_per_second=rate.rx.bytes_per_second,
-            tx_bytes_per_second=rate.tx.bytes_per_second,
-        )
+        rate.sample(span.start + minute * MINUTE + sampled_at, name)
         for minute in range(-2, minutes)
         for name, rate in node.devices.items()
     )
@@ -153,6 +164,8 @@ def growth(texts: Iterable[str]) -> dict[str, Counters]:
             grown[name] = Counters(
                 so_far.rx_bytes + now.rx_bytes - then.rx_bytes,
                 so_far.tx_bytes + now.tx_bytes - then.tx_bytes,
+                so_far.rx_packets + now.rx_packets - then.rx_packets,
+                so_far.tx_packets + now.tx_packets - then.tx_packets,
             )
     return grown
 
@@ -163,9 +176,12 @@ def _from_capture(name: str, capture: Mapping[str, Any]) -> RecordedNode:
     ignored = tuple(topology["ignored_prefixes"])
     devices = {
         device: DeviceRate(
-            ByteRate.from_total(bytes_.rx_bytes, over), ByteRate.from_total(bytes_.tx_bytes, over)
+            ByteRate.from_total(counted.rx_bytes, over),
+            ByteRate.from_total(counted.tx_bytes, over),
+            counted.rx_packets / over.total_seconds(),
+            counted.tx_packets / over.total_seconds(),
         )
-        for device, bytes_ in growth(sample["node"] for sample in samples).items()
+        for device, counted in growth(sample["node"] for sample in samples).items()
         if not device.startswith(ignored)
     }
     vpc = growth(sample["vpc"] for sample in samples)
@@ -190,6 +206,8 @@ def _article() -> RecordedNode:
     one_way = (_ARTICLE_OS - _ARTICLE_NETWORK_IN - _ARTICLE_NETWORK_OUT) / 2
     sent = one_way / (1 + _ACKNOWLEDGED)
     acknowledged = one_way - sent
+    packets = sent.bytes_per_second / _PACKET_BYTES
+    acknowledgements = acknowledged.bytes_per_second / _ACKNOWLEDGEMENT_BYTES
     return RecordedNode(
         key="article",
         name="article",
@@ -198,9 +216,9 @@ def _article() -> RecordedNode:
         network_in=_ARTICLE_NETWORK_IN,
         network_out=_ARTICLE_NETWORK_OUT,
         devices={
-            "eth0": DeviceRate(rx=_ARTICLE_NETWORK_IN, tx=_ARTICLE_NETWORK_OUT),
-            "eni1a2b3c4d5e6": DeviceRate(rx=sent, tx=acknowledged),
-            "eni6e5d4c3b2a1": DeviceRate(rx=acknowledged, tx=sent),
+            "eth0": DeviceRate(_ARTICLE_NETWORK_IN, _ARTICLE_NETWORK_OUT, 1.0, 1.0),
+            "eni1a2b3c4d5e6": DeviceRate(sent, acknowledged, packets, acknowledgements),
+            "eni6e5d4c3b2a1": DeviceRate(acknowledged, sent, acknowledgements, packets),
         },
         evidence_is_made_up=True,
     )

@@ -408,7 +408,7 @@ def test_a_spreadsheet_has_a_row_for_each_node_with_the_figures_of_its_document(
 @pytest.mark.parametrize("wrong", [("--at", AT), ("--format", "csv"), ("--format", "json")], ids=str)
 def test_what_cannot_be_watched(enigap: Enigap, wrong: tuple[str, str]) -> None:
     said = enigap("check", "--watch", *wrong).problem
-    assert said == "--watch shows a table of now: leave out --at and --format."
+    assert said == "--watch shows a table of now: leave out --at, --replay and --format."
 
 
 @pytest.mark.parametrize("cluster", ["evil", "[[]red]odd*"])
