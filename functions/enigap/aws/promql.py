@@ -1,0 +1,197 @@
+"""PromQL over HTTP: CloudWatch's `/api/v1/query` and `/api/v1/query_range`. The SDK has no operation for it.
+
+OpenTelemetry metrics are in a store of their own that GetMetricData does not see. A query is a form POST to
+the region's CloudWatch endpoint, signed by the SDK's signer. It goes through the client's own connections and
+events, so the endpoint of the environment, the proxy and the deadline hold for it as for every other call.
+
+CloudWatch cuts an answer at 500 series and still says 200. An answer with a warning, or as long as that, is
+therefore no answer: `IncompleteAnswer`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.hooks import first_non_none_response
+
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
+from enigap.aws.iam import Statement
+from enigap.aws.pace import Pace
+from enigap.aws.pages import items
+
+ACTIONS: Final = (Statement(("cloudwatch:GetMetricData", "cloudwatch:ListMetrics")),)
+
+MOST_SERIES: Final = 500
+"""In one answer; what is more is cut off."""
+QUERIES_PER_SECOND: Final = 100.0
+"""A third of AWS's quota of 300: dashboards and alarms share it."""
+_ATTEMPTS: Final = 4
+_CALL: Final = "cloudwatch:GetMetricData by PromQL"
+_OPERATION: Final = "QueryPromQL"
+
+
+class IncompleteAnswer(AwsProblem):
+    """CloudWatch left series out of an answer, or may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer."""
+
+    labels: Mapping[str, str]
+    values: Mapping[int, float]
+    """By time in seconds since the Unix epoch. A time without a value is left out."""
+
+
+class PromQL:
+    """Asks one region's CloudWatch. Throttled and failed queries are asked again, at growing intervals."""
+
+    def __init__(
+        self,
+        cloudwatch: Any,
+        *,
+        pace: Pace | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`cloudwatch` is boto3's client; nothing is asked once `out_of_time` says so."""
+        self._client = cloudwatch
+        self._pace = pace or Pace(QUERIES_PER_SECOND, sleep=sleep)
+        self._sleep, self._out_of_time = sleep, out_of_time
+
+    def at(self, expression: str, instant: datetime) -> list[Series]:
+        """The expression's value at an instant on a whole second. Raises AwsProblem."""
+        return self._ask("query", {"query": expression, "time": _second(instant)})
+
+    def between(self, expression: str, start: datetime, end: datetime, step: timedelta) -> list[Series]:
+        """The expression's values at `start`, and every `step` on until `end`. Raises AwsProblem."""
+        form = {
+            "query": expression,
+            "start": _second(start),
+            "end": _second(end),
+            "step": f"{step // timedelta(seconds=1)}s",
+        }
+        return self._ask("query_range", form)
+
+    def _ask(self, path: str, form: Mapping[str, str]) -> list[Series]:
+        pause_seconds = 1.0
+        for attempt in range(1, _ATTEMPTS + 1):
+            if self._out_of_time():
+                what = "Time ran out before CloudWatch could be asked by PromQL"
+                raise AwsProblem(ProblemKind.OUT_OF_TIME, what, "it is tried again with the next run")
+            self._pace.wait()
+            try:
+                with calling(_CALL, self._client):
+                    return _read(self._post(path, {**form, "limit": str(MOST_SERIES)}))
+            except AwsProblem as problem:
+                if attempt == _ATTEMPTS or not _may_pass(problem):
+                    raise
+            self._sleep(pause_seconds)
+            pause_seconds *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def _post(self, path: str, form: Mapping[str, str]) -> Mapping[str, Any]:
+        """The answer's JSON object. Raises an error of the SDK, or one that reading nonsense raises."""
+        client = self._client
+        request = AWSRequest(
+            "POST",
+            f"{str(client.meta.endpoint_url).rstrip('/')}/api/v1/{path}",
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            data=urlencode(form).encode(),
+        )
+        request.context.update(client_region=client.meta.region_name)
+        client._request_signer.sign(_OPERATION, request, signing_name="monitoring")  # noqa: SLF001
+        prepared = request.prepare()
+        sent = client.meta.events.emit(f"before-send.cloudwatch.{_OPERATION}", request=prepared)
+        response = first_non_none_response(sent)
+        if response is None:
+            response = client._endpoint.http_session.send(prepared)  # noqa: SLF001
+        if response.status_code != 200:
+            raise _refusal(response.status_code, response.headers, response.content)
+        answer = json.loads(response.content)
+        if not isinstance(answer, dict):
+            raise TypeError("an answer is a JSON object")
+        return answer
+
+
+def _second(instant: datetime) -> str:
+    return str(int(instant.timestamp()))
+
+
+def _may_pass(problem: AwsProblem) -> bool:
+    """Whether the same question may be answered a little later."""
+    return problem.kind is ProblemKind.THROTTLED or (
+        problem.kind is ProblemKind.FAILED and not isinstance(problem, IncompleteAnswer)
+    )
+
+
+_CODES: Final = {429: "TooManyRequestsException", 403: "AccessDeniedException", 422: "execution"}
+"""Where an answer names none."""
+
+
+def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientError | HTTPClientError:
+    """What the SDK would raise for an answer that is no success, in AWS's words or Prometheus'."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = None
+    said = said if isinstance(said, dict) else {}
+    given = headers.get("x-amzn-ErrorType") or said.get("__type") or said.get("errorType")
+    code = str(given or _CODES.get(status, "")).rpartition("#")[2].partition(":")[0]
+    message = said.get("message") or said.get("Message") or said.get("error") or ""
+    if status == 429:
+        code = _CODES[status]
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": str(message)},
+            "ResponseMetadata": {
+                "HTTPStatusCode": status,
+                "HTTPHeaders": {name.lower(): value for name, value in headers.items()},
+            },
+        },
+        _OPERATION,
+    )
+
+
+def _read(answer: Mapping[str, Any]) -> list[Series]:
+    """The series of a whole answer. Raises IncompleteAnswer, LookupError, TypeError or ValueError."""
+    if answer["status"] != "success":
+        raise ValueError("an answer of status 200 is a success")
+    warnings = answer.get("warnings") or []
+    if not isinstance(warnings, list):
+        raise TypeError("warnings are a list")
+    data = answer["data"]
+    found = items(data, "result")
+    if warnings or len(found) >= MOST_SERIES:
+        why = one_line(str(warnings[0])) if warnings else f"it has {len(found)} series"
+        raise IncompleteAnswer(
+            ProblemKind.FAILED, f"CloudWatch's answer by PromQL is not whole ({why})", "ask about fewer nodes"
+        )
+    if data["resultType"] == "matrix":
+        return [Series(_labels(each["metric"]), _values(each["values"])) for each in found]
+    if data["resultType"] == "vector":
+        return [Series(_labels(each["metric"]), _values([each["value"]])) for each in found]
+    raise ValueError("an answer is a vector or a matrix")
+
+
+def _labels(metric: Mapping[str, Any]) -> Mapping[str, str]:
+    if not all(isinstance(text, str) for pair in metric.items() for text in pair):
+        raise TypeError("labels are strings")
+    return dict(metric)
+
+
+def _values(points: Sequence[Sequence[Any]]) -> dict[int, float]:
+    values: dict[int, float] = {}
+    for second, value in points:
+        if not isinstance(value, str):
+            raise TypeError("a value is a number in a string")
+        values[round(second)] = float(value)
+    return values
