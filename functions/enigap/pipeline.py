@@ -25,7 +25,7 @@ from enigap.core.counting.window import GRID, FetchSpan, Window
 from enigap.core.incidents.decide import followed, is_judged, no_longer_watched
 from enigap.core.incidents.incident import ClusterState, News, Policy, Silence
 from enigap.core.incidents.missed import catch_up, to_catch_up, was_and_is_over
-from enigap.core.incidents.state import ConflictError, Known, Remembered, Reminder
+from enigap.core.incidents.state import ConflictError, Known, Remembered, Reminder, StateUnreadableError
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.verdict import Verdict
@@ -143,8 +143,9 @@ CATCH_UP_DATAPOINTS: Final = 6_400_000
 
 MOST_SENDERS: Final = 5
 """How many clusters send messages in one window; the news of others is one message of the next plan."""
-MOST_IN_STORM: Final = 200
-"""How many clusters' news one plan sends; that of others waits for the next."""
+MOST_IN_STORM: Final = 100
+"""How many clusters' news one plan sends: the message has room to name as many, and the time is enough to
+read and write their states. That of others waits for the next."""
 REMIND_AFTER: Final = timedelta(days=1)
 """How often people are reminded of trouble with enigap itself."""
 
@@ -387,7 +388,10 @@ def plan(
 
 def _tell_storm(clusters: Iterable[str], states: States, telling: Telling) -> None:
     """Send the news that is left to the plan. It is sent again if the plan fails before its end."""
-    read = [states.read(cluster)[0] for cluster in clusters]
+    read = []
+    for cluster in clusters:
+        with suppress(StateUnreadableError):  # its own run says so
+            read.append(states.read(cluster)[0])
     left = [each for each in read if each.is_left and each.state.outbox]
     if not left:
         return

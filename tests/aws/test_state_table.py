@@ -1,5 +1,6 @@
 """States and silences in DynamoDB: moto decides conditions as AWS does, and deletes nothing by itself."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -124,6 +125,21 @@ def test_a_state_that_cannot_be_read_says_so_and_stays(table: StateTable, dynamo
     with pytest.raises(StateUnreadableError, match="delete its item in the state table"):
         table.read("prod")
     assert item(dynamodb, "cluster#prod") == spoilt
+
+
+@pytest.mark.parametrize("name", ["dev", "", 7, None])
+def test_a_state_with_another_clusters_name_is_still_that_of_the_cluster_whose_item_it_is_in(
+    table: StateTable, dynamodb: Any, name: object
+) -> None:
+    table.write(Remembered(JUDGED, None))
+    spoilt = item(dynamodb, "cluster#prod")
+    spoilt["state"] = {"S": json.dumps({**json.loads(spoilt["state"]["S"]), "cluster": name})}
+    dynamodb.put_item(TableName=TABLE, Item=spoilt)
+    remembered, _ = table.read("prod")
+    assert remembered.state == JUDGED
+    assert len(remembered.damaged) == 1
+    table.write(remembered)
+    assert table.read("prod")[0].damaged == ()
 
 
 def test_a_table_that_is_not_there_is_said_to_be_missing(dynamodb: Any) -> None:

@@ -36,7 +36,7 @@ from enigap.core.messages import (
 )
 from enigap.core.messages.letters import any_letter_of
 from enigap.core.work import WorkItem
-from enigap.pipeline import MOST_SENDERS, Telling, plan, reconcile
+from enigap.pipeline import MOST_IN_STORM, MOST_SENDERS, Telling, plan, reconcile
 from enigap.settings import Settings
 from enigap.slack_webhook import Answer, Channel, deliver_all
 from tests.fakes.pipeline_ports import LATE, FakePublisher, report_of, window
@@ -257,6 +257,25 @@ def test_a_storm_that_the_topic_does_not_take_is_told_by_a_later_plan() -> None:
     for number in (4, 5):
         fleet.quarter(number)
     assert fleet.told().keys() == {(name, "opened") for name in fleet.names}
+
+
+def test_a_cluster_whose_state_cannot_be_read_holds_up_no_other_of_a_storm() -> None:
+    fleet = Fleet(FIFTY[:9], lambda _, number: Verdict.OS_SILENT if number >= 1 else None, nodes=1)
+    for number in range(3):
+        fleet.quarter(number)
+    spoilt = next(item for item in fleet.table.items.values() if "left" in item)
+    spoilt["state"] = {"S": '{"schema": "enigap.state/9"}'}
+    fleet.set_clock(window(3).end + LATE)
+    assert fleet.tried(lambda: fleet.plan(3))
+    assert {name for name, _ in fleet.told()} == {*fleet.names} - {spoilt["cluster"]["S"]}
+
+
+def test_a_storm_of_many_clusters_names_each_in_as_many_messages_as_that_takes() -> None:
+    names = [f"a-cluster-with-a-name-as-long-as-some-are-{each:03}" for each in range(MOST_IN_STORM + 9)]
+    fleet = Fleet(names, lambda _, number: Verdict.OS_DEFICIT if number >= 1 else None, nodes=1)
+    for number in (0, 1, 2, 3):
+        fleet.quarter(number)
+    assert fleet.told() == {(name, "opened"): 1 for name in names}
 
 
 def test_a_storm_says_the_same_in_every_channel_and_leaves_nothing_out_silently() -> None:

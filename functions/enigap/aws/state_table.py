@@ -111,7 +111,7 @@ class StateTable:
         silences, damaged = self._in_force(self._get(_SILENCES))
         if "state" not in item:
             return Remembered(ClusterState(cluster), _revision(item), damaged), silences
-        state, spoilt = read_json(item["state"].get("S", ""), beside or "")
+        state, spoilt = read_json(item["state"].get("S", ""), beside or "", cluster=cluster)
         is_left = item.get("left", {}).get("BOOL") is True
         return Remembered(state, _revision(item), spoilt + damaged, _aside(item), is_left), silences
 
@@ -188,7 +188,7 @@ class StateTable:
         }
 
         def read(page: Mapping[str, Any]) -> list[Known]:
-            return [_known(item) for item in items(page, "Items") if "S" in item.get("cluster", {})]
+            return [_known(item) for item in items(page, "Items") if item.get("cluster", {}).get("S")]
 
         tokens = ("LastEvaluatedKey", "ExclusiveStartKey")
         for page in pages("dynamodb:Scan", self._dynamodb, self._dynamodb.scan, request, read, tokens=tokens):

@@ -177,16 +177,23 @@ def from_json(text: str, aside: str = "") -> ClusterState:
 
 
 def read_json(
-    text: str, aside: str = "", *, schema: str = SCHEMA, migrations: Mapping[str, Migration] = MIGRATIONS
+    text: str,
+    aside: str = "",
+    *,
+    cluster: str | None = None,
+    schema: str = SCHEMA,
+    migrations: Mapping[str, Migration] = MIGRATIONS,
 ) -> tuple[ClusterState, tuple[str, ...]]:
     """The state, and a sentence about each part that is damaged, which is left out.
 
-    `aside` has the members that were kept beside it. Raises StateUnreadableError for anything that is no
-    state of this schema or one that can be migrated to it.
+    `aside` has the members that were kept beside it, `cluster` the name that its item has. Raises
+    StateUnreadableError for anything that is no state of this schema or one that can be migrated to it.
     """
     document = _up_to_date(text, schema, migrations)
     try:
-        reader = _Reader(strict.text(document["cluster"]), aside)
+        reader = _Reader(cluster or strict.text(document["cluster"]), aside)
+        if document["cluster"] != reader.cluster:
+            reader.damaged.append(f"The state of {cluster} has another cluster's name, which is not used.")
         return reader.state(document), tuple(reader.damaged)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise StateUnreadableError(
@@ -223,7 +230,7 @@ class _Reader:
     """Reads the parts of a document; notes those that are damaged and leaves them out."""
 
     def __init__(self, cluster: str, aside: str) -> None:
-        self._cluster, self._aside = cluster, aside
+        self.cluster, self._aside = cluster, aside
         self.damaged: list[str] = []
 
     def state(self, document: Document) -> ClusterState:
@@ -234,7 +241,7 @@ class _Reader:
             return self._news(each, is_open)
 
         return ClusterState(
-            cluster=self._cluster,
+            cluster=self.cluster,
             done=self._part(document["done"], "the newest judged window", _optional_window),
             missed=self._each(document.get("missed", ()), "a missed window", _window),
             ended=self._each(document.get("ended", ()), "an ended incident", self._ended),
@@ -256,12 +263,12 @@ class _Reader:
         try:
             return read(value)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            self.damaged.append(f"In the state of {self._cluster}, {name} is damaged ({_what(error)}).")
+            self.damaged.append(f"In the state of {self.cluster}, {name} is damaged ({_what(error)}).")
             return None
 
     def _each(self, values: Any, name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         if not isinstance(values, list | tuple):
-            self.damaged.append(f"In the state of {self._cluster}, the list with {name} is damaged.")
+            self.damaged.append(f"In the state of {self.cluster}, the list with {name} is damaged.")
             return ()
         found = (self._part(value, name, read) for value in values)
         return tuple(each for each in found if each is not None)
@@ -285,7 +292,7 @@ class _Reader:
 
         since = instant(document["since"])
         return Incident(
-            id=f"{self._cluster}/{target}/{verdict}",
+            id=f"{self.cluster}/{target}/{verdict}",
             verdict=verdict,
             cause=part("cause", strict.optional_text),
             since=since,
@@ -324,11 +331,11 @@ class _Reader:
 
     def _returned(self, document: Any) -> Returned:
         about, ended_at, times = document
-        return Returned(f"{self._cluster}/{strict.text(about)}", instant(ended_at), strict.count(times))
+        return Returned(f"{self.cluster}/{strict.text(about)}", instant(ended_at), strict.count(times))
 
     def _ended(self, document: Any) -> Ended:
         about, since, until = document
-        return Ended(f"{self._cluster}/{strict.text(about)}", instant(since), instant(until))
+        return Ended(f"{self.cluster}/{strict.text(about)}", instant(since), instant(until))
 
 
 _USUAL_REASON: Final = {
