@@ -21,7 +21,7 @@ from enigap.core.text import printable
 _BAR: Final = Segment("   | ", Style(dim=True))
 _MOST_COLUMNS: Final = 100
 _LONGEST: Final = 3_000
-_MARKUP: Final = re.compile(r"<(?P<url>[^|>]+)\|(?P<label>[^>]+)>|\*(?P<bold>[^*]+)\*|`(?P<code>[^`]+)`")
+MARKUP: Final = re.compile(r"<(?P<url>[^|>]+)\|(?P<label>[^>]+)>|\*(?P<bold>[^*]+)\*|`(?P<code>[^`]+)`")
 
 
 class SlackMessage:
@@ -93,7 +93,7 @@ def _text(text: Mapping[str, Any]) -> Text:
 def _marked_up(line: str) -> Text:
     """A line of `mrkdwn`. A link is its label: the console that it leads to is not the demo's."""
     drawn, end = Text(), 0
-    for found in _MARKUP.finditer(line):
+    for found in MARKUP.finditer(line):
         drawn.append(_plain(line[end : found.start()]))
         style = "underline" if found["url"] else "bold" if found["bold"] else "cyan"
         drawn.append(_plain(found["label"] or found["bold"] or found["code"]), style)

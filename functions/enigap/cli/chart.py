@@ -86,10 +86,15 @@ def chart_of(course: Course, window: Window, counts_per_byte: int) -> str:
 
     The band reaches from what the ENIs carried to what the OS may count of it at most.
     """
+    spec = spec_of(course, window, counts_per_byte)
+    return str(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[]))
+
+
+def spec_of(course: Course, window: Window, counts_per_byte: int) -> dict[str, Any]:
+    """The chart as Vega-Lite has it described."""
     rates = [rate for point in course.points for rate in (point.os, point.eni) if rate is not None]
     step, unit = max(rates, default=ZERO).scale
-    spec = _spec([_row(point, step, counts_per_byte) for point in course.points], unit, course, window)
-    return str(vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[]))
+    return _spec([_row(point, step, counts_per_byte) for point in course.points], unit, course, window)
 
 
 _VEGA_LITE: Final = "v6.4"
