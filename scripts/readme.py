@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import typer.main
@@ -32,6 +33,8 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.traffic import Traffic
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import FetchSpan, Window
+from enigap.core.doctor.belief import Belief
+from enigap.core.doctor.beliefs import AREAS
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.judge import history_of
@@ -329,6 +332,49 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+# --- docs/assumptions.md ---
+
+ASSUMPTIONS = ROOT / "docs" / "assumptions.md"
+
+_ABOUT_ASSUMPTIONS = """\
+# Assumptions
+
+What enigap believes about AWS and about the agent of Container Insights. `enigap doctor` checks on an account
+what can be checked there, read-only; the rest has the reason why no command does. `.venv/bin/python -m
+scripts.readme` generates this page from the checks (`functions/enigap/core/doctor/`); figures are the
+code's.
+"""
+
+
+def assumptions() -> str:
+    """The whole document."""
+    parts = [_ABOUT_ASSUMPTIONS]
+    for area, beliefs in AREAS.items():
+        checked = any(belief.judge for belief in beliefs)
+        heads = (
+            "id",
+            "belief",
+            "where it is not so",
+            "to do then" if checked else "why it is not checked",
+            "code",
+        )
+        lines = [
+            (f"`{each.id}`", each.claim, each.depends, each.to_do or each.reason, _code(each))
+            for each in beliefs
+        ]
+        parts.append(f"## {area}\n\n{_table(heads, lines)}")
+    return "\n".join(parts)
+
+
+def _code(belief: Belief) -> str:
+    """What in the code relies on it; constants with their values, so that no figure is a copy."""
+    names = ((name, resolve_name(name)) for name in belief.relies_on)
+    return ", ".join(
+        f"`{name.removeprefix('enigap.')}`" + (f" = {value:g}" if isinstance(value, int | float) else "")
+        for name, value in names
+    )
+
+
 def _fenced(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```\n"
 
@@ -347,5 +393,6 @@ def _dollars(amount: float) -> str:
 
 
 if __name__ == "__main__":
+    ASSUMPTIONS.write_text(assumptions(), encoding="utf-8")
     for document in DOCUMENTS:
         document.write_text(rewritten(document.read_text(encoding="utf-8")), encoding="utf-8")

@@ -18,7 +18,7 @@ from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
-from scripts.readme import BLOCKS, rewritten
+from scripts.readme import ASSUMPTIONS, BLOCKS, assumptions, rewritten
 from scripts.readme import DOCUMENTS as WRITTEN_IN
 from tests.docs.commands import check_aws, commands_in
 
@@ -225,3 +225,7 @@ def test_the_package_shows_it() -> None:
     assert project["readme"] == "README.md"
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## (Unreleased|{re.escape(project['version'])}\b)", changes, re.MULTILINE)
+
+
+def test_the_assumptions_are_what_the_checks_say() -> None:
+    assert ASSUMPTIONS.read_text(encoding="utf-8") == assumptions()

@@ -231,3 +231,31 @@ def test_an_operator_may_touch_what_enigap_deployed_and_nothing_else(
 def test_it_can_be_pasted(enigap: Enigap, whose: tuple[str, ...]) -> None:
     text = enigap("policy", *whose).stdout
     assert json.dumps(json.loads(text), indent=2) + "\n" == text
+
+
+def test_doctor_needs_no_more_and_names_what_it_may_not_ask(as_user: Any, policy: dict[str, Any]) -> None:
+    ran = as_user(policy, "doctor", "--cluster", "moved", "--format", "json")
+    assert ran.status in {0, 1}, ran.stderr
+    checks = {check["id"]: check for check in ran.document["checks"]}
+    assert {checks[name]["status"] for name in ("eni-samples", "os-sum", "log-stream")} == {"PASS"}
+    assert "cloudformation:DescribeStacks" in checks["deployed-plans"]["seen"]
+    assert checks["log-quota"]["status"] == "CAN'T TELL"
+
+
+def test_what_doctor_may_not_read_of_the_rest_is_told_by_its_action(
+    as_user: Any, policy: dict[str, Any]
+) -> None:
+    ran = as_user(without(policy, "logs:FilterLogEvents"), "doctor", "--cluster", "moved", "--format", "json")
+    assert ran.status == 2
+    checks = {check["id"]: check for check in ran.document["checks"]}
+    assert checks["log-stream"]["status"] == "CAN'T TELL"
+    assert "logs:FilterLogEvents" in checks["log-stream"]["seen"]
+    assert checks["eni-samples"]["status"] == "PASS"
+
+
+def test_doctors_policy_adds_optional_reads(enigap: Enigap, policy: dict[str, Any]) -> None:
+    def actions(document: dict[str, Any]) -> set[str]:
+        return {action for statement in document["Statement"] for action in statement["Action"]}
+
+    more = actions(enigap("policy", "--doctor").document) - actions(policy)
+    assert more == {"cloudwatch:DescribeAlarmHistory", "servicequotas:ListServiceQuotas"}

@@ -44,24 +44,26 @@ ReadEfa = Callable[[Sequence[Node], FetchSpan], Mapping[str, EfaTraffic]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Enis:
+class Enis:
     """The ENIs of one instance."""
 
     ids: tuple[str, ...]
     has_efa: bool
+    without_device: int = 0
+    """How many of them the kernel has no network device for."""
 
 
 def bypasses(ec2: Ec2, read_efa: ReadEfa, nodes: Sequence[Node], span: FetchSpan) -> Bypasses:
     """What each of the nodes has; what could not be looked up is in the notes. Raises no AwsProblem."""
     notes = []
     sessions: Counter[str] = Counter()
-    enis: dict[str, _Enis] = {}
+    enis: dict[str, Enis] = {}
     try:
         sessions = _sessions(ec2)
     except AwsProblem as problem:
         notes.append(f"{problem.what}, so mirrored traffic explains nothing and may be told of as a deficit.")
     try:
-        enis = _enis(ec2, [node.instance_id for node in nodes])
+        enis = enis_of(ec2, [node.instance_id for node in nodes])
     except AwsProblem as problem:
         notes.append(f"{problem.what}, so neither mirrored traffic nor EFA explains anything.")
     with_efa = [node for node in nodes if node.instance_id in enis and enis[node.instance_id].has_efa]
@@ -87,12 +89,12 @@ def _sessions(ec2: Ec2) -> Counter[str]:
     return Counter(chain.from_iterable(pages("ec2:DescribeTrafficMirrorSessions", ec2, call, request, read)))
 
 
-def _enis(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, _Enis]:
+def enis_of(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, Enis]:
     """The ENIs of instances. Raises AwsProblem."""
     wanted = sorted(asked := set(instance_ids))
-    found: dict[str, _Enis] = {}
+    found: dict[str, Enis] = {}
 
-    def read(page: Mapping[str, Any]) -> dict[str, _Enis]:
+    def read(page: Mapping[str, Any]) -> dict[str, Enis]:
         return {
             instance["InstanceId"]: _enis_of(instance.get("NetworkInterfaces") or ())
             for reservation in items(page, "Reservations")
@@ -110,9 +112,10 @@ def _enis(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, _Enis]:
     return found
 
 
-def _enis_of(descriptions: Iterable[Mapping[str, Any]]) -> _Enis:
+def _enis_of(descriptions: Iterable[Mapping[str, Any]]) -> Enis:
     described = list(descriptions)
-    return _Enis(
+    return Enis(
         tuple(text(each["NetworkInterfaceId"]) for each in described),
         any(str(each.get("InterfaceType", "")).startswith("efa") for each in described),
+        sum(each.get("InterfaceType") == "efa-only" for each in described),
     )

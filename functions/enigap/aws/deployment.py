@@ -69,6 +69,14 @@ class Deployment:
     slack_queue_arn: str | None = field(default=None, kw_only=True)
     """The queue of messages for Slack's incoming webhook; None without a webhook."""
 
+    work_queue_url: str | None = field(default=None, kw_only=True, compare=False)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The names of its queues of work and messages."""
+        ends = (self.work_queue_url or "").rpartition("/")[2], (self.slack_queue_arn or "").rpartition(":")[2]
+        return tuple(filter(None, ends))
+
     @property
     def account(self) -> str:
         return self.topic_arn.split(":")[4]
@@ -106,7 +114,12 @@ def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Dep
                 "finish its deployment with `cdk deploy`",
             )
         own = (outputs[output] for output in _OUTPUTS)
-        return Deployment(*own, name=name, slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT))
+        return Deployment(
+            *own,
+            name=name,
+            slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT),
+            work_queue_url=outputs.get("WorkQueueUrl"),
+        )
     raise AwsProblem(
         ProblemKind.MISSING,
         f"There is no stack {stack} in {region}",

@@ -101,8 +101,8 @@ _MOST_POD_SAMPLES: Final = 20_000
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 
 # CloudWatch Logs takes no larger event.
-_LONGEST_MESSAGE_CHARACTERS: Final = 1_048_576
-_EVENTS_PER_PAGE: Final = 10_000
+LONGEST_MESSAGE_CHARACTERS: Final = 1_048_576
+EVENTS_PER_PAGE: Final = 10_000
 
 
 class Logs(Protocol):
@@ -560,7 +560,7 @@ class _LogGroup:
             "logGroupName": self._name,
             "startTime": _milliseconds(between[0]),
             "endTime": _milliseconds(between[1]),
-            "limit": _EVENTS_PER_PAGE,
+            "limit": EVENTS_PER_PAGE,
             **request,
         }
         for _ in range(most):
@@ -785,7 +785,7 @@ class Odd(Enum):
 
 def read_event(message: str, node: Node) -> DeviceSample | Odd:
     """One log event: a device sample of this node, or in what way it is not. Never raises."""
-    if len(message) > _LONGEST_MESSAGE_CHARACTERS:
+    if len(message) > LONGEST_MESSAGE_CHARACTERS:
         return Odd.MALFORMED
     try:
         event = json.loads(message)
@@ -824,7 +824,7 @@ def _device_sample(event: Mapping[str, Any]) -> DeviceSample:
 
 def read_pod(message: str, node: Node) -> PodSample | None:
     """One `PodNet` or `Pod` event: what it says about a pod of this node, if it says so. Never raises."""
-    if len(message) > _LONGEST_MESSAGE_CHARACTERS:
+    if len(message) > LONGEST_MESSAGE_CHARACTERS:
         return None
     try:
         event = json.loads(message)

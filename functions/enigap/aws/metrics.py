@@ -103,6 +103,13 @@ class CloudWatchTotals:
             if isinstance(traffic, EfaTraffic) and traffic.is_known
         }
 
+    def series(
+        self, node: Node, quantities: tuple[Quantity, ...], span: FetchSpan
+    ) -> Mapping[Quantity, tuple[float | None, ...]] | Unreadable:
+        """Any quantities of one node, a value or None for each of their periods. No error is raised."""
+        question: _Question[_Series] = _Question(lambda _: quantities, lambda series, _: series)
+        return next(found for _, found in self._each([node], span, question, something_was_read=True))
+
     def read(self, nodes: Iterable[Node], span: FetchSpan) -> dict[str, Readings | Unreadable]:
         """`totals` by instance id, all at once."""
         return {node.instance_id: readings for node, readings in self.totals(nodes, span)}

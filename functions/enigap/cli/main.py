@@ -18,6 +18,7 @@ from enigap.cli import (
     backtest,
     check,
     demo,
+    doctor,
     estimate,
     explain,
     notify,
@@ -98,6 +99,7 @@ app.command("check", rich_help_panel=LOOK)(check.command)
 app.command("explain", rich_help_panel=LOOK)(explain.command)
 app.command("backtest", rich_help_panel=LOOK)(backtest.command)
 app.command("report", rich_help_panel=LOOK)(report.command)
+app.command("doctor", rich_help_panel=LOOK)(doctor.command)
 app.command("record", rich_help_panel=LOOK)(record.command)
 app.command("status", rich_help_panel=OPERATE)(status.command)
 app.command("runbook", rich_help_panel=OPERATE)(runbook.command)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from enigap.aws import deployment, state_table, topic
+from enigap.aws import deployment, observe, state_table, topic
 from enigap.aws.iam import KEY_USES, Statement, policy_document
 from enigap.cli.arguments import Stack, UsageError
 from enigap.cli.screen import write
@@ -29,6 +29,12 @@ def command(
     operator: Annotated[
         bool, typer.Option("--operator", help="The policy for status, silence and notify instead.")
     ] = False,
+    doctor: Annotated[
+        bool,
+        typer.Option(
+            "--doctor", help="With what doctor also reads where it may: alarms' actions and quotas."
+        ),
+    ] = False,
     stack: Stack = None,
     partition: Annotated[
         Partition, typer.Option(help="The partition of the account, which ARNs begin with.")
@@ -44,7 +50,7 @@ def command(
         str, typer.Option(metavar="ACCOUNT", help="The number of the account that enigap is in, for --key.")
     ] = "ACCOUNT",
 ) -> int:
-    """The IAM policy that check, explain, report and backtest need; with --operator, status, silence, notify.
+    """The IAM policy that check, explain, report, backtest and doctor need; with --operator, the others.
 
     The former is read-only. The latter covers the resources of one stack, in any region.
     """
@@ -53,7 +59,8 @@ def command(
     if key:
         write(key_policy(stack or deployment.STACK, partition, region, account), indent=2)
         return 0
-    statements = operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS
+    statements = list(operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS)
+    statements += observe.ACTIONS * doctor
     write(policy_document(statements, partition=partition), indent=2)
     return 0
 

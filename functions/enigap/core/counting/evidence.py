@@ -96,12 +96,7 @@ def surprises_in(events: DeviceEvents, classifier: Classifier) -> Surprises:
     """The devices of no known class among them, and how many events lack a field."""
     carry = {each.device for each in events.samples if each.rx_bytes_per_second or each.tx_bytes_per_second}
     unknown = frozenset(name for name in carry if classifier.kind(name) is DeviceKind.UNKNOWN)
-    without_packets = sum(
-        None not in {each.rx_bytes_per_second, each.tx_bytes_per_second}
-        and None in {each.rx_packets_per_second, each.tx_packets_per_second}
-        for each in events.samples
-    )
-    return Surprises(unknown, events.malformed + events.anonymous + without_packets)
+    return Surprises(unknown, events.malformed + events.anonymous)
 
 
 class NoEvidence(StrEnum):

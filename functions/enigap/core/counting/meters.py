@@ -64,6 +64,22 @@ class Quantity(Enum):
         # Exactly these three: CloudWatch knows no series by InstanceId alone.
         (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
     )
+    OS_SAMPLES = Meter(
+        OS_NAMESPACE,
+        OS_METRIC,
+        "SampleCount",
+        timedelta(minutes=1),
+        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
+    )
+    """How many values a minute has: asked by `enigap doctor` only."""
+    OS_OF_PERIODS = Meter(
+        OS_NAMESPACE,
+        OS_METRIC,
+        "Average",
+        timedelta(minutes=5),
+        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
+    )
+    """What CloudWatch keeps longer than minutes: asked by `enigap doctor` only."""
     ENI_IN = Meter(ENI_NAMESPACE, "NetworkIn", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))
     ENI_IN_SAMPLES = Meter(
         ENI_NAMESPACE, "NetworkIn", "SampleCount", timedelta(minutes=5), (INSTANCE_DIMENSION,)

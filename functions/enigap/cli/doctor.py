@@ -1,0 +1,253 @@
+"""`enigap doctor`: checks what enigap believes about AWS and the agent against an account, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.constrain import Constrain
+from rich.table import Table
+from rich.text import Text
+
+from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
+from enigap.aws import deployment as stacks
+from enigap.aws.bypass import EFA_METRICS
+from enigap.aws.clients import Aws
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.aws.observe import (
+    Observer,
+    alarm_actions,
+    minutes_since,
+    oldest_message,
+)
+from enigap.cli.arguments import Clusters, Format, Output, Profile, Region, SettingsFile, Stack, UsageError
+from enigap.cli.cost import GET_METRIC_DATA
+from enigap.cli.deployed import Deployed, deployed
+from enigap.cli.desk import desk
+from enigap.cli.look import found_clusters
+from enigap.cli.progress import progress
+from enigap.cli.screen import Screen, write
+from enigap.core.counting.node import Node
+from enigap.core.doctor.belief import Status
+from enigap.core.doctor.beliefs import Judged, diagnose, exit_status, paragraph
+from enigap.core.doctor.observed import Deployment, NotSeen, Observations
+from enigap.core.doctor.sample import MOST_CANDIDATES, MOST_NODES
+from enigap.core.documents import Document
+from enigap.core.instants import timestamp
+from enigap.core.published import Metric
+from enigap.core.text import count, printable
+from enigap.pipeline import overdue_clusters
+from enigap.settings import Settings
+from enigap.wiring import CALLS_PER_SECOND_AT_A_DESK
+
+SCHEMA: Final = "enigap.doctor/1"
+ALARMS_DAYS: Final = 7
+OS_QUESTIONS: Final = 1
+"""How often the OS's metric is asked for once more: how many values it has, and what is kept of it."""
+_STYLES: Final = {Status.PASS: "green", Status.FAIL: "bold red", Status.CANT_TELL: "yellow"}
+_PROSE: Final = 120
+
+T = TypeVar("T")
+
+
+def command(  # noqa: PLR0917 - typer passes the options by name
+    cluster: Clusters = None,
+    node: Annotated[
+        str | None,
+        typer.Option("--node", metavar="ID", help="Look at this node alone, by its EC2 instance id or name."),
+    ] = None,
+    deep: Annotated[  # noqa: FBT002 - a flag is passed by name
+        bool,
+        typer.Option(
+            "--deep", help="Also read 24 hours of one node: what EC2 adds to each packet, and when."
+        ),
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    output: Output = Format.TABLE,
+    settings_file: SettingsFile = None,
+    stack: Stack = None,
+) -> int:
+    """Check what enigap believes about AWS and the agent against this account: read-only, in a minute.
+
+    At most ten nodes are looked at. Exit status: 1 if a belief is contradicted; 2 if it could not ask; else
+    0.
+    """
+    it = desk(profile=profile, region=region, settings_file=settings_file)
+    settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters))
+    it.aws.sign_in()
+    with progress() as say:
+        nodes = _nodes(it.aws, settings, node, say)
+    billed = billed_metrics(1 if node else len(nodes), deep=deep)
+    if output is Format.TABLE:
+        Screen().print(Constrain(_price(billed, it.aws.region, len(nodes)), _PROSE))
+    with progress() as say:
+        observer = Observer(
+            it.aws, settings.rules(), it.now, say, calls_per_second=CALLS_PER_SECOND_AT_A_DESK
+        )
+        wanted = nodes[0].instance_id if node else None
+        seen = observer.observe(nodes, wanted, deep=deep)
+        say("looking for what is deployed")
+        seen = _with_deployment(seen, it.aws, it.now, stack)
+    judged = diagnose(seen)
+    if output is Format.JSON:
+        write(document(it.aws.region, it.now, billed, seen, judged))
+    else:
+        show(Screen(), seen, judged)
+    return exit_status(seen, judged)
+
+
+def _nodes(aws: Aws, settings: Settings, wanted: str | None, say: Callable[[str], None]) -> list[Node]:
+    """The running nodes, or the one of a name. Raises UsageError and AwsProblem."""
+    found = found_clusters(aws, settings, say)
+    nodes = [node for cluster in found.clusters for node in cluster.nodes]
+    if wanted:
+        nodes = [each for each in nodes if wanted in {each.instance_id, each.name}]
+    if not nodes:
+        which = f"node {wanted}" if wanted else "node"
+        raise UsageError(f"There is no running {which} in these clusters: `enigap check --all` lists them.")
+    return nodes
+
+
+def billed_metrics(nodes: int, *, deep: bool) -> int:
+    """How many metrics looking at so many nodes reads at most."""
+    of_sample = METRICS_PER_NODE + METRICS_PER_LOOK + EFA_METRICS + OS_QUESTIONS
+    candidates = METRICS_PER_NODE * min(nodes, MOST_CANDIDATES)
+    return candidates + of_sample * min(nodes, MOST_NODES) + OS_QUESTIONS + METRICS_PER_LOOK * deep
+
+
+def _price(billed: int, region: str, nodes: int) -> Text:
+    dollars = billed * GET_METRIC_DATA.dollars
+    return Text(
+        f"Looking at up to {MOST_NODES} of {count(nodes, 'node')} in {printable(region)}, for a minute at "
+        f"most. It reads up to {count(billed, 'metric')}, which cost ${dollars:.4f}, and changes nothing."
+    )
+
+
+# --- what is deployed ---
+
+
+def _with_deployment(seen: Observations, aws: Aws, now: datetime, stack: str | None) -> Observations:
+    """What was seen, with the deployed enigap, if there is one. Raises AwsProblem for a missing `--stack`."""
+    try:
+        it = deployed(aws, now, stack)
+        return replace(seen, deployment=_deployment(it, now))
+    except AwsProblem as problem:
+        if stack and problem.kind is ProblemKind.MISSING:
+            raise
+        is_absent = problem.kind is ProblemKind.MISSING
+        why = "no enigap is deployed in this region" if is_absent else problem.what
+        return replace(seen, deployment=NotSeen(why))
+
+
+def _deployment(it: Deployed, now: datetime) -> Deployment:
+    settings = it.settings()
+    told = _or_why(lambda: stacks.subscriptions(it.aws.client("sns"), it.stack))
+    not_told: int | NotSeen
+    if isinstance(told, NotSeen):
+        not_told = told
+    else:
+        missing = stacks.unsubscribed(settings.email, told, it.stack)
+        not_told = len(missing) + sum(not each.is_confirmed for each in told)
+    actions = alarm_actions(it.aws, it.stack.name, now - timedelta(days=ALARMS_DAYS))
+    return Deployment(
+        schedule_minutes=settings.schedule // timedelta(minutes=1),
+        minutes_since_plan=minutes_since(
+            it.aws, settings.metric_namespace, Metric.PLANS_MADE.metric_name, now
+        ),
+        overdue=_or_why(lambda: _overdue(it, settings, now)),
+        subscriptions=told if isinstance(told, NotSeen) else len(told),
+        not_told=not_told,
+        alarm_actions=actions if isinstance(actions, NotSeen) else actions[0],
+        alarm_actions_failed=actions if isinstance(actions, NotSeen) else actions[1],
+        queue_seconds=oldest_message(it.aws, it.stack.queues, now),
+    )
+
+
+def _overdue(it: Deployed, settings: Settings, now: datetime) -> int:
+    watched = [each for each in it.states.known() if each.is_alive and settings.watches(each.cluster)]
+    return len(overdue_clusters(watched, settings, now))
+
+
+def _or_why(read: Callable[[], T]) -> T | NotSeen:
+    try:
+        return read()
+    except AwsProblem as problem:
+        return NotSeen(problem.what)
+
+
+# --- output ---
+
+
+def show(console: Console, seen: Observations, judged: Sequence[Judged]) -> None:
+    """What is contradicted, in full; what cannot be told, by its reason; what holds, a line each."""
+    of = {status: [each for each in judged if each[1].status is status] for status in Status}
+    for belief, outcome in of[Status.FAIL]:
+        parts = (("seen", outcome.seen), ("so", belief.depends), ("to do", f"{belief.to_do} ({belief.id})"))
+        more = (Text.assemble((f"{name}: ", "bold"), printable(text, most=500)) for name, text in parts)
+        console.print()
+        console.print(_line(Status.FAIL, belief.claim, *more))
+    if of[Status.PASS]:
+        console.print()
+    for belief, outcome in of[Status.PASS]:
+        seen_of_it = Text(printable(outcome.seen, most=500), "dim")
+        console.print(_line(Status.PASS, belief.claim, seen_of_it))
+    for why, some in _by_reason(of[Status.CANT_TELL]):
+        claims = (Text(f"{belief.id}: {belief.claim}", "dim") for belief, _ in some)
+        console.print()
+        console.print(_line(Status.CANT_TELL, f"{printable(why, most=500)}:", *claims))
+    console.print()
+    counts = ", ".join(f"{len(of[status])} {status.value}" for status in Status)
+    console.print(Text(f"{counts}.", "bold"))
+    console.print()
+    console.print("What you could tell us, with no name of yours in it: paste this into a report.")
+    console.print()
+    console.print(Constrain(Text(paragraph(seen, judged)), _PROSE))
+
+
+def _line(status: Status, text: str, *more: Text) -> Constrain:
+    """A status, what it is of and more about it, beside each other."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=len(Status.CANT_TELL))
+    table.add_column()
+    table.add_row(Text(status.value, _STYLES[status]), Text(text))
+    for each in more:
+        table.add_row("", each)
+    return Constrain(table, _PROSE)
+
+
+def _by_reason(judged: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:
+    groups: dict[str, list[Judged]] = {}
+    for each in judged:
+        groups.setdefault(each[1].seen, []).append(each)
+    yield from groups.items()
+
+
+def document(
+    region: str, now: datetime, billed: int, seen: Observations, judged: Sequence[Judged]
+) -> Document:
+    """The JSON document."""
+    return {
+        "schema": SCHEMA,
+        "region": region,
+        "at": timestamp(now.replace(microsecond=0)),
+        "billed_metrics_at_most": billed,
+        "nodes": [each.node.instance_id for each in seen.nodes],
+        "checks": [
+            {
+                "id": belief.id,
+                "status": outcome.status.value,
+                "claim": belief.claim,
+                "seen": outcome.seen,
+                "depends": belief.depends,
+                "to_do": belief.to_do if outcome.status is Status.FAIL else None,
+                "figures": {each.name: each.value for each in outcome.figures},
+            }
+            for belief, outcome in judged
+        ],
+        "paragraph": paragraph(seen, judged),
+    }
