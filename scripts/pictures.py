@@ -149,7 +149,8 @@ def _known(value: T | None) -> T:
 
 def _svg(look: Look, height: int, body: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" color="{look.text}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'viewBox="0 0 {WIDTH} {height}" color="{look.text}" '
         f'fill="currentColor" font-family="system-ui, sans-serif" font-size="14">{body}</svg>\n'
     )
 
@@ -157,7 +158,7 @@ def _svg(look: Look, height: int, body: str) -> str:
 # --- the terminal
 
 _TERMINAL: Final = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono",
  monospace; font-size: {char_height}px; line-height: {line_height}px }}
