@@ -79,6 +79,9 @@ def test_explain_and_report_take_a_bundle_too(enigap: Enigap, account: Account, 
     explained = enigap("explain", node["instance_id"], "--replay", str(file), "--format", "json")
     assert explained.document["node"] == node
     assert enigap("report", "--replay", str(file), "--output", str(page)).status == 1
+    doctor = enigap("doctor", "--replay", str(file), "--format", "json")
+    statuses = {check["id"]: check["status"] for check in doctor.document["checks"]}
+    assert {statuses[name] for name in ("eni-samples", "os-sum", "log-stream", "log-pattern")} == {"PASS"}
     assert node["instance_id"] in page.read_text(encoding="utf-8")
     assert "g1-moved-device" not in page.read_text(encoding="utf-8")
 

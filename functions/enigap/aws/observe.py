@@ -70,6 +70,8 @@ _LOG_SECONDS: Final = 35.0
 """Of these, for reading events."""
 _FILTERED: Final = timedelta(minutes=2)
 
+_NOT_IN_BUNDLE: Final = NotSeen("a bundle holds one node alone")
+
 T = TypeVar("T")
 
 
@@ -181,8 +183,11 @@ class Observer:
         say: Callable[[str], None],
         *,
         calls_per_second: float,
+        only_node: bool = False,
     ) -> None:
-        """`calls_per_second` is how often FilterLogEvents may be called."""
+        """`calls_per_second` is how often FilterLogEvents may be called. `only_node` leaves out what is about
+        no node, which a bundle does not hold."""
+        self._only_node = only_node
         self._limits = Limits(LONGEST_MESSAGE_CHARACTERS, EVENTS_PER_PAGE, calls_per_second)
         self._aws, self._rules, self._now, self._say = aws, rules, now, say
         self._window = Window.newest_settled(now, rules.settle)
@@ -214,7 +219,7 @@ class Observer:
                 missing_stream=self._missing_stream(chosen),
                 filtered=self._filtered(reporting),
                 kept=self._kept(chosen),
-                log_calls_per_second=_optional(self._quota),
+                log_calls_per_second=_NOT_IN_BUNDLE if self._only_node else _optional(self._quota),
                 day=self._day(reporting) if deep else NotSeen("only --deep reads 24 hours"),
                 answers=self._cloudwatch.answers(),
                 page_events=max((len(events) for _, events in self._logs.logs), default=0),
@@ -281,6 +286,8 @@ class Observer:
         return NotSeen(found.why) if isinstance(found, Unreadable) else found[Quantity.OS_SAMPLES]
 
     def _missing_stream(self, nodes: Sequence[Node]) -> NoEvidence | NotSeen:
+        if self._only_node:
+            return _NOT_IN_BUNDLE
         if not nodes:
             return NOT_ASKED
         # As long as real ones, and of a name that no node has.

@@ -27,9 +27,9 @@ from enigap.aws.observe import (
 from enigap.cli.arguments import Clusters, Format, Output, Profile, Region, SettingsFile, Stack, UsageError
 from enigap.cli.cost import GET_METRIC_DATA
 from enigap.cli.deployed import Deployed, deployed
-from enigap.cli.desk import desk
+from enigap.cli.desk import Desk, Replay, desk
 from enigap.cli.look import found_clusters
-from enigap.cli.progress import progress
+from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
 from enigap.core.counting.node import Node
 from enigap.core.doctor.belief import Status
@@ -71,28 +71,27 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     output: Output = Format.TABLE,
     settings_file: SettingsFile = None,
     stack: Stack = None,
+    replay: Replay = None,
 ) -> int:
     """Check what enigap believes about AWS and the agent against this account: read-only, in a minute.
 
     At most ten nodes are looked at. Exit status: 1 if a belief is contradicted; 2 if it could not ask; else
     0.
     """
-    it = desk(profile=profile, region=region, settings_file=settings_file)
+    it = desk(profile=profile, region=region, settings_file=settings_file, bundle=replay)
     settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters))
     it.aws.sign_in()
     with progress() as say:
-        nodes = _nodes(it.aws, settings, node, say)
-    billed = billed_metrics(1 if node else len(nodes), deep=deep)
-    if output is Format.TABLE:
+        nodes = _nodes(it, settings, node, say)
+    billed = 0 if replay else billed_metrics(1 if node else len(nodes), deep=deep)
+    if output is Format.TABLE and not replay:
         Screen().print(Constrain(_price(billed, it.aws.region, len(nodes)), _PROSE))
     with progress() as say:
-        observer = Observer(
-            it.aws, settings.rules(), it.now, say, calls_per_second=CALLS_PER_SECOND_AT_A_DESK
-        )
         wanted = nodes[0].instance_id if node else None
-        seen = observer.observe(nodes, wanted, deep=deep)
-        say("looking for what is deployed")
-        seen = _with_deployment(seen, it.aws, it.now, stack)
+        seen = observe(replace(it, settings=settings), nodes, wanted, say, deep=deep)
+        if not replay:
+            say("looking for what is deployed")
+            seen = _with_deployment(seen, it.aws, it.now, stack)
     judged = diagnose(seen)
     if output is Format.JSON:
         write(document(it.aws.region, it.now, billed, seen, judged))
@@ -101,9 +100,25 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     return exit_status(seen, judged)
 
 
-def _nodes(aws: Aws, settings: Settings, wanted: str | None, say: Callable[[str], None]) -> list[Node]:
+def observe(
+    it: Desk, nodes: Sequence[Node], wanted: str | None, say: Say, *, deep: bool = False
+) -> Observations:
+    """What there is to see of some of these nodes, or of the one that is wanted or that a bundle is about."""
+    observer = Observer(
+        it.aws,
+        it.settings.rules(),
+        it.now,
+        say,
+        calls_per_second=CALLS_PER_SECOND_AT_A_DESK,
+        only_node=it.instance_id is not None,
+    )
+    seen = observer.observe(nodes, it.instance_id or wanted, deep=deep)
+    return replace(seen, deployment=NotSeen("a bundle holds nothing of what is deployed"))
+
+
+def _nodes(it: Desk, settings: Settings, wanted: str | None, say: Say) -> list[Node]:
     """The running nodes, or the one of a name. Raises UsageError and AwsProblem."""
-    found = found_clusters(aws, settings, say)
+    found = it.only(found_clusters(it.aws, settings, say))
     nodes = [node for cluster in found.clusters for node in cluster.nodes]
     if wanted:
         nodes = [each for each in nodes if wanted in {each.instance_id, each.name}]

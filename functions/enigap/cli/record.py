@@ -28,6 +28,7 @@ from enigap.cli.arguments import (
     window_at,
 )
 from enigap.cli.desk import Desk, carried
+from enigap.cli.doctor import observe
 from enigap.cli.explain import examined
 from enigap.cli.look import look_at
 from enigap.cli.progress import Say, progress
@@ -66,8 +67,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 ) -> int:
     """Write what AWS answers about one node to a file that names nothing of yours.
 
-    `enigap check`, `explain` and `report` judge the file anywhere with --replay. Exit status: 0, or 2 where
-    nothing could be recorded.
+    `enigap check`, `explain`, `report` and `doctor` take the file anywhere with --replay. Exit
+    status: 0, or 2 where nothing could be recorded.
     """
     span = _span(lasting)
     recorder = Recorder()
@@ -104,7 +105,10 @@ def _span(lasting: str | None) -> timedelta:
 
 
 def ask(it: Desk, window: Window, say: Say) -> None:
-    """All that `check`, `explain` and `report` ask about this node. Raises UsageError and AwsProblem."""
+    """All that `check`, `explain`, `report` and `doctor` ask about this node.
+
+    Raises UsageError and AwsProblem.
+    """
     looked = look_at(it, window, say)
     nodes = [node.newest.node for report in looked.reports for node in report.nodes]
     if not nodes:
@@ -112,6 +116,7 @@ def ask(it: Desk, window: Window, say: Say) -> None:
             f"There is no running node {it.instance_id} in this cluster: `enigap check --all` lists them."
         )
     examined(it, window, str(it.instance_id), say)
+    observe(it, nodes, it.instance_id, say)
     span = span_of_charts(looked.window.end, None, looked.settings.look_back, it.now)
     for _ in read_charts(looked, nodes, span):
         pass  # asking is all that recording takes

@@ -112,7 +112,7 @@ def _busy(o: Observations) -> Callable[[Both], bool]:
 
 def _are_equal(o: Observations, both: list[Both], of: str = "busy node") -> Outcome:
     off = median(each.off for each in both)
-    said = f"{count(len(both), of)}: the devices counted {1 + off:.1%} of EC2's bytes, in the middle"
+    said = f"{count(len(both), of)}: the devices counted {percent(1 + off)} of EC2's bytes, in the middle"
     return told(not most([each.contradicts(o.rules) for each in both]), said, nodes=len(both), off=off)
 
 
@@ -152,7 +152,7 @@ def mirrored(o: Observations) -> Outcome:
         for each in both
     ]
     off = median(-each.off for each in both)
-    said = f"{count(len(both), 'node')} with one: EC2 counted {off:+.1%} more than the devices, in the middle"
+    said = f"{count(len(both), 'node')} with one: EC2 counted {percent(off)} more than the devices, in the middle"
     return told(not most(less), said, nodes=len(both), more=off)
 
 
@@ -230,7 +230,7 @@ BELIEFS: Final = (
         "False `os_deficit` or `os_excess`.",
         ("enigap.core.counting.rules.Rules.tolerance",),
         bytes_agree,
-        "run it with --deep, which says what tolerance the figures allow; look at `enigap check` for faults",
+        "see `enigap check`, for it may be a fault; --deep says what tolerance the figures would allow",
     ),
     Belief(
         "eni-all",

@@ -152,7 +152,9 @@ def tolerance(o: Observations) -> Outcome:
     if not off:
         return cannot_tell("no hour of the node is whole")
     allows = ceil(200 * _HEADROOM * max(off)) / 200
-    said = f"the worst hour was {max(off):.1%} off: these figures would allow a `tolerance` of {allows:.3f}"
+    said = (
+        f"the worst hour was {percent(max(off))} off: these figures would allow a `tolerance` of {allows:.3f}"
+    )
     return told(max(off) <= o.rules.tolerance, said, worst=max(off), allows=allows)
 
 
