@@ -17,7 +17,7 @@ from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.incidents.incident import Silence
 from enigap.core.incidents.state import ConflictError, Known, to_json
-from enigap.core.judging.cluster import ClusterReport, FindingKind
+from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
 from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
@@ -30,6 +30,7 @@ from tests.fakes.pipeline_ports import (
     FakePublisher,
     FakeQueue,
     FakeStates,
+    judgement,
     window,
 )
 
@@ -424,6 +425,25 @@ def test_what_is_over_waits_until_newer_news_of_the_same_incident_was_sent() -> 
         "opened i-1/os_deficit (confirmed)",
         "resolved i-1/os_deficit (was_and_is_over)",
     ]
+
+
+@pytest.mark.parametrize("order", [[3, 5], [5, 3]], ids=["in order", "newest first"])
+def test_the_last_trace_of_a_fault_in_a_missed_window_is_not_told_as_another_one(order: list[int]) -> None:
+    pipeline = troubled(*(window(n) for n in (1, 2, 3)), window(20), window(21)).run_all(
+        window(0), window(35)
+    )
+    plain = pipeline.cluster.assess
+
+    def assess(cluster: str, at: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
+        """What window 5 shows began in window 3."""
+        faulty = NodeReport(judgement("i-1", at, Verdict.OS_DEFICIT), (Verdict.OS_DEFICIT,) * 2)
+        report = plain(cluster, at, is_followed)
+        return replace(report, nodes=(faulty,)) if at == window(5) else report
+
+    pipeline.assess = assess
+    for number in (*order, 1, 2, 4, 6, 21, 20, 22):
+        pipeline.run(window(number), now=window(35).end + LATE)
+    assert told(pipeline) == ["resolved i-1/os_deficit (was_and_is_over)"] * 2
 
 
 def test_what_was_told_before_an_outage_is_not_told_again_by_its_missed_windows() -> None:

@@ -186,6 +186,22 @@ def test_when_the_last_nodes_of_an_incident_come_to_another_verdict_that_is_why_
     ]
 
 
+def test_an_incident_goes_on_without_another_word_when_other_nodes_take_the_place_of_all_of_its_own() -> None:
+    def both(first: Verdict, second: Verdict) -> dict[str, Sequence[Verdict]]:
+        return {**nodes(40, first, first), **nodes(30, second, second, first=40)}
+
+    state = after(NEW, report_of(window(1), both(SILENT, DEFICIT)))
+    state = told(state, report_of(window(2), both(DEFICIT, SILENT)))
+    assert said(state) == []
+    assert {i.id: (i.node_count, i.told_at) for i in state.incidents} == {
+        "prod/*/os_silent": (30, window(1).end),
+        "prod/*/os_deficit": (40, window(1).end),
+    }
+    state = told(state, report_of(window(3), nodes(70, AGREE, AGREE)))
+    assert {(kind, why) for kind, _, why in said(state)} == {("resolved", "explained_again")}
+    assert len(said(state)) == 2
+
+
 def test_the_nodes_of_an_incident_that_were_lost_are_found_again() -> None:
     count = MOST_MEMBERS + 200  # as the version before wrote them down, which counted
     state = after(NEW, report_of(window(1), nodes(count, SILENT, SILENT)))

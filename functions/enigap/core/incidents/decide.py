@@ -131,11 +131,7 @@ def ended_before(state: ClusterState, news: Iterable[News], missed: Sequence[Win
         for item in news
         if item.kind is NewsKind.RESOLVED
     ]
-    kept = [
-        ended
-        for ended in (*state.ended, *now)
-        if any(ended.since < window.end <= ended.until for window in missed)
-    ]
+    kept = [ended for ended in (*state.ended, *now) if any(ended.since < window.end for window in missed)]
     return tuple(kept[-MOST_ENDED:])
 
 
@@ -563,11 +559,24 @@ class _Desk:
     # --- saying it
 
     def _open(self, incident: Incident) -> None:
+        if self._goes_on(incident):
+            return
         incident = replace(incident, returns=self._returns.get(incident.id, 0))
         if self._is_silenced(incident):
             self.incidents.append(incident)
         else:
             self._say(NewsKind.OPENED, NewsReason.CONFIRMED, incident)
+
+    def _goes_on(self, incident: Incident) -> bool:
+        """Whether it was resolved in this very window, and other nodes took the place of all of its own."""
+        for item in self.news:
+            if item.kind is NewsKind.RESOLVED and item.incident.id == incident.id:
+                self.news.remove(item)
+                self._ended = [each for each in self._ended if each.id != incident.id]
+                since, before = min(item.incident.since, incident.since), item.incident
+                self._keep(replace(incident, since=since, told_at=before.told_at, returns=before.returns))
+                return True
+        return False
 
     def _keep(self, incident: Incident) -> None:
         incident = replace(incident, calm_since=None)

@@ -181,9 +181,9 @@ class Ended:
     until: datetime
 
     def covers(self, incident: Incident, at: datetime) -> bool:
-        """Whether what a missed window that ends then shows was told with it."""
+        """Whether what a missed window that ends then shows was told with it: their times overlap."""
         wide = "/".join((*self.id.split("/")[:-2], "*", incident.verdict))
-        return self.id in {incident.id, wide} and self.since < at <= self.until
+        return self.id in {incident.id, wide} and self.since < at and incident.since < self.until
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,9 @@ def was_and_is_over(
     ]
     missed = tuple(window for window in state.missed if window != report.window)
     unsaid = {item.incident.id for item in state.outbox}
-    new = replace(state, missed=missed, outbox=(*state.outbox, *over), ended=ended_before(state, (), missed))
+    new = replace(
+        state, missed=missed, outbox=(*state.outbox, *over), ended=ended_before(state, over, missed)
+    )
     if over and (any(item.incident.id in unsaid for item in over) or not fits(new)):
         raise ConflictError("Newer news has not been sent yet: retry when it has.")
     return new
