@@ -125,9 +125,11 @@ class EnigapStack(Stack):
             self,
             "Dashboard",
             settings=settings,
+            region=region,
             alarms=alarms.all,
-            functions=[each.function for each in deployed.values()],
-            queues=[*queues.values(), *dead_letters.values()],
+            functions={name: each.function for name, each in deployed.items()},
+            queues=queues,
+            dead_letters=dead_letters,
         )
         # The self-test publishes the first datapoint of PlansMade. Without it that alarm, which treats
         # missing data as breaching, would go off at once.

@@ -42,6 +42,7 @@ def nodes_of(data: Iterable[Datum]) -> set[str]:
 def test_each_verdict_is_counted_where_it_belongs() -> None:
     values = of_cluster(EVERY_VERDICT)
     assert {name: value for name, value in values.items() if name.startswith("Nodes")} == {
+        "NodesKnown": 14,
         "NodesJudged": 10,
         "NodesUnexplained": 5,
         "NodesUnverified": 1,

@@ -95,6 +95,8 @@ def test_a_fault_is_told_and_its_end_as_well(
     ]
     outcomes = [(each["outcome"], each["verdicts"]) for each in deployed.logged.of("reconciled")]
     assert outcomes[2] == ("judged", {"os_deficit": 1})
+    flagged = {(each["instance_id"], each["verdict"]) for each in deployed.logged.of("flagged")}
+    assert flagged == {(node, "os_deficit")}
     health = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     assert {name for each in health for name in each} >= {
         "WorkItemsFailed",
@@ -116,6 +118,7 @@ def test_a_message_that_comes_twice_is_done_once(deployed: LambdaAccount) -> Non
         "older",
         "already_done",
     ]
+    assert len(deployed.logged.of("flagged")) == 2, "a line for each window, and none for what came again"
 
 
 # --- partial failures ---

@@ -82,6 +82,9 @@ class Metric(Enum):
         "Maximum",
         "How much of the node's gap, at least, counting does not explain.",
     )
+    NODES_KNOWN = Published(
+        "NodesKnown", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes of the cluster, judged or not."
+    )
     NODES_JUDGED = Published(
         "NodesJudged", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes with enough readings for a verdict."
     )
@@ -207,6 +210,7 @@ def cluster_values(report: ClusterReport) -> Iterator[tuple[Metric, float]]:
     judged = [n.newest for n in report.nodes if n.newest.explained is not None or _is_unverified(n.newest)]
     # A node of which one side is silent would show as a gap of the whole cluster.
     compared = [judgement for judgement in judged if judgement.os is not None and judgement.eni is not None]
+    yield Metric.NODES_KNOWN, report.node_count
     yield Metric.NODES_JUDGED, report.nodes_judged
     yield Metric.NODES_UNEXPLAINED, sum(judgement.explained is False for judgement in judged)
     yield Metric.NODES_UNVERIFIED, report.count(Verdict.UNVERIFIED) + report.not_looked_at
@@ -241,9 +245,12 @@ def _node_data(cluster: str, judgement: Judgement) -> Iterator[Datum]:
 
 
 def _has_metrics_of_its_own(judgement: Judgement, publish: Publish) -> bool:
-    if publish is Publish.FLAGGED:
-        return judgement.explained is False or _is_unverified(judgement)
-    return publish is Publish.ALL
+    return is_flagged(judgement) if publish is Publish.FLAGGED else publish is Publish.ALL
+
+
+def is_flagged(judgement: Judgement) -> bool:
+    """Whether counting does not explain the node's window, or no evidence could settle it."""
+    return judgement.explained is False or _is_unverified(judgement)
 
 
 def _is_unverified(judgement: Judgement) -> bool:

@@ -1,4 +1,4 @@
-"""Names of the functions' environment variables: `infra` sets them, the handlers read them.
+"""Names that `infra` and the handlers share, foremost those of the functions' environment variables.
 
 The settings are in another variable (`enigap.settings.VARIABLE`).
 """
@@ -22,6 +22,9 @@ SLACK_SECRET: Final = "ENIGAP_SLACK_SECRET"  # noqa: S105 - a secret's name, not
 
 REHEARSED_KEY: Final = "key_arn"
 """No variable but a member of the event with which a self-test calls reconcile: the topic's key."""
+
+FLAGGED: Final = "flagged"
+"""The message of reconcile's log line about a flagged node, by which the dashboard finds it."""
 
 POWERTOOLS_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
 POWERTOOLS_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"

@@ -9,9 +9,10 @@ else here together.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -22,9 +23,13 @@ from enigap.aws.publisher import MetricPublisher
 from enigap.aws.state_table import StateTable
 from enigap.aws.topic import Topic
 from enigap.core.counting.window import Window
+from enigap.core.documents import Document, node_document
 from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.messages import notification_document
+from enigap.core.messages.fitting import name
+from enigap.core.messages.talkers import MOST_TALKERS, talkers
+from enigap.core.published import is_flagged
 from enigap.core.work import WorkItem
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
@@ -77,7 +82,7 @@ class _Run:
         except ValueError:
             logger.exception("not a work item", extra={"body": str(record["body"])[:500]})
             return False
-        with logger.append_context_keys(cluster=item.cluster, window_end=timestamp(item.window.end)):
+        with logger.append_context_keys(cluster=name(item.cluster), window_end=timestamp(item.window.end)):
             if self.out_of_time():
                 logger.error("no time left")
                 return False
@@ -170,6 +175,9 @@ class _Run:
                     "node_count": news.incident.node_count,
                 },
             )
+        if report and done.outcome in {Outcome.JUDGED, Outcome.ALREADY_DONE}:  # others are of older windows
+            for line in flagged_lines(report, self.settings.collapse_above):
+                logger.info(variables.FLAGGED, extra=line)
         if done.outcome is Outcome.JUDGED:
             late = datetime.now(UTC) - item.window.end - self.settings.settle
             self.health.add_metric(
@@ -193,3 +201,27 @@ class _Run:
 
     def publisher(self) -> MetricPublisher:
         return MetricPublisher(self.aws.client("cloudwatch"), self.settings.metric_namespace)
+
+
+_LOGGED: Final = (
+    "verdict",
+    "cause",
+    "os_bytes_per_second",
+    "eni_bytes_per_second",
+    "unexplained_bytes_per_second",
+    "since",
+)
+"""What is logged of a flagged node as `documents` has it, beside names."""
+
+
+def flagged_lines(report: ClusterReport, most: int) -> Iterator[Document]:
+    """A log line's keys for each flagged node, so many at most, the worst first."""
+    flagged = (node.newest for node in report.worst_first() if is_flagged(node.newest))
+    for judgement in islice(flagged, most):
+        document = node_document(judgement.figures)
+        yield {
+            **{key: document[key] for key in _LOGGED},
+            "instance_id": name(judgement.node.instance_id),
+            "node_name": judgement.node.name and name(judgement.node.name),
+            "largest_talkers": "; ".join(talkers(judgement.evidence, MOST_TALKERS)),
+        }

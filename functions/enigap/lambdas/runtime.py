@@ -42,8 +42,9 @@ class LogLines(LambdaPowertoolsFormatter):
         return _ACCOUNT.sub("ACCOUNT", super().format(record))
 
 
-_ACCOUNT = re.compile(r"""(?<=[:/"'=@])\d{12}(?=[:/"'\\@.])|(?<=account )\d{12}(?!\d)""")
-"""In ARNs and URLs, as a whole quoted value, as in a work item's text, and after the word."""
+_ACCOUNT = re.compile(r"""(?<=[:/"'=@])\d{12}(?=[:/"'\\@.])(?!\.\d)|(?<=account )\d{12}(?!\d)""")
+"""In ARNs and URLs, as a whole quoted value, as in a work item's text, and after the word. A rate of as many
+digits, which has more after the point, stays."""
 
 
 @cache

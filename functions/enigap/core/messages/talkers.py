@@ -6,6 +6,7 @@ A pod's outbound bytes are received on its device on the node, so "sent" is what
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from enigap.core.counting.conversations import is_pods_end
 from enigap.core.counting.devices import Classifier
@@ -13,7 +14,9 @@ from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.units import ZERO
 from enigap.core.messages.fitting import name
 
-_LEAST_SHARE = 0.01
+MOST_TALKERS: Final = 3
+"""How many are told of one node."""
+_LEAST_SHARE: Final = 0.01
 """Of what the largest carried."""
 
 

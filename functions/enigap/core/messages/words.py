@@ -14,7 +14,7 @@ from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
 from enigap.core.judging.verdict import Cause, NodeFigures, Reason, Verdict
 from enigap.core.messages.fitting import beginning_and_end, lasting, name
-from enigap.core.messages.talkers import talkers
+from enigap.core.messages.talkers import MOST_TALKERS, talkers
 from enigap.core.text import count, duration
 
 
@@ -207,14 +207,11 @@ def summary(news: News) -> str:
     return " ".join([f"{_who(incident)}: {_what(incident, span)}.", *likely, *who, *notes(news)])
 
 
-_MOST_TALKERS: Final = 3
-
-
 def largest_talkers(incident: Incident) -> list[str]:
     """Of a single node whose devices were looked at: the pods that its traffic is mostly of."""
     if incident.is_cluster_wide or not incident.nodes:
         return []
-    return talkers(incident.nodes[0].evidence, _MOST_TALKERS)
+    return talkers(incident.nodes[0].evidence, MOST_TALKERS)
 
 
 def notes(news: News) -> list[str]:
