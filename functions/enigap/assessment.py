@@ -31,6 +31,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Drift, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.conventions import shared_convention
+from enigap.core.judging.doubts import Doubts
 from enigap.core.judging.intervals import long_interval, long_interval_of
 from enigap.core.judging.judge import History, eni_tracks, judge_windows
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
@@ -138,7 +139,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
         node_count=len(nodes),
         not_looked_at=run.not_looked_at,
         findings=run.findings(),
-        notes=run.notes + run.notes_on_malformed_events(),
+        notes=run.notes + run.notes_on_malformed_events() + run.doubts.notes(collecting=run.collecting),
         drift=Drift.of(run.surprises.values()),
         billed_metrics=billed_metrics(nodes) + METRICS_PER_LOOK * run.looked_at + run.billed_besides,
     )
@@ -200,6 +201,7 @@ class _Run:
         self.malformed: dict[str, int] = {}
         """Device events that no agent writes, by instance id."""
         self.surprises: dict[str, Surprises] = {}
+        self.doubts = Doubts()
 
     def totals(self, nodes: Sequence[Node], sources: Sources) -> Iterator[tuple[Node, Readings | Unreadable]]:
         """Each node with its readings; one that seems silent with those under the name it reports by."""
@@ -236,6 +238,7 @@ class _Run:
         if isinstance(readings, Unreadable):
             return
         self.collecting = self.collecting or _has_os_datapoint(readings)
+        self.doubts.add_readings(readings, self.window)
         if judgements[0].verdict is Verdict.PARTIAL and (interval := long_interval_of(readings)):
             self.long_intervals.append(interval)
         if node.is_windows:
@@ -359,11 +362,14 @@ class _Run:
         for candidate in group:
             events = answers[candidate.node.instance_id]
             if isinstance(events, DeviceEvents):
+                self.doubts.add_events(events)
                 self._count_odd(candidate.node, events)
                 found.append(_Looked(candidate, span, events))
             elif events.why is NoEvidence.BUDGET_SPENT and candidate.rank < 2:
                 found.append(_Looked(candidate, span, events))  # its devices may still be read one by one
             else:
+                if events.why in {NoEvidence.LOG_GROUP_MISSING, NoEvidence.STREAM_MISSING}:
+                    self.doubts.add_events(None)
                 self._judge_again(candidate, events)  # and the other devices cannot be read either
         by_id = {
             each.candidate.node.instance_id: each for each in found if isinstance(each.events, DeviceEvents)

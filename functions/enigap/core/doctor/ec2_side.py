@@ -152,7 +152,7 @@ def mirrored(o: Observations) -> Outcome:
         for each in both
     ]
     off = median(-each.off for each in both)
-    said = f"{count(len(both), 'node')} with one: EC2 counted {percent(off)} more than the devices, in the middle"
+    said = f"{count(len(both), 'node')} with one: EC2 counted {percent(off)} more, in the middle"
     return told(not most(less), said, nodes=len(both), more=off)
 
 
