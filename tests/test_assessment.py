@@ -582,21 +582,30 @@ class Renamed(FakeTotals):
             yield node, readings if node.called == "shop" else OS_SILENT
 
 
-def looked_for(elsewhere: Callable[[Sequence[Node]], Mapping[str, Node | Unreadable]]) -> ClusterReport:
+def looked_for(
+    elsewhere: Callable[[Sequence[Node]], Mapping[str, Sequence[Node] | Unreadable]],
+) -> ClusterReport:
     nodes = [a_node("i-1"), a_node("i-2")]
     sources = Sources(Renamed({"i-1": AGREES, "i-2": AGREES}), FakeDevices(), elsewhere=elsewhere)
     return assess("prod", nodes, WINDOW, RULES, sources, Looking(EvidencePolicy.OFF, timedelta(hours=6), 200))
 
 
 def test_a_node_that_reports_under_another_name_is_not_silent() -> None:
-    report = looked_for(lambda nodes: {node.instance_id: replace(node, called="shop") for node in nodes})
+    report = looked_for(lambda nodes: {node.instance_id: [replace(node, called="shop")] for node in nodes})
     assert verdicts(report) == {"i-1": Verdict.AGREE, "i-2": Verdict.AGREE}
     assert report.finding is None
     assert report.billed_metrics == 2 * 3 + 2 * 3, "asked for twice"
 
 
+@pytest.mark.parametrize("names", [("beta", "shop", "test"), ("shop", "beta"), ("zeta", "shop")])
+def test_a_node_that_was_renamed_several_times_is_not_silent(names: tuple[str, ...]) -> None:
+    report = looked_for(lambda nodes: {n.instance_id: [replace(n, called=c) for c in names] for n in nodes})
+    assert verdicts(report) == {"i-1": Verdict.AGREE, "i-2": Verdict.AGREE}
+    assert {node.newest.node.called for node in report.nodes} == {"shop"}
+
+
 def test_a_node_that_is_nowhere_else_is_silent() -> None:
-    report = looked_for(lambda nodes: {nodes[0].instance_id: replace(nodes[0], called="shop")})
+    report = looked_for(lambda nodes: {nodes[0].instance_id: [replace(nodes[0], called="shop")]})
     assert sorted(verdicts(report).values()) == [Verdict.AGREE, Verdict.OS_SILENT]
 
 

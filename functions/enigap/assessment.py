@@ -73,8 +73,8 @@ class Sources:
     """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
     out_of_time: Callable[[], bool] = lambda: False
     """Asked before each node is judged by its devices."""
-    elsewhere: Callable[[Sequence[Node]], Mapping[str, Node | Unreadable]] = lambda _: {}
-    """Of nodes that seem silent, by instance id: those that report under another name, as they are called
+    elsewhere: Callable[[Sequence[Node]], Mapping[str, Sequence[Node] | Unreadable]] = lambda _: {}
+    """Of nodes that seem silent, by instance id: under which other names they may report, as they are called
     there, and those of which that cannot be said."""
     bypasses: Callable[[Sequence[Node], FetchSpan], Bypasses] = lambda _, __: Bypasses()
     """Asked at most once a run, of the nodes whose devices counted less than their ENIs carried."""
@@ -213,15 +213,20 @@ class _Run:
                 yield node, readings
         if not silent:
             return
-        elsewhere = sources.elsewhere([node for node, _ in silent.values()])
-        for instance_id, found in elsewhere.items():
+        others: dict[str, Sequence[Node]] = {}
+        for instance_id, found in sources.elsewhere([node for node, _ in silent.values()]).items():
             if isinstance(found, Unreadable):
                 silent[instance_id] = silent[instance_id][0], found
-        again = [node for node in elsewhere.values() if isinstance(node, Node)]
-        self.billed_besides += billed_metrics(again)
-        for node, readings in sources.totals.totals(again, self.span) if again else ():
-            if not self._seems_silent(node, readings):
-                silent[node.instance_id] = node, readings
+            else:
+                others[instance_id] = found
+        while others:  # one name of each node after the other, until it is not silent
+            again = [called[0] for called in others.values()]
+            others = {key: called[1:] for key, called in others.items() if called[1:]}
+            self.billed_besides += billed_metrics(again)
+            for node, readings in sources.totals.totals(again, self.span):
+                if not self._seems_silent(node, readings):
+                    silent[node.instance_id] = node, readings
+                    others.pop(node.instance_id, None)
         yield from silent.values()
 
     def _seems_silent(self, node: Node, readings: Readings | Unreadable) -> bool:

@@ -89,7 +89,7 @@ def sources(
     )
 
 
-def _elsewhere(aws: Aws, nodes: Sequence[Node]) -> Mapping[str, Node | Unreadable]:
+def _elsewhere(aws: Aws, nodes: Sequence[Node]) -> Mapping[str, Sequence[Node] | Unreadable]:
     """Where a node cannot be looked for, its silence is not known to be one."""
     try:
         return discovery.elsewhere(aws.client("cloudwatch"), nodes, parallelism=aws.parallelism)

@@ -479,7 +479,18 @@ def test_nodes_that_seem_silent_are_found_under_the_name_they_report_by(nodes: i
     series = [Series(called, f"i-{n}", f"ip-{n}") for n in range(nodes) for called in ("prod", "shop")]
     silent = [Node("prod", f"i-{n}", f"ip-{n}") for n in range(nodes)]
     there = elsewhere(plain_client(seen(*series)), silent)
-    assert there == {node.instance_id: replace(node, called="shop") for node in silent}
+    assert there == {node.instance_id: (replace(node, called="shop"),) for node in silent}
+
+
+@pytest.mark.parametrize("nodes", [4, 70])
+def test_nodes_of_which_the_youngest_were_renamed_and_renamed_again_are_found(nodes: int) -> None:
+    silent = [Node("prod", f"i-{n:02}", f"ip-{n}", NOW - timedelta(days=90 - n)) for n in range(nodes)]
+    young = silent[-2:]
+    series = [
+        Series(called, n.instance_id, str(n.node_name)) for n in young for called in ("dev", "prod", "shop")
+    ]
+    there = elsewhere(plain_client(seen(*series)), silent)
+    assert there == {n.instance_id: (replace(n, called="dev"), replace(n, called="shop")) for n in young}
 
 
 def test_a_silent_node_that_is_under_no_other_name_is_found_nowhere() -> None:

@@ -341,11 +341,12 @@ class _Searching:
 
 def elsewhere(
     cloudwatch: MetricsList, nodes: Sequence[Node], *, parallelism: int = DEFAULT_PARALLELISM
-) -> dict[str, Node]:
-    """Nodes that seem silent as they report under another name, by instance id. Raises AwsProblem.
+) -> dict[str, tuple[Node, ...]]:
+    """Nodes that seem silent under each other name by which they may report, by instance id.
 
     For three hours after an agent was renamed its old series is listed as a recent one. Up to 24 nodes are
-    looked for by their ids, the eldest first; of more, the clusters that these report to are listed.
+    looked for by their ids, the eldest first; of more, the clusters that these report to are listed, and all
+    clusters where that leaves some out. Raises AwsProblem.
     """
     latest = datetime.max.replace(tzinfo=UTC)
     eldest = sorted(nodes, key=lambda node: (node.launched_at or latest, node.instance_id))
@@ -356,15 +357,24 @@ def elsewhere(
     if len(asked) < len(nodes):
         for called in {one.cluster for one in recent} - {node.insights_cluster for node in nodes}:
             recent |= _recent(cloudwatch, {CLUSTER_DIMENSION: called})
+        if len(_other_names(nodes, recent)) < len(nodes):
+            recent |= _recent(cloudwatch, {})
+    return _other_names(nodes, recent)
+
+
+def _other_names(nodes: Sequence[Node], recent: Iterable[Series]) -> dict[str, tuple[Node, ...]]:
     series_of = by_instance(recent)
-    return {
-        node.instance_id: replace(
-            node, node_name=one.node_name, called=None if one.cluster == node.cluster else one.cluster
+    others = {
+        node.instance_id: tuple(
+            replace(
+                node, node_name=one.node_name, called=None if one.cluster == node.cluster else one.cluster
+            )
+            for one in sorted(series_of.get(node.instance_id, ()))
+            if (one.cluster, one.node_name) != (node.insights_cluster, node.node_name)
         )
         for node in nodes
-        for one in sorted(series_of.get(node.instance_id, ()))
-        if (one.cluster, one.node_name) != (node.insights_cluster, node.node_name)
     }
+    return {key: called for key, called in others.items() if called}
 
 
 def _recent(cloudwatch: MetricsList, having: Mapping[str, str]) -> set[Series]:
