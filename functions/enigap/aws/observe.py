@@ -61,8 +61,10 @@ from enigap.core.text import count
 ACTIONS: Final = (Statement(("cloudwatch:DescribeAlarmHistory", "servicequotas:ListServiceQuotas")),)
 """Optional, beside those of `enigap check`."""
 
-SECONDS: Final = 60.0
-"""The most that looking takes."""
+SECONDS: Final = 50.0
+"""The most that looking at nodes takes."""
+SECONDS_FOR_DEPLOYED: Final = 10.0
+"""The same for what is deployed."""
 HOURS: Final = timedelta(hours=3)
 DAY: Final = timedelta(hours=24)
 TWO_WEEKS: Final = timedelta(days=14)
@@ -89,8 +91,11 @@ def _or_not(read: Callable[[], T]) -> T | NotSeen:
 
 def _optional(read: Callable[[], T]) -> T | NotSeen:
     """Of what `enigap policy` does not allow: a denial is no failure of doctor's."""
-    found = _or_not(read)
-    return replace(found, was_refused=False) if isinstance(found, NotSeen) else found
+    try:
+        return read()
+    except AwsProblem as problem:
+        more = ", which `enigap policy --doctor` allows" if problem.kind is ProblemKind.DENIED else ""
+        return NotSeen(f"{problem.what}{more}")
 
 
 # --- how AWS answers ---
@@ -147,7 +152,8 @@ class _Heard:
             (event, sample)
             for _, events in self.logs
             for event in events
-            if isinstance(sample := read_event(str(event.get("message")), node), DeviceSample)
+            if node.instance_id in str(event.get("message"))
+            and isinstance(sample := read_event(str(event.get("message")), node), DeviceSample)
         ]
         written = [event["ingestionTime"] for event, _ in found if "ingestionTime" in event]
         taken = [sample.at.timestamp() * 1000 for _, sample in found]
@@ -441,7 +447,7 @@ def _newest(  # noqa: PLR0917 - a metric and a span
     request = {
         "MetricDataQueries": [{"Id": "q0", "MetricStat": stat}],
         "StartTime": floor_to(start, PERIOD),
-        "EndTime": floor_to(end, timedelta(minutes=1)),
+        "EndTime": floor_to(end, timedelta(minutes=1)) + timedelta(minutes=1),
     }
 
     def read(page: Mapping[str, Any]) -> list[tuple[datetime, float]]:

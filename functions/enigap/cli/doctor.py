@@ -19,6 +19,7 @@ from enigap.aws.bypass import EFA_METRICS
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.observe import (
+    SECONDS_FOR_DEPLOYED,
     Observer,
     alarm_actions,
     minutes_since,
@@ -149,13 +150,15 @@ def _price(billed: int, region: str, nodes: int) -> Text:
 def _with_deployment(seen: Observations, aws: Aws, now: datetime, stack: str | None) -> Observations:
     """What was seen, with the deployed enigap, if there is one. Raises AwsProblem for a missing `--stack`."""
     try:
-        it = deployed(aws, now, stack)
-        return replace(seen, deployment=_deployment(it, now))
+        with aws.deadline.within(SECONDS_FOR_DEPLOYED):
+            it = deployed(aws, now, stack)
+            return replace(seen, deployment=_deployment(it, now))
     except AwsProblem as problem:
         if stack and problem.kind is ProblemKind.MISSING:
             raise
         is_absent = problem.kind is ProblemKind.MISSING
-        why = "no enigap is deployed in this region" if is_absent else problem.what
+        more = ", which `enigap policy --operator` allows" if problem.kind is ProblemKind.DENIED else ""
+        why = "no enigap is deployed in this region" if is_absent else f"{problem.what}{more}"
         return replace(seen, deployment=NotSeen(why))
 
 

@@ -110,10 +110,14 @@ def _busy(o: Observations) -> Callable[[Both], bool]:
     return lambda both: both.eni > o.rules.floor
 
 
-def _are_equal(o: Observations, both: list[Both], of: str = "busy node") -> Outcome:
+def _are_equal(o: Observations, both: list[Both]) -> Outcome:
     off = median(each.off for each in both)
-    said = f"{count(len(both), of)}: the devices counted {percent(1 + off)} of EC2's bytes, in the middle"
-    return told(not most([each.contradicts(o.rules) for each in both]), said, nodes=len(both), off=off)
+    wrong = [each.contradicts(o.rules) for each in both]
+    said = (
+        f"{wrong.count(False)} of {count(len(both), 'busy node')} agree; in the middle the devices counted "
+        f"{percent(1 + off)} of EC2's bytes"
+    )
+    return told(not most(wrong), said, nodes=len(both), agree=wrong.count(False), off=off)
 
 
 def bytes_agree(o: Observations) -> Outcome:
@@ -126,7 +130,7 @@ def every_eni(o: Observations) -> Outcome:
         return _busy(o)(both) and isinstance(both.seen.enis, int) and both.seen.enis > 1
 
     both = _compared(o, several, "no busy node of the sample has more than one ENI")
-    return both if isinstance(both, Outcome) else _are_equal(o, both, "node with several ENIs")
+    return both if isinstance(both, Outcome) else _are_equal(o, both)
 
 
 def link_local(o: Observations) -> Outcome:
