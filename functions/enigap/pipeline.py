@@ -380,8 +380,10 @@ def plan(
                 publisher.publish(_data_of_plan(len(overdue), now))
         due = due | found
     if telling and every is not None:
+        with within(STEP_SECONDS):
+            dead_letters = errors.answer_of(telling.dead_letters)
         with errors.kept(), within(STEP_SECONDS):
-            _remind(overdue, telling, now)
+            _remind(overdue, dead_letters, telling, now)
     errors.raise_first()
     return Planned(window, tuple(sorted(due | left_out)), overdue)
 
@@ -401,12 +403,17 @@ def _tell_storm(clusters: Iterable[str], states: States, telling: Telling) -> No
             states.write(replace(each, state=replace(each.state, outbox=()), is_left=False))
 
 
-def _remind(overdue: Sequence[str], telling: Telling, now: datetime) -> None:
-    """Bring up trouble with enigap itself once a day after its alarm, which says it only once."""
-    dead_letters = {name: number for name, number in telling.dead_letters().items() if number}
+def _remind(
+    overdue: Sequence[str], in_queues: Mapping[str, int] | None, telling: Telling, now: datetime
+) -> None:
+    """Bring up trouble with enigap itself once a day after its alarm, which says it only once.
+
+    `in_queues` is None where it is unknown how many dead letters there are.
+    """
+    dead_letters = {name: number for name, number in (in_queues or {}).items() if number}
     before = telling.reminders.reminder()
     if not overdue and not dead_letters:
-        if before is not None:
+        if before is not None and in_queues is not None:
             telling.reminders.remember(None, before)
     elif before is None:
         telling.reminders.remember(Reminder(now, told_at=now), None)

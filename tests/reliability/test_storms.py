@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from enigap.aws.errors import AwsProblem
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.posted_messages import PostedMessages
 from enigap.aws.state_table import StateTable
 from enigap.aws.topic import Topic, publish
@@ -77,7 +77,8 @@ class Fleet:
         self.unread: list[dict[str, Any]] = []
         self.taken = 0
         self.kills = 0
-        self.letters: dict[str, int] = {}
+        self.letters: dict[str, int] | None = {}
+        """None where a queue cannot be asked."""
         self.reminders: list[dict[str, Any]] = []
 
     def client(self, service: str, fake: Any) -> Any:
@@ -97,6 +98,11 @@ class Fleet:
             return ClusterReport(cluster, at, finding=finding, node_count=self.nodes)
         both = [verdict(0), verdict(1)]
         return report_of(at, {f"i-{cluster}-{node}": both for node in range(self.nodes)}, cluster=cluster)
+
+    def dead_letters(self) -> dict[str, int]:
+        if self.letters is None:
+            raise AwsProblem(ProblemKind.MISSING, "There is no such queue")
+        return self.letters
 
     def plan(self, number: int) -> None:
         def storm(news: Mapping[str, Sequence[News]]) -> None:
@@ -121,7 +127,7 @@ class Fleet:
             states=self.states,
             publisher=self.publisher,
             queue=WorkQueue(self.client("sqs", self.queue), "https://sqs.invalid/work"),
-            telling=Telling(storm, lambda: self.letters, reminder, self.states),
+            telling=Telling(storm, self.dead_letters, reminder, self.states),
         )
 
     def reconcile(self, body: str) -> None:
@@ -344,8 +350,10 @@ def test_dead_letters_that_stay_are_brought_up_again_once_a_day_until_they_are_g
     assert len(fleet.reminders) == 2
 
 
-def test_overdue_clusters_are_brought_up_again_by_name() -> None:
+@pytest.mark.parametrize("letters", [{}, None], ids=["no dead letters", "a queue that is not there"])
+def test_overdue_clusters_are_brought_up_again_by_name(letters: dict[str, int] | None) -> None:
     fleet = Fleet(["one"], lambda _, __: None, nodes=1)
+    fleet.letters = letters
     fleet.quarter(0)
     for number in range(1, 110):
         fleet.set_clock(window(number).end + LATE)
