@@ -75,7 +75,7 @@ class FakeLogs:
             for name in asked
             for at, message in sorted(streams[name])
             if request["startTime"] <= at <= request["endTime"]
-            and (not self._filters or _matches(request["filterPattern"], message))
+            and (not self._filters or _matches(request.get("filterPattern", ""), message))
         ]
         first, empty = map(int, request.get("nextToken", "0/0").split("/"))
         if empty < self._empty_pages:
@@ -94,8 +94,8 @@ class FakeLogs:
 
 
 def _refuse_what_aws_refuses(request: Mapping[str, Any]) -> None:
-    parameters = {"logGroupName", "startTime", "endTime", "filterPattern", "limit"}
-    if request.keys() - {"nextToken", "logStreamNames"} != parameters:
+    parameters = {"logGroupName", "startTime", "endTime", "limit"}
+    if request.keys() - {"nextToken", "logStreamNames", "filterPattern"} != parameters:
         raise error("InvalidParameterException", f"unexpected parameters {sorted(request)}")
     if not re.fullmatch(r"[.\-_/#A-Za-z0-9]{1,512}", request["logGroupName"]):
         raise error("InvalidParameterException", "invalid log group name")
@@ -104,8 +104,9 @@ def _refuse_what_aws_refuses(request: Mapping[str, Any]) -> None:
         raise error("InvalidParameterException", "1 to 100 log stream names")
     if any(not re.fullmatch(r"[^:*]{1,512}", stream) for stream in streams):
         raise error("InvalidParameterException", "invalid log stream name")
-    if not _PATTERN.fullmatch(request["filterPattern"]) or len(request["filterPattern"]) > 1024:
-        raise error("InvalidParameterException", f"this fake does not know {request['filterPattern']}")
+    pattern = request.get("filterPattern", "")
+    if pattern and (not _PATTERN.fullmatch(pattern) or len(pattern) > 1024):
+        raise error("InvalidParameterException", f"this fake does not know {pattern}")
     if not 1 <= request["limit"] <= 10_000 or request["startTime"] > request["endTime"]:
         raise error("InvalidParameterException", "invalid limit or times")
 
@@ -122,6 +123,8 @@ def _own_time(event: Event) -> int:
 
 
 def _matches(pattern: str, message: str) -> bool:
+    if not pattern:
+        return True
     try:
         event = json.loads(message)
     except (ValueError, RecursionError):

@@ -315,6 +315,7 @@ class Observer:
             "logStreamNames": [node.node_name],
             "startTime": int((end - _FILTERED).timestamp() * 1000),
             "endTime": int(end.timestamp() * 1000),
+            "limit": EVENTS_PER_PAGE,
         }
 
         def events(**more: Any) -> int:
@@ -329,7 +330,7 @@ class Observer:
             messages = [str(each.get("message")) for page in answers for each in page]
             return sum(isinstance(read_event(each, node), DeviceSample) for each in messages)
 
-        return _or_not(lambda: Filtered(events(filterPattern='{ $.Type = "NodeNet" }'), events()))
+        return _optional(lambda: Filtered(events(filterPattern='{ $.Type = "NodeNet" }'), events()))
 
     def _kept(self, nodes: Sequence[Node]) -> Kept | NotSeen:
         start = floor_to(self._now - TWO_WEEKS, timedelta(hours=1)) + timedelta(hours=1)
