@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
-DESK_ONLY = ("cli", "aws/bundle")
+DESK_ONLY = ("cli", "aws/bundle", "aws/observe", "core/doctor")
 OUTSIDE = {"bench", "demo", "infra", "lab", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",
@@ -45,7 +45,7 @@ def imports(module: Path) -> Iterator[str]:
 
 
 def deployed_modules() -> list[Path]:
-    folders = tuple(f"{folder}/" for folder in DESK_ONLY)
+    folders = tuple(f"{part}{end}" for part in DESK_ONLY for end in ("/", ".py"))
     return [m for m in modules(PACKAGE) if not m.relative_to(PACKAGE).as_posix().startswith(folders)]
 
 

@@ -218,7 +218,8 @@ class Observer:
             self._say(f"looking at {count(len(chosen), 'node')}")
             seen = self._nodes(chosen, enis)
             o = Observations(self._now, self._window, self._rules, self._limits, tuple(seen))
-            reporting = [each.node for each in seen if isinstance(each.events, DeviceEvents)]
+            busiest_first = sorted(seen, key=lambda each: _carried(each.readings), reverse=True)
+            reporting = [each.node for each in busiest_first if isinstance(each.events, DeviceEvents)]
             return replace(
                 o,
                 batch=self._batch,
@@ -240,7 +241,9 @@ class Observer:
         if len(some) <= 1:
             return some, enis
         readings = _or_not(lambda: self._totals.read(some, FetchSpan.of(self._window, 1)))
-        rates = {} if isinstance(readings, NotSeen) else {key: _busy(each) for key, each in readings.items()}
+        rates = (
+            {} if isinstance(readings, NotSeen) else {key: _carried(each) for key, each in readings.items()}
+        )
         counts = {} if isinstance(enis, NotSeen) else {key: len(each.ids) for key, each in enis.items()}
         return sample(some, rates, counts), enis
 
@@ -367,17 +370,18 @@ class Observer:
             return NotSeen("no node of the sample has device events")
         self._say("reading 24 hours of one node")
         span = FetchSpan(self._window.end - DAY, self._window.end)
-        busiest = nodes[0]
-        _, eni = next(iter(self._totals.histories([busiest], span)))
-        events = self._reader().devices([busiest], span, DeviceScope.ENI)[busiest.instance_id]
+        node = nodes[0]
+        _, eni = next(iter(self._totals.histories([node], span)))
+        events = self._reader().devices([node], span, DeviceScope.ENI)[node.instance_id]
         seen = _events_or_why(events)
         if isinstance(eni, Unreadable):
             return NotSeen(eni.why)
         return seen if isinstance(seen, NotSeen) else Day(eni, seen)
 
 
-def _busy(readings: Readings | Unreadable) -> float:
-    if isinstance(readings, Unreadable):
+def _carried(readings: Readings | Unreadable | NotSeen) -> float:
+    """What EC2 says that a node's ENIs carried; nothing where it is not known."""
+    if not isinstance(readings, Readings):
         return 0.0
     return sum(value or 0.0 for value in (*readings.network_in_bytes, *readings.network_out_bytes))
 
