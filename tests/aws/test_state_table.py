@@ -142,6 +142,14 @@ def test_a_state_with_another_clusters_name_is_still_that_of_the_cluster_whose_i
     assert table.read("prod")[0].damaged == ()
 
 
+def test_a_window_of_the_future_was_not_judged_and_its_cluster_is_overdue(table: StateTable) -> None:
+    table.write(Remembered(replace(JUDGED, done=FIRST.previous(-300)), None))
+    remembered, _ = table.read("prod")
+    assert (remembered.state.done, len(remembered.damaged)) == (None, 1)
+    [known] = table.known()
+    assert known.done_or_since < NOW - timedelta(days=365)
+
+
 def test_a_table_that_is_not_there_is_said_to_be_missing(dynamodb: Any) -> None:
     with pytest.raises(AwsProblem, match="dynamodb:GetItem in eu-west-1") as caught:
         StateTable(dynamodb, "other", now=NOW).read("prod")

@@ -95,6 +95,8 @@ class StateTable:
 
     def __init__(self, dynamodb: DynamoDb, table: str, *, now: datetime) -> None:
         self._dynamodb, self._table, self._now = dynamodb, table, now
+        # No window that was judged ends later, by any clock: its cluster would seem to be judged for ever.
+        self._latest = now + timedelta(days=1)
 
     # --- states
 
@@ -112,6 +114,9 @@ class StateTable:
         if "state" not in item:
             return Remembered(ClusterState(cluster), _revision(item), damaged), silences
         state, spoilt = read_json(item["state"].get("S", ""), beside or "", cluster=cluster)
+        if state.done and state.done.end > self._latest:
+            spoilt += (f"In the state of {cluster}, the newest judged window is in the future: not used.",)
+            state = replace(state, done=None)
         is_left = item.get("left", {}).get("BOOL") is True
         return Remembered(state, _revision(item), spoilt + damaged, _aside(item), is_left), silences
 
@@ -188,7 +193,11 @@ class StateTable:
         }
 
         def read(page: Mapping[str, Any]) -> list[Known]:
-            return [_known(item) for item in items(page, "Items") if item.get("cluster", {}).get("S")]
+            known = [_known(item) for item in items(page, "Items") if item.get("cluster", {}).get("S")]
+            return [
+                each if each.done_or_since <= self._latest else replace(each, done_or_since=_NEVER)
+                for each in known
+            ]
 
         tokens = ("LastEvaluatedKey", "ExclusiveStartKey")
         for page in pages("dynamodb:Scan", self._dynamodb, self._dynamodb.scan, request, read, tokens=tokens):
