@@ -25,7 +25,17 @@ from enigap.aws.observe import (
     minutes_since,
     oldest_message,
 )
-from enigap.cli.arguments import Clusters, Format, Output, Profile, Region, SettingsFile, Stack, UsageError
+from enigap.cli.arguments import (
+    AS_DEPLOYED,
+    Clusters,
+    Format,
+    Output,
+    Profile,
+    Region,
+    SettingsFile,
+    Stack,
+    UsageError,
+)
 from enigap.cli.cost import GET_METRIC_DATA
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.desk import Desk, Replay, desk
@@ -79,7 +89,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     At most ten nodes are looked at. Exit status: 1 if a belief is contradicted; 2 if it could not ask; else
     0.
     """
-    it = desk(profile=profile, region=region, settings_file=settings_file, bundle=replay)
+    of_stack = stack if settings_file == AS_DEPLOYED or replay else None
+    it = desk(profile=profile, region=region, settings_file=settings_file, stack=of_stack, bundle=replay)
     settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters))
     it.aws.sign_in()
     with progress() as say:
