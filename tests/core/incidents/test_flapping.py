@@ -131,3 +131,11 @@ def test_a_finding_that_flaps_with_something_unreadable_between_is_not_over_for_
     pipeline = FakePipeline(cluster, Settings()).run_all(*map(window, range(13)))
     assert [incident.verdict for incident in pipeline.states.state().incidents] == ["os_deficit"]
     assert pipeline.states.state().incidents[0].calm_since is not None
+
+
+def test_nor_is_it_there_again_because_its_node_cannot_be_judged() -> None:
+    cluster = FakeCluster("i-1")
+    cluster.play(Verdict.OS_DEFICIT, *map(window, (0, 1, 4, 5, 8, 9)))
+    cluster.play(Verdict.PARTIAL, window(13))
+    pipeline = FakePipeline(cluster).run_all(*map(window, range(16)))
+    assert pipeline.notifier.told[-1][0] == "resolved"

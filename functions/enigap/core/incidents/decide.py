@@ -465,7 +465,7 @@ class _Desk:
         for incident in self.state.incidents:
             if not incident.is_about_cluster:
                 if self.report.finding is not None and not self._is_not_found:
-                    self._keep_unseen(incident)
+                    self._keep(incident)  # Nothing is known of its nodes now, and silence never resolves.
             elif not incident.is_fault:
                 if not self._is_gone and not self._is_mended(incident):
                     self._keep(replace(self._with_reason(incident), nodes=()))
@@ -479,13 +479,6 @@ class _Desk:
                 self._resolve(incident, NewsReason.READABLE_AGAIN)
             else:
                 self._resolve(incident, NewsReason.COLLECTED_AGAIN)
-
-    def _keep_unseen(self, incident: Incident) -> None:
-        """Nothing is known of its nodes now: silence never resolves, nor is it trouble that came back."""
-        if incident.calm_since is None:
-            self._keep(incident)
-        else:
-            self.incidents.append(incident)
 
     def _is_mended(self, incident: Incident) -> bool:
         """Whether agents that reported too seldom do no longer. What EC2 counts does not change."""
@@ -579,6 +572,9 @@ class _Desk:
         return False
 
     def _keep(self, incident: Incident) -> None:
+        if incident.calm_since is not None and not self._is_back(incident):
+            self.incidents.append(incident)
+            return
         incident = replace(incident, calm_since=None)
         if self._is_silenced(incident):
             self.incidents.append(incident)
@@ -588,6 +584,12 @@ class _Desk:
             self._say(NewsKind.REMINDER, NewsReason.REMIND_INTERVAL, incident)
         else:
             self.incidents.append(incident)
+
+    def _is_back(self, incident: Incident) -> bool:
+        """Whether it is in sight again; silence never resolves, nor is it trouble that came back."""
+        if incident.is_about_cluster:
+            return True
+        return any(self.nodes[key].newest.explained is False for key in self._members(incident))
 
     def _isdue(self, incident: Incident, told_at: datetime) -> bool:
         """Whether it is time for a reminder. There is none of a name without nodes: nothing gets worse."""
