@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.figures import TIMELINES
-from tests.reliability.test_any_history import HISTORIES, ORDERS
+from tests.reliability.test_any_history import ORDERS, USUAL_HISTORIES
 from tests.reliability.test_crash_points import moments, played_on
 from tests.reliability.test_forged_logs import FORGERIES
 from tests.reliability.test_outages import EXAMPLES, KINDS
@@ -32,7 +32,7 @@ def test_the_docs_say_how_many_timelines_are_played(request: pytest.FixtureReque
 
 
 def test_the_docs_say_how_many_random_examples_are_tried() -> None:
-    assert f"{HISTORIES} random histories" in DEVELOPMENT
+    assert f"{USUAL_HISTORIES} random histories" in DEVELOPMENT
     assert f"{2 * ORDERS} orders of work items" in DEVELOPMENT
 
 
