@@ -117,7 +117,7 @@ def report_on(
     looking = Looking(DEFAULTS.evidence, look_back, DEFAULTS.evidence_max_nodes)
     every = [each.simulated.node for each in (life, *others)]
     nodes = assess(node.cluster, every, window, RULES, Sources(lived, lived), looking).nodes
-    return nodes[0] if nodes else None
+    return next((each for each in nodes if each.newest.node == node), None)
 
 
 def reported(

@@ -131,7 +131,13 @@ class SharedDeployment:
         return said
 
     def queue(self, cluster: str, window: Window) -> None:
-        """Put a work item into the queue, as a new message even if there was the same one before."""
+        """Put a work item into the queue, as a new message even if there was the same one before.
+
+        All clusters of this deployment play in the same windows: without those that have sent messages in
+        this one the sixth would leave its own to the planner, as in a storm.
+        """
+        turns = {"id": {"S": f"turns#{timestamp(window.end)}"}}
+        self.client("dynamodb").delete_item(TableName=self.stack.state_table, Key=turns)
         item = WorkItem(ACCOUNT, self.aws.region, cluster, window)
         self.client("sqs").send_message(
             QueueUrl=self.work_queue_url,
