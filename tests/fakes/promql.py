@@ -118,7 +118,6 @@ class PromqlEndpoint:
             return _bad_data(str(error))
 
     def _run(self, is_range: bool, form: Mapping[str, str]) -> Reply:  # noqa: FBT001
-        expression = promql.parse(form["query"])
         if is_range:
             start, end, step = int(form["start"]), int(form["end"]), int(form["step"].removesuffix("s"))
             if end - start > 7 * 86_400:
@@ -126,7 +125,7 @@ class PromqlEndpoint:
             instants = list(range(start, end + 1, step))
         else:
             instants = [int(form["time"])]
-        found = self._series(expression, instants)
+        found = self.run(form["query"], instants)
         limit = min(self.most_series, int(form.get("limit", self.most_series)))
         warnings = ["results truncated due to limit"] if len(found) > limit else []
         result = [
@@ -140,6 +139,10 @@ class PromqlEndpoint:
             "data": {"resultType": "matrix" if is_range else "vector", "result": result},
         }
         return Reply(body=answer | ({"warnings": warnings} if warnings else {}))
+
+    def run(self, query: str, instants: Sequence[int]) -> list[tuple[Labels, dict[int, float]]]:
+        """A query's series, all of them. Raises BadQueryError or ValueError for what is none."""
+        return self._series(promql.parse(query), instants)
 
     def _series(self, expression: Any, instants: Sequence[int]) -> list[tuple[Labels, dict[int, float]]]:
         """Each series of the expression with its values at the instants that have one."""

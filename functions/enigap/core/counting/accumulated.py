@@ -562,8 +562,8 @@ def _unknown_zones(track: CounterTrack) -> Iterator[tuple[float, float]]:
     A run from T1 to T2 is clear of a span if `T1 - m` is at or after its end, or `T2 + m` at or before its
     start.
     """
-    yield from track.gaps
-    begin, end = track.times[0], track.times[-1]
+    yield from ((begin - track.age, end) for begin, end in track.gaps)
+    begin, end = track.times[0], track.times[-1] - track.age
     yield begin - LIFE_MARGIN_SECONDS + MARGIN_SECONDS, begin
     yield end, end + LIFE_MARGIN_SECONDS - MARGIN_SECONDS
 
@@ -571,9 +571,10 @@ def _unknown_zones(track: CounterTrack) -> Iterator[tuple[float, float]]:
 def _without_agent(tracks: Sequence[CounterTrack]) -> Iterator[tuple[float, float]]:
     """Spans in which no device has an event: what was counted then is unknown, whichever there were."""
     ticks = sorted({at for track in tracks for at in track.times})
+    age = max(track.age for track in tracks)
     yield float("-inf"), ticks[0]
-    yield from ((a, b) for a, b in pairwise(ticks) if b - a > LONGEST_INTERVAL_SECONDS)
-    yield ticks[-1], float("inf")
+    yield from ((a - age, b) for a, b in pairwise(ticks) if b - a > LONGEST_INTERVAL_SECONDS)
+    yield ticks[-1] - age, float("inf")
 
 
 def _sums(values: Iterable[float | None]) -> list[float]:

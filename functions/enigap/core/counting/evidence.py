@@ -69,6 +69,9 @@ class DeviceEvents:
     """Events without an instance id: the agent could not ask the instance metadata for it."""
     pods: tuple[PodSample, ...] = ()
     """What the pods' own events of the last window say, where all devices were asked for."""
+    counter_age: timedelta = timedelta(0)
+    """How much older than an event its counters may be. With an age, the rates are differences of counters
+    that the node's total is made of, too."""
 
     def within(self, start: datetime, end: datetime) -> tuple[DeviceSample, ...]:
         """The samples taken in [start, end)."""
@@ -191,7 +194,7 @@ def weigh(events: DeviceEvents, periods: Sequence[datetime], classifier: Classif
     `periods` are the starts of complete periods of one window, in time order. Whether the devices add up to
     the node's total is compared by `judge`.
     """
-    by_device = _by_device(events.samples)
+    by_device = _by_device(events)
     if not by_device:
         return Unusable(_nothing_usable(events))
     physical = {
@@ -250,7 +253,7 @@ def sums_by_minute(events: DeviceEvents) -> dict[datetime, float]:
 def glance(events: DeviceEvents, window: Window, classifier: Classifier) -> Unusable:
     """What the devices did in the window, for people to see where nothing could be compared."""
     periods = tuple(window.start + number * PERIOD for number in range(PERIODS_PER_WINDOW))
-    rates = _rates(_by_device(events.samples), periods, classifier)
+    rates = _rates(_by_device(events), periods, classifier)
     return Unusable("the window was not compared" if rates else _nothing_usable(events), rates)
 
 
@@ -267,17 +270,17 @@ class _Covered:
     """Whether the event before it is there to say since when."""
 
 
-def _by_device(samples: Iterable[DeviceSample]) -> dict[str, list[_Covered]]:
+def _by_device(events: DeviceEvents) -> dict[str, list[_Covered]]:
     """The usable samples of each device in time order, each exact repeat once, with the span each covers."""
     grouped: dict[str, dict[datetime, tuple[float, float]]] = {}
-    for sample in samples:
+    for sample in events.samples:
         rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
         if sample.device and rx is not None and tx is not None:
             grouped.setdefault(sample.device, {}).setdefault(sample.at, (rx, tx))
-    return {device: _spans(rates) for device, rates in grouped.items()}
+    return {device: _spans(rates, events.counter_age) for device, rates in grouped.items()}
 
 
-def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
+def _spans(rates: Mapping[datetime, tuple[float, float]], age: timedelta) -> list[_Covered]:
     spans: list[_Covered] = []
     for at in sorted(rates):
         before = spans[-1].end if spans else at - MINUTE
@@ -287,7 +290,7 @@ def _spans(rates: Mapping[datetime, tuple[float, float]]) -> list[_Covered]:
         start = at - MINUTE if interval > LONGEST_INTERVAL else before
         earliest = min(start, at - MINUTE) if interval < AMBIGUOUS_INTERVAL else before
         is_known = bool(spans) and interval <= LONGEST_INTERVAL
-        spans.append(_Covered(earliest, start, at, *rates[at], is_known=is_known))
+        spans.append(_Covered(earliest - age, start, at, *rates[at], is_known=is_known))
     return spans
 
 

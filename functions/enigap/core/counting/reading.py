@@ -9,12 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from enigap.core.counting.meters import COMPLETE_SAMPLE_COUNT
 from enigap.core.counting.rules import IMPLAUSIBLE_RATE
 from enigap.core.counting.units import ByteRate, RateSpan
-from enigap.core.counting.window import MINUTE, PERIOD, PERIODS_PER_WINDOW, FetchSpan, Window, bytes_inside
+from enigap.core.counting.window import (
+    COUNTER_AGE,
+    MINUTE,
+    PERIOD,
+    PERIODS_PER_WINDOW,
+    FetchSpan,
+    Window,
+    bytes_inside,
+)
+
+
+class OsSource(StrEnum):
+    """Which Container Insights the OS's figures come from."""
+
+    CLASSIC = "classic"
+    """Rates that an agent published, each over its own interval."""
+    OTEL = "otel"
+    """Differences of the devices' counters, each read less than a minute before the minute's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,7 @@ class Readings:
     """One for each five-minute period of the span; bytes per period."""
     network_out_bytes: tuple[float | None, ...]
     network_in_samples: tuple[float | None, ...]
+    os_source: OsSource = OsSource.CLASSIC
 
     def __post_init__(self) -> None:
         if len(self.os_bytes_per_second) != self.span.minutes:
@@ -71,6 +90,7 @@ class Readings:
             self.network_in_bytes[periods],
             self.network_out_bytes[periods],
             self.network_in_samples[periods],
+            self.os_source,
         )
 
     def periods(self, window: Window) -> Iterator[tuple[datetime, int]]:
@@ -150,8 +170,10 @@ def _eni_period_is_complete(readings: Readings, index: int) -> bool:
 
 
 def _os_period_is_complete(readings: Readings, start: datetime) -> bool:
-    # With the label before the first, where the fetch holds it: if that is missing, the first ends a gap.
-    rates = readings.os_minutes(max(start - MINUTE, readings.span.start), start + PERIOD)
+    # With the label before the first, where the fetch holds it: if that is missing, an agent's first rate
+    # averages over the gap.
+    before = start if readings.os_source is OsSource.OTEL else start - MINUTE
+    rates = readings.os_minutes(max(before, readings.span.start), start + PERIOD)
     known = [rate for rate in rates if rate is not None]
     return bool(known) and len(known) == len(rates) and max(known) <= _MOST
 
@@ -235,7 +257,8 @@ def measure(readings: Readings, periods: tuple[datetime, ...]) -> Measurement:
     at_most: float | None = 0.0
     for run in runs:
         before, *rates, after = readings.os_minutes(run.start - MINUTE, run.end + MINUTE)
-        low, middle, high = bytes_inside([rate for rate in rates if rate is not None])
+        age = timedelta(0) if readings.os_source is OsSource.OTEL else COUNTER_AGE
+        low, middle, high = bytes_inside([rate for rate in rates if rate is not None], age)
         least, likeliest, greatest = least + low, likeliest + middle, greatest + high
         if at_most is None or before is None or after is None:
             at_most = None

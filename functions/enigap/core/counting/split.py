@@ -426,7 +426,7 @@ def _pods_are_whole(events: DeviceEvents, window: Window, classifier: Classifier
         return not any(classifier.kind(sample.device) is DeviceKind.POD for sample in near.samples)
     return all(
         track.times[0] <= start
-        and track.times[-1] >= end
+        and track.times[-1] - track.age >= end
         and not any(begin < end and over > start for begin, over in track.gaps)
         for reading in tracks.readings
         for track in reading
@@ -457,6 +457,7 @@ class _Interval:
 def _intervals(tracks: Sequence[CounterTrack], enis: set[str], window: Window) -> Iterator[_Interval]:
     """The intervals inside the window over which every ENI device has a rate."""
     begin, over = window.start.timestamp(), window.end.timestamp()
+    age = max((track.age for track in tracks), default=0.0)
     by_name = {track.device: _by_interval(track) for track in tracks}
     if not enis <= by_name.keys():
         return
@@ -465,7 +466,7 @@ def _intervals(tracks: Sequence[CounterTrack], enis: set[str], window: Window) -
         start, end = ends
         if not all(ends in other for other in others):
             continue
-        if start < begin or end > over:
+        if start - age < begin or end > over:
             continue
         interval = _Interval()
         for track in tracks:

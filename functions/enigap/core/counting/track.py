@@ -67,20 +67,25 @@ class CounterTrack:
     counters: Mapping[Direction, Counter]
     gaps: tuple[tuple[float, float], ...]
     """Spans between two of `times` in which it is unknown what was counted: the counters stand still."""
+    age: float = 0.0
+    """How many seconds older than its time a counter may be."""
 
     def at_or_before(self, instant: float) -> int | None:
-        """The index of the last event at or before an instant; None before the device's life."""
+        """The index of the last event at or before an instant, as are its counters; None before the device's
+        life."""
         index = bisect_right(self.times, instant) - 1
         return index if index >= 0 else None
 
     def at_or_after(self, instant: float) -> int | None:
-        """The index of the first event at or after an instant; None after the device's life."""
-        index = bisect_left(self.times, instant)
+        """The index of the first event whose counters are of an instant or later; None after the device's
+        life."""
+        index = bisect_left(self.times, instant + self.age)
         return index if index < len(self.times) else None
 
     def interpolated(self, direction: Direction, instant: float) -> float:
         """The likeliest bytes at an instant: on a straight line between two events, constant outside."""
         values = self.counters[direction].bytes
+        instant += self.age / 2
         after = bisect_left(self.times, instant)
         if after == 0:
             return values[0]
@@ -117,11 +122,11 @@ def tracks_of(
     lineages = _lineages(_ticks(by_device))
     if lineages is None:
         return NoTracks("its events are of more than one agent and cannot be told apart")
-    unrated = _unrated(events.samples)
+    unrated, age = _unrated(events.samples), events.counter_age.total_seconds()
     return Tracks(
         tuple(
             tuple(
-                _track(name, classifier.kind(name), samples, unrated.get(name, ()), lineage)
+                _track(name, classifier.kind(name), samples, unrated.get(name, ()), lineage, age)
                 for name, samples in by_device.items()
                 if lineage[0] is None or not lineage[0].isdisjoint(samples)
             )
@@ -236,8 +241,13 @@ def _off_phase(interval: float) -> float:
 # --- one device
 
 
-def _track(
-    name: str, kind: DeviceKind, samples: Mapping[float, _Sample], unrated: Sequence[float], lineage: _Lineage
+def _track(  # noqa: PLR0917 - one device, and how its events are read
+    name: str,
+    kind: DeviceKind,
+    samples: Mapping[float, _Sample],
+    unrated: Sequence[float],
+    lineage: _Lineage,
+    age: float,
 ) -> CounterTrack:
     chosen, shortest = lineage
     times = sorted(samples if chosen is None else chosen.intersection(samples))
@@ -266,6 +276,7 @@ def _track(
             Direction.SENT: Counter(tx, tx_packets if has_packets[1] else None),
         },
         tuple(gaps),
+        age,
     )
 
 

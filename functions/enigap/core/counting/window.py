@@ -108,20 +108,22 @@ def floor_to(instant: datetime, step: timedelta) -> datetime:
     return instant.astimezone(UTC) - (instant - _EPOCH) % step
 
 
-def bytes_inside(rates: Sequence[float]) -> tuple[float, float, float]:
+def bytes_inside(rates: Sequence[float], age: timedelta = COUNTER_AGE) -> tuple[float, float, float]:
     """Least, likeliest and greatest bytes inside [t0, t1), from the rates labelled t0 .. t1, both included.
 
     `rates` are in bytes per second, one for each labelled minute, none missing; so n + 1 of them for n
-    minutes. Raises ValueError for fewer than two.
+    minutes. `age` is how old an agent's counters may be. It is none where each rate is a counter's growth
+    over exactly a minute, the counter being less than a minute old: then nothing is lost or told twice
+    between two rates. Raises ValueError for fewer than two rates.
     """
     if len(rates) < 2:
         raise ValueError("bounding the bytes of a span takes the rates of both its edges")
-    seconds, age = MINUTE.total_seconds(), COUNTER_AGE.total_seconds()
+    seconds, age_seconds = MINUTE.total_seconds(), age.total_seconds()
     inner = rates[1:-1]
     least = 0.0
     if inner:
-        least = seconds * sum(inner) - age * (inner[-1] + _falls(inner))
-    greatest = seconds * sum(rates) + age * (rates[0] + _falls(rates[::-1]))
+        least = seconds * sum(inner) - age_seconds * (inner[-1] + _falls(inner))
+    greatest = seconds * sum(rates) + age_seconds * (rates[0] + _falls(rates[::-1]))
     likeliest = seconds * (sum(inner) + (rates[0] + rates[-1]) / 2)
     return max(0.0, least), likeliest, greatest
 

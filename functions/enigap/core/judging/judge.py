@@ -337,6 +337,8 @@ class _Case:
 
     def _contradiction(self) -> str | None:
         """Invariant I1: the OS total is the sum over all devices, by the same agent in the same cycle."""
+        if self.near is None or self.near.counter_age:
+            return None  # The total is the sum of these very counters.
         if self._summed_and_reported is None:
             return "none of its device events falls in a minute with a total"
         summed, reported = self._summed_and_reported
@@ -358,7 +360,7 @@ class _Case:
     @property
     def without_events(self) -> ByteRate:
         """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
-        if self.only_enis or self._summed_and_reported is None:
+        if self.only_enis or self._summed_and_reported is None or (self.near and self.near.counter_age):
             return ZERO
         summed, reported = self._summed_and_reported
         return max(ZERO, reported - summed)

@@ -1,0 +1,332 @@
+"""The counters of OpenTelemetry Container Insights, read from a simulated node's series, decoys included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import promql_parser
+import pytest
+
+from enigap.aws import otel
+from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.aws.otel import OtelDevices, OtelTotals, counter_query
+from enigap.aws.promql import IncompleteAnswer, Series
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence, weigh
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import Readings, Unreadable, complete_periods, measure
+from enigap.core.counting.units import ByteRate
+from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan, Window
+from tests.fakes.node_simulator import (
+    IN,
+    OUT,
+    AgentDown,
+    DeviceGone,
+    Fault,
+    SimulatedNode,
+    Way,
+    counter_reset,
+    host_off_node,
+    pod_off_node,
+    pod_to_pod,
+    steady,
+)
+from tests.fakes.otel_ports import InProcess
+from tests.fakes.otel_series import otel_series
+from tests.fakes.promql import PromqlEndpoint, Stored
+
+WINDOW = Window(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
+SPAN = FetchSpan.of(WINDOW, 2)
+BEGIN, END = SPAN.start - timedelta(hours=1), SPAN.end + timedelta(minutes=10)
+PODS = ("eni00000000001", "eni00000000002")
+MB = 1e6
+
+
+def simulated(
+    number: int = 1, faults: Sequence[Fault] = (), nics: Sequence[str] = ("eth0",)
+) -> SimulatedNode:
+    """A host, two pods that talk with the world and with each other: H+2P+2L bytes a second, 12 MB."""
+
+    def rate(megabytes: float) -> Any:
+        return steady(ByteRate(megabytes * MB), BEGIN, END)
+
+    flows = [
+        host_off_node(rate(1.0), OUT, nic=nics[0]),
+        host_off_node(rate(2.0), IN, nic=nics[-1]),
+        pod_off_node(rate(1.5), OUT, pod=PODS[0], nic=nics[0]),
+        pod_to_pod(rate(3.0), source=PODS[0], target=PODS[1]),
+    ]
+    node = Node("prod", f"i-{number:017x}", None, private_dns_name=f"ip-10-0-0-{number}.ec2.internal")
+    return SimulatedNode(tuple(flows), tuple(faults), devices=(*nics, *PODS), node=node)
+
+
+class Ec2:
+    """EC2's side of simulated nodes."""
+
+    def __init__(self, nodes: Iterable[SimulatedNode]) -> None:
+        self._of = {each.node.instance_id: each for each in nodes}
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings | Unreadable]]:
+        for node in nodes:
+            assert not node.has_series
+            yield node, self._of[node.instance_id].play(span).readings
+
+    def histories(self, nodes: Sequence[Node], span: FetchSpan) -> Any:
+        raise NotImplementedError
+
+
+class Faulty(InProcess):
+    """Raises instead of answering what a test says."""
+
+    def __init__(self, endpoint: PromqlEndpoint, problem: Callable[[str], AwsProblem | None]) -> None:
+        super().__init__(endpoint)
+        self.problem = problem
+        self.asked: list[str] = []
+
+    def _run(self, expression: str, seconds: Sequence[int]) -> list[Series]:
+        self.asked.append(expression)
+        if problem := self.problem(expression):
+            raise problem
+        return super()._run(expression, seconds)
+
+
+def read(
+    *nodes: SimulatedNode,
+    series: Callable[[SimulatedNode], Iterable[Stored]] | None = None,
+    problem: Callable[[str], AwsProblem | None] = lambda _: None,
+) -> dict[str, Readings | Unreadable]:
+    """The totals by instance id."""
+    endpoint = PromqlEndpoint()
+    for each in nodes:
+        endpoint.add(series(each) if series else otel_series(each, BEGIN, END))
+    totals = OtelTotals(Faulty(endpoint, problem), Ec2(nodes), Classifier())  # type: ignore[arg-type]
+    asked = [each.node for each in nodes]
+    return {node.instance_id: readings for node, readings in totals.totals(asked, SPAN)}
+
+
+def only(readings: Mapping[str, Readings | Unreadable]) -> Readings:
+    [found] = readings.values()
+    assert isinstance(found, Readings)
+    return found
+
+
+def why(readings: Mapping[str, Readings | Unreadable]) -> str:
+    [found] = readings.values()
+    assert isinstance(found, Unreadable)
+    return found.why
+
+
+def holds_the_truth(node: SimulatedNode, readings: Readings) -> bool:
+    both = measure(readings, complete_periods(readings, WINDOW))
+    truth = ByteRate(node.counted(WINDOW.start, WINDOW.end) / GRID.total_seconds())
+    return both.os.low <= truth <= both.os.high
+
+
+# --- totals
+
+
+@pytest.mark.parametrize("nics", [("eth0",), ("ens5", "ens6")])
+def test_the_total_is_that_of_the_nodes_own_devices_counted_once(nics: tuple[str, ...]) -> None:
+    node = simulated(nics=nics)
+    readings = only(read(node))
+    assert holds_the_truth(node, readings)
+    assert measure(readings, complete_periods(readings, WINDOW)).os.middle.bytes_per_second == pytest.approx(
+        12.0 * MB, rel=0.02
+    )
+
+
+def test_the_bounds_are_as_narrow_as_those_of_an_agent_that_samples_each_minute() -> None:
+    node = simulated()
+    of_otel, of_agent = only(read(node)), node.play(SPAN).readings
+    widths = []
+    for readings in (of_otel, of_agent):
+        os = measure(readings, complete_periods(readings, WINDOW)).os
+        widths.append((os.high - os.low).bytes_per_second)
+    assert widths[0] < widths[1]
+
+
+def test_an_anchor_that_is_replaced_leaves_no_gap() -> None:
+    node = simulated()
+    down = {"cloudwatch-agent": (WINDOW.start + MINUTE, WINDOW.start + 4 * MINUTE)}
+    readings = only(read(node, series=lambda each: otel_series(each, BEGIN, END, down=down)))
+    assert None not in readings.os_bytes_per_second
+    assert holds_the_truth(node, readings)
+
+
+def test_while_nothing_is_scraped_there_is_no_rate_and_no_zero() -> None:
+    down = AgentDown(WINDOW.start + PERIOD, WINDOW.start + 2 * PERIOD)
+    rates = only(read(simulated(faults=[down]))).os_minutes(WINDOW.start, WINDOW.end)
+    assert None in rates
+    assert 0.0 not in rates
+
+
+def test_a_node_without_series_is_silent_and_not_idle() -> None:
+    readings = only(read(simulated(), series=lambda _: ()))
+    assert set(readings.os_bytes_per_second) == {None}
+    assert readings.network_in_bytes[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        counter_reset("ens6", WINDOW.start + 7 * MINUTE),
+        DeviceGone("ens6", WINDOW.start + 7 * MINUTE, END),
+        DeviceGone("ens6", BEGIN, WINDOW.start + 7 * MINUTE),
+    ],
+    ids=["reset", "detached", "attached"],
+)
+def test_an_eni_whose_counter_is_reset_or_comes_or_goes_makes_no_rate(fault: Fault) -> None:
+    readings = only(read(simulated(faults=[fault], nics=("ens5", "ens6"))))
+    assert readings.os_minutes(WINDOW.start + 7 * MINUTE, WINDOW.start + 7 * MINUTE) == (None,)
+    assert complete_periods(readings, WINDOW) == (WINDOW.start, WINDOW.start + 2 * PERIOD)
+
+
+def test_a_pods_device_that_is_replaced_spoils_nothing() -> None:
+    node = simulated(faults=[counter_reset(PODS[1], WINDOW.start + 7 * MINUTE)])
+    readings = only(read(node))
+    os = measure(readings, complete_periods(readings, WINDOW)).os
+    assert os.middle.bytes_per_second == pytest.approx(12.0 * MB, rel=0.1)
+
+
+def test_anchors_on_a_network_of_their_own_are_refused_with_a_remedy() -> None:
+    for nics in (("eth0",), ("ens5",)):
+        told = why(
+            read(
+                simulated(nics=nics),
+                series=lambda each: otel_series(each, BEGIN, END, on_own_network=["cloudwatch-agent"]),
+            )
+        )
+        assert "eth0" in told or "ens5" in told
+        assert "hostNetwork: true" in told
+
+
+def test_devices_none_of_which_is_an_enis_are_refused() -> None:
+    assert "ppp0" in why(read(simulated(nics=("ppp0",))))
+
+
+def test_an_id_that_is_none_of_ec2s_is_asked_of_nobody() -> None:
+    node = simulated()
+    forged = replace(node, node=replace(node.node, instance_id='i-0|.*"} or {'))
+    assert "none of EC2's" in why(read(forged))
+
+
+# --- large and failing answers
+
+
+def test_a_query_that_is_too_large_is_halved_and_nobody_is_lost() -> None:
+    nodes = [simulated(number) for number in range(1, 8)]
+    incomplete = IncompleteAnswer(ProblemKind.FAILED, "cut", "")
+    found = read(*nodes, problem=lambda query: incomplete if query.count("i-") > 2 else None)
+    assert [
+        node for node in nodes if not holds_the_truth(node, only({"": found[node.node.instance_id]}))
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        IncompleteAnswer(ProblemKind.FAILED, "it was cut", ""),
+        AwsProblem(ProblemKind.REFUSED, "it was too many samples", code="execution"),
+        AwsProblem(ProblemKind.THROTTLED, "it was throttled"),
+    ],
+)
+def test_what_cannot_be_read_of_one_node_is_unreadable_and_costs_no_other(problem: AwsProblem) -> None:
+    nodes = [simulated(number) for number in range(1, 28)]
+    bad = nodes[17].node.instance_id
+    found = read(*nodes, problem=lambda query: problem if bad in query else None)
+    unreadable = {key for key, readings in found.items() if isinstance(readings, Unreadable)}
+    assert bad in unreadable
+    assert len(unreadable) == (12 if problem.kind is ProblemKind.THROTTLED else 1)
+
+
+def test_a_denial_of_everything_is_raised() -> None:
+    denied = AwsProblem(ProblemKind.DENIED, "AWS denied it", "allow it")
+    with pytest.raises(AwsProblem, match="AWS denied it"):
+        read(simulated(), problem=lambda _: denied)
+
+
+def test_checks_that_fail_leave_the_node_unreadable() -> None:
+    failed = AwsProblem(ProblemKind.FAILED, "the check failed")
+    assert why(read(simulated(), problem=lambda query: failed if query.startswith("min") else None))
+
+
+# --- devices
+
+
+def looked_at(node: SimulatedNode, scope: DeviceScope) -> DeviceEvents:
+    endpoint = PromqlEndpoint(otel_series(node, BEGIN, END))
+    devices = OtelDevices(InProcess(endpoint), Classifier())  # type: ignore[arg-type]
+    found = devices.devices([node.node], FetchSpan(WINDOW.end - timedelta(minutes=30), WINDOW.end), scope)
+    events = found[node.node.instance_id]
+    assert isinstance(events, DeviceEvents)
+    return events
+
+
+def test_the_devices_of_a_scope_have_a_rate_each_minute() -> None:
+    node = simulated(nics=("ens5", "ens6"))
+    enis, every = (looked_at(node, scope) for scope in (DeviceScope.ENI, DeviceScope.ALL))
+    assert {each.device for each in enis.samples} == {"ens5", "ens6"}
+    assert {each.device for each in every.samples} == {"ens5", "ens6", *PODS}
+    assert every.counter_age == timedelta(seconds=60)
+
+
+def test_the_bounds_of_each_device_hold_what_crossed_it() -> None:
+    node = simulated()
+    periods = [WINDOW.start + number * PERIOD for number in range(3)]
+    evidence = weigh(looked_at(node, DeviceScope.ALL), periods, Classifier())
+    for device in evidence.devices:
+        truth = ByteRate(
+            sum(node.crossed(device.device, way, WINDOW.start, WINDOW.end) for way in Way)
+            / GRID.total_seconds()
+        )
+        assert device.total.low <= truth <= device.total.high
+
+
+@pytest.mark.parametrize(
+    ("problem", "evidence"),
+    [
+        (AwsProblem(ProblemKind.DENIED, "denied"), NoEvidence.DENIED),
+        (AwsProblem(ProblemKind.THROTTLED, "throttled"), NoEvidence.BUDGET_SPENT),
+        (AwsProblem(ProblemKind.FAILED, "failed"), NoEvidence.FAILED),
+    ],
+)
+def test_devices_that_cannot_be_read_are_missing_evidence(problem: AwsProblem, evidence: NoEvidence) -> None:
+    devices = OtelDevices(Faulty(PromqlEndpoint(), lambda _: problem), Classifier())  # type: ignore[arg-type]
+    found = devices.devices([simulated().node], SPAN, DeviceScope.ENI)
+    assert found == {simulated().node.instance_id: MissingEvidence(evidence, problem.what)}
+
+
+def test_a_node_without_counters_has_no_evidence() -> None:
+    devices = OtelDevices(InProcess(PromqlEndpoint()), Classifier())  # type: ignore[arg-type]
+    [missing] = devices.devices([simulated().node], SPAN, DeviceScope.ALL).values()
+    assert isinstance(missing, MissingEvidence)
+
+
+# --- syntax
+
+
+@pytest.mark.parametrize("cluster", ["prod", 'say "prod"', "back\\slash", "two\nlines", "a{b}=~c"])
+@pytest.mark.parametrize("prefixes", [None, ("eth", "ens"), ("br-", "v.lan+")])
+def test_a_query_parses_and_names_the_cluster_as_it_is_called(
+    cluster: str, prefixes: Sequence[str] | None
+) -> None:
+    query = counter_query(otel.BYTES.received, cluster, ["i-0a", "i-0b"], prefixes)
+    parsed: Any = promql_parser.parse(query)
+    matchers = {m.name: m.value for m in parsed.expr.args[0].vector_selector.matchers.matchers}
+    assert matchers["@resource.k8s.cluster.name"] == cluster
+    assert matchers["@resource.host.id"] == "i-0a|i-0b"
+    assert len(matchers) == (4 if prefixes is None else 5)
+    assert matchers["__name__"] == otel.BYTES.received
+
+
+def test_every_query_is_one_that_the_endpoint_of_the_tests_parses() -> None:
+    asked = Faulty(PromqlEndpoint(otel_series(simulated(), BEGIN, END)), lambda _: None)
+    node = simulated()
+    list(OtelTotals(asked, Ec2([node]), Classifier()).totals([node.node], SPAN))  # type: ignore[arg-type]
+    for scope in DeviceScope:
+        OtelDevices(asked, Classifier()).devices([node.node], SPAN, scope)  # type: ignore[arg-type]
+    assert {query.partition(" ")[0] for query in asked.asked} == {"max", "min", "count"}
+    assert [query for query in asked.asked if "node_network" in query] == []
