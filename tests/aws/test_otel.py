@@ -184,6 +184,13 @@ def test_an_eni_whose_counter_is_reset_or_comes_or_goes_makes_no_rate(fault: Fau
     assert complete_periods(readings, WINDOW) == (WINDOW.start, WINDOW.start + 2 * PERIOD)
 
 
+def test_a_reset_shows_though_all_devices_together_counted_more() -> None:
+    node = simulated(faults=[counter_reset("ens7", WINDOW.start + 7 * MINUTE)], nics=("ens5",))
+    quiet = host_off_node(steady(ByteRate(10e3), BEGIN, END), OUT, nic="ens7")
+    readings = only(read(replace(node, flows=(*node.flows, quiet))))
+    assert readings.os_minutes(WINDOW.start + 7 * MINUTE, WINDOW.start + 7 * MINUTE) == (None,)
+
+
 def test_a_pods_device_that_is_replaced_spoils_nothing() -> None:
     node = simulated(faults=[counter_reset(PODS[1], WINDOW.start + 7 * MINUTE)])
     readings = only(read(node))
