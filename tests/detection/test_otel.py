@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -19,9 +20,10 @@ from enigap.core.judging.verdict import Verdict
 from tests.detection.judging import DEFAULTS, RULES, Lived
 from tests.fakes.detection_runs import HEALTHY
 from tests.fakes.node_life import Mishap, Mix, NodeLife, Pattern, Wrong
-from tests.fakes.otel_ports import otel_ports
+from tests.fakes.otel_ports import otel_ports, series_of_life
+from tests.fakes.promql import Stored
 
-LIVES: Final = 200
+LIVES: Final = 150
 HOURS: Final = 1.6
 FAULTS: Final = frozenset({Verdict.OS_DEFICIT, Verdict.OS_EXCESS})
 EXPLAINED: Final = frozenset({Verdict.AGREE, Verdict.POD_EDGE, Verdict.NODE_LOCAL})
@@ -63,12 +65,16 @@ def lives() -> tuple[Both, ...]:
     return tuple(map(judged, range(LIVES)))
 
 
+def two_anchors(life: NodeLife) -> Iterable[Stored]:
+    return series_of_life(life, anchors=("cloudwatch-agent", "aws-node"))
+
+
 def judged(seed: int) -> Both:
     life = drawn(seed)
     node = life.simulated.node
     of = {node.instance_id: life}
     window = list(life.windows())[-1]
-    lived, (totals, devices) = Lived(of), otel_ports(of)
+    lived, (totals, devices) = Lived(of), otel_ports(of, two_anchors)
     reports = [
         assess(node.cluster, [node], window, RULES, sources, LOOKING).nodes
         for sources in (Sources(lived, lived), Sources(totals, devices))
