@@ -151,7 +151,7 @@ def test_every_number_that_was_published_has_its_unit(demo: Shown) -> None:
     start = demo.lines.index("Published for the cluster, newest values:") + 1
     published = demo.lines[start : demo.lines.index("", start)]
     assert len(published) >= 10
-    units = {"node", "nodes", "metrics", "B/s", "kB/s", "MB/s", "GB/s"}
+    units = {"node", "nodes", "metrics", "surprises", "B/s", "kB/s", "MB/s", "GB/s"}
     assert all(line.split()[-1] in units for line in published)
 
 
