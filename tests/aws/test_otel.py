@@ -12,12 +12,12 @@ import pytest
 
 from enigap.aws import otel
 from enigap.aws.errors import AwsProblem, ProblemKind
-from enigap.aws.otel import OtelDevices, OtelTotals, counter_query
+from enigap.aws.otel import Either, OtelDevices, OtelTotals, counter_query
 from enigap.aws.promql import IncompleteAnswer, Series
 from enigap.core.counting.devices import Classifier
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence, weigh
 from enigap.core.counting.node import Node
-from enigap.core.counting.reading import Readings, Unreadable, complete_periods, measure
+from enigap.core.counting.reading import OsSource, Readings, Unreadable, complete_periods, measure
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan, Window
 from tests.fakes.node_simulator import (
@@ -310,6 +310,90 @@ def test_a_node_without_counters_has_no_evidence() -> None:
     devices = OtelDevices(InProcess(PromqlEndpoint()), Classifier())  # type: ignore[arg-type]
     [missing] = devices.devices([simulated().node], SPAN, DeviceScope.ALL).values()
     assert isinstance(missing, MissingEvidence)
+
+
+# --- either
+
+
+class Classic:
+    """The classic figures and events of nodes, some of which publish none."""
+
+    def __init__(self, *publishing: SimulatedNode, silent: Sequence[SimulatedNode] = ()) -> None:
+        self._publishing = {each.node.instance_id for each in publishing}
+        self._of = {each.node.instance_id: each for each in (*publishing, *silent)}
+        self.asked_for_devices = 0
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings | Unreadable]]:
+        for node in nodes:
+            readings = self._of[node.instance_id].play(span).readings
+            if node.instance_id not in self._publishing:
+                readings = replace(readings, os_bytes_per_second=(None,) * span.minutes)
+            yield node, readings
+
+    def histories(self, nodes: Sequence[Node], span: FetchSpan) -> Any:
+        raise NotImplementedError
+
+    def devices(self, *_: object) -> Any:
+        self.asked_for_devices += 1
+        return {}
+
+
+def either(
+    classic: Classic,
+    *with_counters: SimulatedNode,
+    problem: Callable[[str], AwsProblem | None] = lambda _: None,
+) -> tuple[Either, Faulty]:
+    endpoint = PromqlEndpoint()
+    for each in with_counters:
+        endpoint.add(otel_series(each, BEGIN, END))
+    promql = Faulty(endpoint, problem)
+    client: Any = promql
+    counters = OtelTotals(client, classic, Classifier()), OtelDevices(client, Classifier())
+    return Either((classic, classic), counters), promql
+
+
+def sources_of(source: Either, *nodes: SimulatedNode) -> list[tuple[str, OsSource, bool]]:
+    """Of each node: its id, where its figures come from, and whether the OS has any."""
+    return [
+        (node.instance_id, readings.os_source, any(readings.os_bytes_per_second))
+        for node, readings in source.totals([each.node for each in nodes], SPAN)
+        if isinstance(readings, Readings)
+    ]
+
+
+ONE, TWO = simulated(1), simulated(2)
+
+
+def test_one_node_with_a_classic_figure_makes_the_cluster_a_classic_one() -> None:
+    classic = Classic(TWO, silent=[ONE])
+    source, promql = either(classic, ONE, TWO)
+    found = sources_of(source, ONE, TWO)
+    assert found == [
+        (ONE.node.instance_id, OsSource.CLASSIC, False),
+        (TWO.node.instance_id, OsSource.CLASSIC, True),
+    ]
+    source.devices([ONE.node], SPAN, DeviceScope.ENI)
+    assert (promql.asked, classic.asked_for_devices) == ([], 1)
+
+
+def test_without_a_classic_figure_the_counters_count_and_devices_follow() -> None:
+    classic = Classic(silent=[ONE, TWO])
+    source, _ = either(classic, ONE)
+    assert sources_of(source, ONE, TWO) == [
+        (ONE.node.instance_id, OsSource.OTEL, True),
+        (TWO.node.instance_id, OsSource.OTEL, False),
+    ]
+    [events] = source.devices([ONE.node], SPAN, DeviceScope.ENI).values()
+    assert isinstance(events, DeviceEvents)
+    assert classic.asked_for_devices == 0
+    assert sources_of(source, TWO) == [(TWO.node.instance_id, OsSource.OTEL, False)]
+
+
+@pytest.mark.parametrize("problem", [None, AwsProblem(ProblemKind.DENIED, "denied")])
+def test_a_cluster_without_either_is_silent_in_the_classic_figures(problem: AwsProblem | None) -> None:
+    source, _ = either(Classic(silent=[ONE]), problem=lambda _: problem)
+    assert sources_of(source, ONE) == [(ONE.node.instance_id, OsSource.CLASSIC, False)]
+    assert source.source is None
 
 
 # --- syntax

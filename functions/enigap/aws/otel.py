@@ -41,7 +41,7 @@ from enigap.core.counting.reading import OsSource, Readings, Unreadable, usable_
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan
 from enigap.core.text import listed
 
-__all__ = ["ACTIONS", "AGE", "OtelDevices", "OtelTotals", "counter_query"]
+__all__ = ["ACTIONS", "AGE", "Either", "OtelDevices", "OtelTotals", "counter_query"]
 
 T = TypeVar("T")
 
@@ -309,11 +309,23 @@ class OtelTotals:
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
         """Each node with both sides. Raises AwsProblem where nothing can be asked at all."""
-        counted = self._os(nodes, span)
+        counted, _ = self._os(nodes, span)
         by_id = {node.instance_id: node for node in nodes}
         without_series = [replace(node, node_name=None) for node in nodes]
         for asked, carried in self._eni.totals(without_series, span):
             yield by_id[asked.instance_id], _both(carried, counted[asked.instance_id])
+
+    def in_place_of(
+        self, silent: Sequence[tuple[Node, Readings | Unreadable]], span: FetchSpan
+    ) -> list[tuple[Node, Readings | Unreadable]] | None:
+        """The same readings with the OS's side from the counters; None where none of the nodes has any.
+
+        Raises AwsProblem where nothing can be asked at all.
+        """
+        counted, is_published = self._os([node for node, _ in silent], span)
+        if not is_published:
+            return None
+        return [(node, _both(carried, counted[node.instance_id])) for node, carried in silent]
 
     def histories(
         self, nodes: Sequence[Node], span: FetchSpan
@@ -321,8 +333,10 @@ class OtelTotals:
         """EC2's bytes and packets over hours."""
         return self._eni.histories(nodes, span)
 
-    def _os(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, tuple[float | None, ...] | Unreadable]:
-        """The OS's rate of each labelled minute, by instance id."""
+    def _os(
+        self, nodes: Sequence[Node], span: FetchSpan
+    ) -> tuple[dict[str, tuple[float | None, ...] | Unreadable], bool]:
+        """The OS's rate of each labelled minute by instance id, and whether any node has a counter."""
         known, unknown = _known(nodes)
         times = [
             _Times(span.start, span.end, PERIOD),
@@ -339,7 +353,7 @@ class OtelTotals:
                 found[key] = _minutes(devices, span, self._classifier)
         for key, why in self._wrong(known, answers, span).items():
             found[key] = Unreadable(why)
-        return found
+        return found, any(devices for devices in answers.values() if not isinstance(devices, AwsProblem))
 
     def _wrong(
         self, nodes: Sequence[Node], answers: Mapping[str, _Devices | AwsProblem], span: FetchSpan
@@ -441,6 +455,72 @@ class OtelDevices:
                 _missing(devices) if isinstance(devices, AwsProblem) else _events(devices, times, scope)
             )
         return answers
+
+
+class _DevicesPort(Protocol):
+    def devices(
+        self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
+    ) -> Mapping[str, DeviceEvents | MissingEvidence]: ...
+
+
+class Either:
+    """Both ports of one cluster: the classic figures where any of its nodes has one, else the counters.
+
+    Which it is shows with the totals. Where the counters cannot be asked for at all, the cluster is as silent
+    as the classic figures say.
+    """
+
+    def __init__(self, classic: tuple[Eni, _DevicesPort], otel: tuple[OtelTotals, OtelDevices]) -> None:
+        self._classic, self._classic_devices = classic
+        self._otel, self._otel_devices = otel
+        self.source: OsSource | None = None
+        """None until a figure of the OS was seen."""
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        """Each node with both sides, as the answers come in once a node has a classic figure."""
+        if self.source is OsSource.OTEL:
+            yield from self._otel.totals(nodes, span)
+            return
+        silent: list[tuple[Node, Readings | Unreadable]] = []
+        for node, readings in self._classic.totals(nodes, span):
+            if self.source is None and _has_os(readings):
+                self.source = OsSource.CLASSIC
+                yield from silent
+                silent.clear()
+            if self.source is OsSource.CLASSIC:
+                yield node, readings
+            else:
+                silent.append((node, readings))
+        yield from self._by_counters(silent, span)
+
+    def histories(
+        self, nodes: Sequence[Node], span: FetchSpan
+    ) -> Iterable[tuple[Node, EniHistory | Unreadable]]:
+        """EC2's bytes and packets over hours."""
+        return self._classic.histories(nodes, span)
+
+    def devices(
+        self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
+    ) -> Mapping[str, DeviceEvents | MissingEvidence]:
+        """The devices as the source of the totals has them."""
+        chosen = self._otel_devices if self.source is OsSource.OTEL else self._classic_devices
+        return chosen.devices(nodes, span, scope)
+
+    def _by_counters(
+        self, silent: list[tuple[Node, Readings | Unreadable]], span: FetchSpan
+    ) -> list[tuple[Node, Readings | Unreadable]]:
+        try:
+            counted = self._otel.in_place_of(silent, span) if silent else None
+        except AwsProblem:
+            return silent
+        if counted is None:
+            return silent
+        self.source = OsSource.OTEL
+        return counted
+
+
+def _has_os(readings: Readings | Unreadable) -> bool:
+    return isinstance(readings, Readings) and any(rate is not None for rate in readings.os_bytes_per_second)
 
 
 def _missing(problem: AwsProblem) -> MissingEvidence:
