@@ -46,7 +46,7 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             f"the EKS add-on {NAME} is not installed (the agent may have been installed by other means); "
             f"`aws eks create-addon {addon_of}` installs it"
         )
-    values = _values(given)
+    values = values_of(given)
     if values is None:
         return (
             f"the EKS add-on {NAME} {version} is installed, and enigap cannot read its configuration, so it "
@@ -72,15 +72,15 @@ def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
         config = _at(values, "agent", "config")
         if config is None and not values.get("agents"):
             return f"{addon} with Container Insights on, so its agent fails; {_AGENT_FAILS}"
-        if isinstance(config, Mapping) and _at(config, *_ENHANCED) is None:
-            change = _nested(("agent", "config", *_ENHANCED), value=True)
+        if isinstance(config, Mapping) and _at(config, *ENHANCED) is None:
+            change = _nested(("agent", "config", *ENHANCED), value=True)
             return (
                 f"{addon} with a configuration of your own for the agent (agent.config), which collects no "
                 f"Container Insights; {_update(addon_of, values, change, 'adds them')}"
             )
         return (
             f"{addon} with a configuration of your own for the agent, which enigap does not know enough of; "
-            f"check that it has {'.'.join(_ENHANCED)}: `{_show(addon_of)}` shows it"
+            f"check that it has {'.'.join(ENHANCED)}: `{_show(addon_of)}` shows it"
         )
     otel = _at(values, "otelContainerInsights", "enabled") is True
     state = "only its OTel successor is on, which has no such metric" if otel else "it is switched off"
@@ -90,7 +90,7 @@ def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
     return f"{addon}, but of Container Insights {state}; {remedy}"
 
 
-_ENHANCED: Final = ("logs", "metrics_collected", "kubernetes", "enhanced_container_insights")
+ENHANCED: Final = ("logs", "metrics_collected", "kubernetes", "enhanced_container_insights")
 """Where the agent's own configuration asks for Container Insights."""
 
 
@@ -135,7 +135,7 @@ def _at(values: object, *path: str) -> object:
     return values
 
 
-def _values(configuration: object) -> Mapping[str, Any] | None:
+def values_of(configuration: object) -> Mapping[str, Any] | None:
     """The add-on's configuration, which may be JSON or YAML; None if it cannot be read."""
     if configuration is None or configuration == "":
         return {}

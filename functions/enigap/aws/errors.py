@@ -249,6 +249,11 @@ _EXPLANATIONS: Final = (
     ),
 )
 
+KNOWN_CODES: Final = frozenset({"RequestTimeTooSkewed"}).union(
+    _DENIED, _REJECTED, _EXPIRED, _WRONG_REQUEST, *(known.codes for known in _EXPLANATIONS)
+)
+"""AWS's error codes that a sentence depends on."""
+
 
 def _answered(response: Mapping[str, Any], call: str) -> AwsProblem:
     error = response.get("Error", {})

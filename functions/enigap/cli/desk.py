@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import boto3.session
+import botocore.session
 import typer
+from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from enigap.aws.bundle.archive import MOST_BYTES, Bundle, BundleError, unpacked
 from enigap.aws.bundle.standins import REGION
@@ -112,9 +117,9 @@ def settings_of(bundle: Bundle) -> Settings:
         by_kind.setdefault(kind, []).append(device)
     physical = by_kind.pop(DeviceKind.PHYSICAL, [])
     if physical:
-        given["physical_devices"] = f"{PHYSICAL_PATTERN}|^({'|'.join(physical)})$"
+        given["physical_devices"] = f"{PHYSICAL_PATTERN}|^({_any_of(physical)})$"
     others = {
-        name: by_kind[kind]
+        name: _patterns(by_kind[kind])
         for name, kind in (
             ("pod", DeviceKind.POD),
             ("counted_again", DeviceKind.COUNTED_AGAIN),
@@ -127,6 +132,19 @@ def settings_of(bundle: Bundle) -> Settings:
     return Settings.from_mapping(
         given | ({"clusters": [bundle.cluster]} if bundle.is_searched_by_name else {})
     )
+
+
+_NAMES_PER_PATTERN: Final = 15
+"""A pattern takes 500 characters, and a list of patterns has a bound, too."""
+
+
+def _patterns(devices: Sequence[str]) -> list[str]:
+    starts = range(0, len(devices), _NAMES_PER_PATTERN)
+    return [_any_of(devices[start : start + _NAMES_PER_PATTERN]) for start in starts]
+
+
+def _any_of(devices: Iterable[str]) -> str:
+    return "|".join(map(re.escape, devices))
 
 
 class _ReplayedAws(Aws):
@@ -145,8 +163,25 @@ class _ReplayedAws(Aws):
     def sign_in(self) -> None:
         """There is nothing to sign in to."""
 
+    def _config(self, service: str) -> Config:
+        """Of a call that was tried again a bundle has the last try."""
+        once = Config(retries={"mode": "standard", "total_max_attempts": 1}, proxies={})
+        return super()._config(service).merge(once)
+
 
 def _nobodys_session() -> boto3.session.Session:
-    """So that the SDK looks for nobody's credentials: requests are signed and then not sent."""
+    """So that the SDK looks for nobody's credentials: requests are signed and then not sent.
+
+    It has the default of each of the SDK's variables: what the environment or ~/.aws/config sets may be no
+    configuration at all, and one mode has the SDK ask the instance's metadata service.
+    """
+    variables = {
+        name: (None, None, default, cast)
+        for name, (_, _, default, cast) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    } | {
+        "config_file": (None, None, os.devnull, None),
+        "ignore_configured_endpoint_urls": (None, None, True, None),
+    }
     nobody = {"aws_access_key_id": "replayed", "aws_secret_access_key": "replayed"}
-    return boto3.session.Session(**nobody, region_name=REGION)
+    session = botocore.session.Session(session_vars=variables)
+    return boto3.session.Session(**nobody, region_name=REGION, botocore_session=session)

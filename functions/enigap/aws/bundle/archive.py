@@ -10,7 +10,9 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +33,7 @@ from enigap.aws.bundle.shapes import (
 )
 from enigap.aws.bundle.standins import REGION, Kind, Names, StandIns
 from enigap.aws.bundle.tape import Call
+from enigap.aws.errors import KNOWN_CODES, MAKES_NO_SENSE
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.instants import instant, timestamp
 
@@ -39,26 +42,23 @@ MANIFEST, CALLS = "manifest.json", "calls.jsonl"
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of a bundle's file, and of each member unpacked."""
 _MOST_RATIO: Final = 200
+_DRAWS: Final = 5
+"""How often stand-ins are drawn, for one may hold six digits of the user's by chance."""
+_IS_ENCRYPTED: Final = 1
+_COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _HTTP_ERROR: Final = 300
 
-ERROR_CODES: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "ResourceNotFoundException",
-        "ThrottlingException",
-        "Throttling",
-        "RequestLimitExceeded",
-        "InternalError",
-        "InternalFailure",
-        "InternalServiceError",
-        "ServiceUnavailable",
-        "InvalidParameterValue",
-        "ValidationError",
-        "InvalidParameterException",
-    }
-)
+ERROR_CODES: Final = KNOWN_CODES | {
+    "InternalError",
+    "InternalFailure",
+    "InternalServiceError",
+    "ServiceUnavailable",
+    "InvalidParameterCombination",
+    "InvalidParameterException",
+    "InvalidParameterValue",
+    "ValidationError",
+    "ValidationException",
+}
 SENTENCE: Final = "This was an error."
 STREAM_SENTENCE: Final = "The specified log stream does not exist."
 WORDS.update(
@@ -117,7 +117,37 @@ def packed(
     raw = [(call, _document(call)) for call in calls]
     for call, document in raw:
         _kept(call, document, Rewriting(names, instance_id=instance_id))
-    stand_ins = StandIns(names, classifier, draw)
+    about = {"is_searched_by_name": is_searched_by_name, "settings": dict(settings)}
+
+    def drawn() -> Packed:
+        return _drawn(
+            raw,
+            StandIns(names, classifier, draw),
+            now=now,
+            cluster=cluster,
+            instance_id=instance_id,
+            about=about,
+        )
+
+    for _ in range(_DRAWS - 1):
+        with suppress(LeakError):
+            return drawn()
+    try:
+        return drawn()
+    except LeakError as error:
+        raise BundleError(str(error)) from None
+
+
+def _drawn(
+    raw: Sequence[tuple[Call, Any]],
+    stand_ins: StandIns,
+    *,
+    now: datetime,
+    cluster: str,
+    instance_id: str,
+    about: Mapping[str, Any],
+) -> Packed:
+    """The bundle with these stand-ins. Raises LeakError."""
     to = Rewriting(stand_ins, stand_ins.shift, instance_id)
     # Calls were made side by side; the same calls make the same bundle.
     lines = sorted((_kept(call, document, to) for call, document in raw), key=_question)
@@ -127,16 +157,12 @@ def packed(
         "region": REGION,
         "now": timestamp(now - stand_ins.shift),
         "cluster": stand_ins(Kind.CLUSTER, cluster),
-        "is_searched_by_name": is_searched_by_name,
         "instance_id": stand_ins(Kind.INSTANCE, instance_id),
-        "settings": dict(settings),
+        **about,
         "devices": {device: kind.value for device, kind in stand_ins.devices.items()},
         "sha256": {CALLS: hashlib.sha256(calls_text.encode()).hexdigest()},
     }
-    try:
-        check([manifest, *lines], stand_ins, _texts(raw))
-    except LeakError as error:
-        raise BundleError(str(error)) from None
+    check([manifest, *lines], stand_ins, _texts(raw))
     return Packed(
         _zipped({MANIFEST: json.dumps(manifest, indent=1) + "\n", CALLS: calls_text}),
         {kind: found for kind in Kind if (found := stand_ins.count(kind))},
@@ -234,7 +260,7 @@ def unpacked(content: bytes) -> Bundle:
             {str(device): DeviceKind(kind) for device, kind in manifest["devices"].items()},
             tuple(_call(json.loads(line)) for line in members[CALLS].splitlines()),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+    except (*MAKES_NO_SENSE, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"This is no bundle of enigap record ({type(error).__name__}).") from None
 
 
@@ -247,6 +273,8 @@ def _members(content: bytes) -> dict[str, bytes]:
             raise BundleError("This is no bundle of enigap record: it has other members.")
         members = {}
         for name, info in found.items():
+            if info.flag_bits & _IS_ENCRYPTED or info.compress_type not in _COMPRESSIONS:
+                raise BundleError("This is no bundle of enigap record: it is packed otherwise.")
             if info.file_size > min(MOST_BYTES, _MOST_RATIO * max(info.compress_size, 1)):
                 raise BundleError("This bundle is too large to be read.")
             with archive.open(info) as member:

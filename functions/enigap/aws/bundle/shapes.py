@@ -15,10 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from xml.etree import ElementTree as ET
 
+from enigap.aws.addon import ENHANCED, values_of
 from enigap.aws.bundle.standins import Kind, kind_of_host
 from enigap.aws.device_events import log_group
 from enigap.aws.placement import NAME_TAGS, OWNERSHIP_TAG
+from enigap.core.counting.devices import is_device_name
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
+from enigap.core.counting.node import is_kubernetes_name, is_namespace
 
 DROPPED: Final = object()
 """What a shape returns for something that is not kept."""
@@ -287,16 +290,27 @@ _RATES: Final = {
     for what in ("bytes", "packets", "dropped", "errors")
 }
 _PODS_RATES: Final = {f"pod_network_{way}_bytes": number for way in ("rx", "tx", "total")}
+NO_DEVICE: Final = "/"
+"""In place of text that is no device's name."""
+WORDS |= {"", NO_DEVICE}
+
+
+def device(value: Any, to: Rewriting) -> Any:
+    """A device's name; empty where the agent could not read the devices."""
+    if not isinstance(value, str) or not value:
+        return DROPPED if value else value
+    return to.name(Kind.DEVICE, value) if is_device_name(value) else NO_DEVICE
+
+
 _EVENT = members(
     Type=word("NodeNet", "PodNet", "Pod"),
     ClusterName=name(Kind.CLUSTER),
     InstanceId=name(Kind.INSTANCE),
-    InstanceType=shaped(r"[a-z][a-z0-9-]{0,15}\.[a-z0-9-]{1,15}"),
     NodeName=host,
     Timestamp=milliseconds_in_text,
     Version=word("0", "1"),
     _aws=members(Timestamp=milliseconds),
-    interface=name(Kind.DEVICE),
+    interface=device,
     **_RATES,
     **_PODS_RATES,
 )
@@ -305,13 +319,19 @@ _EVENT = members(
 def event(value: Any, to: Rewriting) -> Any:
     """A device's or a pod's event. What names a pod is taken together."""
     kept = _EVENT(value, to)
-    if kept is DROPPED or to.is_other(str(value.get("InstanceId", to.instance_id))):
+    # An agent that cannot ask the instance for its id writes an empty one.
+    if kept is DROPPED or to.is_other(str(value.get("InstanceId") or to.instance_id)):
         return DROPPED
     about = value.get("kubernetes")
     about = about if isinstance(about, Mapping) else {}
     pod = about.get("pod_name") or value.get("FullPodName") or value.get("PodName")
     namespace = about.get("namespace_name") or value.get("Namespace")
-    if isinstance(pod, str) and isinstance(namespace, str) and pod and namespace:
+    if (
+        isinstance(pod, str)
+        and isinstance(namespace, str)
+        and is_kubernetes_name(pod)
+        and is_namespace(namespace)
+    ):
         to.name(Kind.NAMESPACE, namespace)
         new_namespace, _, new_pod = to.name(Kind.POD, f"{namespace}/{pod}").partition("/")
         kept["kubernetes"] = {"namespace_name": new_namespace, "pod_name": new_pod}
@@ -355,7 +375,9 @@ def tag(value: Any, to: Rewriting) -> Any:
     return {"key": key, "value": of(value.get("value"), to)}
 
 
-_INSTANCE_TYPE: Final = shaped(r"[a-z][a-z0-9-]{0,15}\.[a-z0-9-]{1,15}")
+_INSTANCE_TYPE: Final = shaped(
+    r"[a-z]{1,3}\d{0,2}[a-z]{0,5}(-[a-z0-9]{2,6})?\.(nano|micro|small|medium|large|\d{0,3}xlarge|metal(-\d{1,3}xl)?)"
+)
 _FILTERS: Final[Mapping[str, Shape]] = {
     "tag-key": cluster_tag,
     "instance-id": name(Kind.INSTANCE),
@@ -434,13 +456,48 @@ def resource(value: Any, to: Rewriting) -> Any:
 WORDS |= {"resourceId"}
 
 _SWITCH = members(enabled=flag)
+UNREADABLE: Final = "{"
+"""In place of a configuration that enigap cannot read, which is no more readable."""
+WORDS.add(UNREADABLE)
+
+
+def presence(value: Any, _: Rewriting) -> Any:
+    """Whether there is something, not what."""
+    return bool(value)
+
+
+def own_configuration(value: Any, to: Rewriting) -> Any:
+    """The agent's configuration: whether it is there, can be understood and asks for Container Insights."""
+    if value is None or not isinstance(value, Mapping):
+        return DROPPED if value is None else OTHER
+    *path, last = ENHANCED
+    shape: Shape = members(**{last: lambda each, _: DROPPED if each is None else True})
+    for key in reversed(path):
+        shape = members(**{key: shape})
+    return shape(value, to)
+
+
+_CONFIGURATION: Final = members(
+    containerInsights=_SWITCH,
+    otelContainerInsights=_SWITCH,
+    agent=members(enabled=flag, config=own_configuration),
+    agents=presence,
+)
+
+
+def configuration(value: Any, to: Rewriting) -> Any:
+    """What of the add-on's configuration, which may be JSON or YAML, its judgement depends on."""
+    if value is None or value == "":
+        return DROPPED
+    values = values_of(value)
+    return UNREADABLE if values is None else {AS_TEXT: _CONFIGURATION(values, to)}
+
+
 _ADDON = members(
     addon=members(
         addonVersion=shaped(r"v\d{1,4}\.\d{1,4}\.\d{1,4}(-eksbuild\.\d{1,4})?"),
         status=word("ACTIVE", "CREATING", "DEGRADED", "UPDATING", "CREATE_FAILED", "UPDATE_FAILED"),
-        configurationValues=text_of_json(
-            members(containerInsights=_SWITCH, otelContainerInsights=_SWITCH, agent=_SWITCH)
-        ),
+        configurationValues=configuration,
     )
 )
 

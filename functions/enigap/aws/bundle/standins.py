@@ -88,11 +88,11 @@ class StandIns:
         """The class of each device whose stand-in does not tell it, by the stand-in."""
         found = names.found
         makers: Mapping[Kind, Callable[[int, str], str]] = {
-            Kind.ACCOUNT: lambda n, _: f"{salt}{n:06d}",
+            Kind.ACCOUNT: lambda n, _: f"{salt}{n:03d}{draw() % 1000:03d}",
             Kind.CLUSTER: lambda n, _: f"c-{salt}-{n:04d}",
-            Kind.INSTANCE: lambda n, _: f"i-{salt}{n:011d}",
+            Kind.INSTANCE: lambda n, _: f"i-{salt}{n:05d}{draw():06d}",
             Kind.HOST: lambda n, name: f"n-{salt}-{n:04d}" + (".x" if "." in name else ""),
-            Kind.ENI: lambda n, _: f"eni-{salt}{n:011d}",
+            Kind.ENI: lambda n, _: f"eni-{salt}{n:05d}{draw():06d}",
             Kind.NAMESPACE: lambda n, _: f"ns-{salt}-{n:04d}",
             Kind.PAGE: lambda n, _: f"page-{salt}-{n:04d}",
         }
@@ -100,7 +100,7 @@ class StandIns:
             for number, name in enumerate(sorted(found[kind]), start=1):
                 self._of[kind, name] = make(number, name)
         self._make_pods(found[Kind.POD], found[Kind.DEVICE], f"ns-{salt}-0000")
-        self._make_devices(found[Kind.DEVICE], classifier)
+        self._make_devices(found[Kind.DEVICE], classifier, salt)
 
     def __call__(self, kind: Kind, name: str) -> str:
         return self._of[kind, name]
@@ -109,6 +109,11 @@ class StandIns:
     def all(self) -> frozenset[str]:
         """Every stand-in."""
         return frozenset(self._of.values())
+
+    @property
+    def minted(self) -> frozenset[str]:
+        """Every stand-in that was made up."""
+        return frozenset(stand_in for (_, name), stand_in in self._of.items() if name != stand_in)
 
     @property
     def replaced(self) -> frozenset[str]:
@@ -153,25 +158,26 @@ class StandIns:
     def _pod_between(self, namespace: str, place: int, places: int) -> tuple[str, str]:
         """A pod's name whose device's digits lie in the `place`-th of as many equal parts."""
         for _ in range(_MOST_TRIES):
-            name = f"pod-{place}-{self._draw():06d}"
+            name = f"p-{self._draw():06d}-{place}"
             digits = digits_of(namespace, name)
             if int(digits, 16) * places // 16 ** len(digits) == place:
                 return name, digits
         raise RuntimeError("no name was found for a pod")
 
-    def _make_devices(self, devices: Iterable[str], classifier: Classifier) -> None:
+    def _make_devices(self, devices: Iterable[str], classifier: Classifier, salt: str) -> None:
+        prefixes: dict[str, str] = {}
         for number, device in enumerate(sorted(devices), start=1):
             kind, ordinary = classifier.kind(device), Classifier().kind(device)
             digits = digits_in(device)
+            prefix = device.removesuffix(digits or "")
             if _ORDINARY_DEVICE.fullmatch(device) and kind is ordinary:
                 stand_in = device
-            elif (
-                kind is ordinary
-                and digits is not None
-                and device.removesuffix(digits) in {"eni", "vlan", "cali"}
-            ):
-                stand_in = device.removesuffix(digits) + self._digits[digits]
+            elif kind is ordinary and digits is not None and prefix in {"eni", "vlan", "cali"}:
+                stand_in = prefix + self._digits[digits]
             else:
-                stand_in = f"dev{number:04d}"
+                stand_in = f"dev{salt}{number:04d}"
+                if digits is not None and prefixes.setdefault(prefix, f"dv{len(prefixes):02d}") < "dv99":
+                    # With a prefix of the user's it is as much a pod's.
+                    stand_in = prefixes[prefix] + self._digits[digits]
                 self.devices[stand_in] = kind
             self._of[Kind.DEVICE, device] = stand_in

@@ -93,13 +93,15 @@ class Player:
         service, operation = model.service_model.service_name, model.name
         self._asked.key = _key(service, operation, asked(service, operation, params, _AS_IT_IS))
 
-    def _answer(self, request: Any, **_: object) -> AWSResponse:
-        call = self._calls.get(self._asked.key)
+    def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:
+        operation = event_name.rpartition(".")[2]
+        key = getattr(self._asked, "key", ("", "", ""))
+        # The key is that of the thread's last question of those that a bundle may have.
+        call = self._calls.get(key) if key[1] == operation else None
         if call is None:
-            service, operation, _ = self._asked.key
             raise AwsProblem(
                 ProblemKind.FAILED,
-                f"The bundle has no answer to this question of {service}:{operation}",
+                f"The bundle has no answer to this question of {operation}",
                 "look at the node and the time that it was recorded for",
             )
         kind = "text/xml" if call.body.startswith(b"<") else "application/json"
