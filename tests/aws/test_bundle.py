@@ -244,3 +244,29 @@ def test_every_word_is_the_products_own() -> None:
     assert not {word for word in WORDS if MARK in word}
     assert {"NodeNet", "node_network_total_bytes", "running"} <= WORDS
     assert set(texts_in({"a": ["b", {"c": 1}]})) == {"a", "b", "c"}
+
+
+def instance_of_type(instance_type: str) -> Call:
+    instance = {"instanceId": NODE, "instanceType": instance_type, "instanceState": {"name": "running"}}
+    answer = {"reservationSet": [{"ownerId": "123456789012", "instancesSet": [instance]}]}
+    return Call("ec2", "DescribeInstances", {}, 200, to_xml("DescribeInstances", answer))
+
+
+@pytest.mark.parametrize(
+    "instance_type", ["m5.4xlarge", "c7gn.metal", "u-6tb1.112xlarge", "t4g.nano", "i4i.metal-24xl"]
+)
+def test_an_instance_type_is_kept(instance_type: str) -> None:
+    assert instance_type in text_of(bundle([instance_of_type(instance_type)]))
+
+
+@pytest.mark.parametrize("told", ["acme.internal", "secret-host.example", "prod.large-project"])
+def test_text_that_is_no_instance_type_is_not_kept_in_its_place(told: str) -> None:
+    made = bundle([instance_of_type(told), filter_log_events(net("eth0", InstanceType=told))])
+    assert told not in text_of(made)
+
+
+def test_what_is_no_devices_or_pods_name_is_replaced_by_none() -> None:
+    sentence = "see www.acme.example"
+    made = bundle([filter_log_events(net(sentence), net(""), pod_net("Shop Floor", sentence))])
+    assert "acme" not in text_of(made)
+    assert "Shop" not in text_of(made)

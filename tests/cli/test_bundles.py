@@ -161,3 +161,19 @@ def test_a_bundle_that_was_changed_is_refused(enigap: Enigap, tmp_path: Path) ->
 def test_a_bundle_takes_no_other_region_or_settings(enigap: Enigap) -> None:
     problem = enigap("check", "--replay", str(BUNDLES[0]), "--region", "eu-west-1").problem
     assert "leave out" in problem
+
+
+def test_replaying_needs_no_settings_of_the_sdk_that_make_sense(enigap: Enigap, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nregion = [\nretry_mode = nonsense\nendpoint_url = nowhere\n", encoding="utf-8"
+    )
+    environment: dict[str, str | None] = {
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_PROFILE": "nobody",
+        "AWS_MAX_ATTEMPTS": "many",
+        "AWS_ENDPOINT_URL": "nowhere",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+    }
+    done = enigap("check", "--replay", str(BUNDLES[0]), "--format", "json", env=environment)
+    assert done.stdout == BUNDLES[0].with_suffix(".json").read_text(encoding="utf-8")
