@@ -5,8 +5,9 @@ BIN := .venv/bin
 SOURCES := $(wildcard functions demo infra lab tests bench scripts)
 LOCKS := dev desk functions functions-tests uv embedded-aws manifests bench audit fuzz
 
-# One worker for each processor; tests that share a fixture run in the same worker (tests/conftest.py).
-WORKERS := --numprocesses auto --dist loadscope --no-loadscope-reorder
+# A worker more than processors, for a third of the time is spent waiting for emulators; tests that share a
+# fixture run in the same worker (tests/conftest.py).
+WORKERS := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadscope --no-loadscope-reorder
 
 # Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
 NOT_IN_CHECK := tests/browser tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/reliability

@@ -184,7 +184,8 @@ def test_nothing_is_left_of_it(demo: Shown) -> None:
 @needs_proc
 def test_nothing_is_left_of_one_that_is_interrupted_while_it_deploys(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "demo"],
+        # A shell's background jobs ignore the signal, and what they start inherits that.
+        ["env", "--default-signal=INT", sys.executable, "-m", "demo"],
         cwd=CHECKOUT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
