@@ -185,7 +185,7 @@ def test_nothing_is_left_of_it(demo: Shown) -> None:
 def test_nothing_is_left_of_one_that_is_interrupted_while_it_deploys(tmp_path: Path) -> None:
     with subprocess.Popen(
         # A shell's background jobs ignore the signal, and what they start inherits that.
-        ["env", "--default-signal=INT", sys.executable, "-m", "demo"],
+        ["/usr/bin/env", "--default-signal=INT", sys.executable, "-m", "demo"],
         cwd=CHECKOUT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
