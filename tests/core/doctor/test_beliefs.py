@@ -36,6 +36,8 @@ def test_a_belief_is_checked_or_has_a_reason_and_names_the_code_that_relies_on_i
     assert bool(belief.judge) == bool(belief.to_do)
     assert belief.relies_on
     for name in belief.relies_on:
+        if name.startswith("enigap.cli"):
+            pytest.importorskip("typer", reason="what the functions have has no command line")
         resolve_name(name)  # raises where it is not there
 
 

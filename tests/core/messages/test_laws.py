@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from slack_sdk.models.blocks import Block
 
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind, Silence
@@ -56,6 +55,8 @@ OWN_STARTS = (
     "Region ",
     *(words.to_do[:30] for words in WORDS),
 )
+
+blocks = pytest.importorskip("slack_sdk.models.blocks", reason="what the functions have has no Slack SDK")
 
 
 def texts_of(value: Any) -> list[str]:
@@ -158,7 +159,7 @@ def check_slack(message: Document) -> None:
     for block in message["blocks"]:
         assert block["type"] in {"header", "section", "context", "rich_text"}
         # Slack's own models know its limits, in characters; Slack counts UTF-16's units.
-        parsed = Block.parse(block)
+        parsed = blocks.Block.parse(block)
         assert parsed is not None
         parsed.validate_json()
         for part in texts_in(block):
