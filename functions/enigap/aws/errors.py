@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -314,119 +316,42 @@ def one_line(text: str, most: int = 160) -> str:
 _Explain = Callable[[Any, str], AwsProblem]
 
 
-def _no_credentials(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.CREDENTIALS,
-        f"There are no usable AWS credentials for {call} ({type(error).__name__})",
-        "sign in (`aws sso login` or `aws configure`), or name a profile",
-    )
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sentence for a class of errors. {error} is the class's name, {given[...]} an argument of the SDK's
+    error, {host} the host that it names.
+    """
+
+    kind: ProblemKind
+    what: str
+    remedy: str
+
+    def __call__(self, error: Exception, call: str) -> AwsProblem:
+        given = defaultdict(str, getattr(error, "kwargs", {}))
+        what = self.what.format(call=call, error=type(error).__name__, given=given, host=_host(given))
+        return AwsProblem(self.kind, what, self.remedy)
 
 
-def _sign_in_again_by(command: str) -> _Explain:
-    def explain(error: Exception, call: str) -> AwsProblem:
-        return AwsProblem(
-            ProblemKind.EXPIRED,
-            f"The AWS sign-in is missing or over ({call}, {type(error).__name__})",
-            f"sign in again with `{command}`",
-        )
-
-    return explain
+def _host(given: Mapping[str, Any]) -> str:
+    endpoint = given.get("endpoint_url") or given.get("proxy_url") or ""
+    return urlsplit(str(endpoint)).hostname or "AWS"
 
 
-def _no_permission_to_log_in(_: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.DENIED,
-        f"AWS denied signin:CreateOAuth2Token ({call})",
-        "allow it, for instance by the policy SignInLocalDevelopmentAccess, and run `aws login` again",
-    )
-
-
-def _code_needed_again(_: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.EXPIRED,
-        f"The MFA session is over ({call})",
-        "run it again and type the code that the device shows then",
-    )
-
-
-def _crt_is_missing(_: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.CREDENTIALS,
-        f"The profile was made by `aws login`, which needs the package awscrt ({call})",
-        "install it beside enigap with `pip install 'enigap[login]'`, or `pip install 'botocore[crt]'`",
-    )
-
-
-def _no_region(_: Exception, call: str) -> AwsProblem:
-    return no_region(f" ({call})")
+def _sign_in_again_by(command: str) -> _Told:
+    what = "The AWS sign-in is missing or over ({call}, {error})"
+    return _Told(ProblemKind.EXPIRED, what, f"sign in again with `{command}`")
 
 
 def no_region(detail: str = "") -> AwsProblem:
     """The problem that neither arguments nor environment nor profile name a region."""
-    return AwsProblem(
-        ProblemKind.REGION,
-        f"There is no AWS region to ask{detail}",
-        "give one, set AWS_REGION, or put one into the profile",
-    )
-
-
-def _wrong_region(error: BotoCoreError, call: str) -> AwsProblem:
-    name = error.kwargs.get("region_name", "")
-    return AwsProblem(ProblemKind.REGION, f"{name!r} is no AWS region ({call})", "give one such as eu-west-1")
-
-
-def _no_endpoint(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.REGION,
-        f"The SDK knows no endpoint for {call} ({type(error).__name__})",
-        "check the region, and the settings for FIPS, dual-stack and account-based endpoints",
-    )
-
-
-def _no_profile(error: BotoCoreError, _: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.PROFILE,
-        f"There is no AWS profile {error.kwargs.get('profile', '')!r}",
-        "`aws configure list-profiles` shows which there are",
-    )
-
-
-def _bad_file(error: BotoCoreError, _: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.PROFILE,
-        f"The AWS configuration {error.kwargs.get('path', '')} cannot be read",
-        "correct it or point AWS_CONFIG_FILE elsewhere",
-    )
+    what, remedy = "There is no AWS region to ask", "give one, set AWS_REGION, or put one into the profile"
+    return AwsProblem(ProblemKind.REGION, f"{what}{detail}", remedy)
 
 
 def _bad_setting(error: Exception, _: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.PROFILE,
-        f"The SDK refuses the AWS configuration ({type(error).__name__}: {one_line(str(error), 300)})",
-        "correct the profile, or the environment variable of that name",
-    )
-
-
-def _host(error: BotoCoreError) -> str:
-    endpoint = error.kwargs.get("endpoint_url") or error.kwargs.get("proxy_url") or ""
-    return urlsplit(str(endpoint)).hostname or "AWS"
-
-
-def _unreachable(error: BotoCoreError, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.UNREACHABLE,
-        f"{_host(error)} cannot be reached for {call} ({type(error).__name__})",
-        "check the region's name, the network, the proxy and AWS_ENDPOINT_URL",
-    )
-
-
-def _no_metadata(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.UNREACHABLE,
-        f"The metadata service of the instance or container gave no answer for {call} "
-        f"({type(error).__name__})",
-        "check AWS_EC2_METADATA_SERVICE_ENDPOINT, or name a profile",
-    )
+    said = f"{type(error).__name__}: {one_line(str(error), 300)}"
+    remedy = "correct the profile, or the environment variable of that name"
+    return AwsProblem(ProblemKind.PROFILE, f"The SDK refuses the AWS configuration ({said})", remedy)
 
 
 def _untrusted(error: BotoCoreError, call: str) -> AwsProblem:
@@ -441,29 +366,22 @@ def _untrusted(error: BotoCoreError, call: str) -> AwsProblem:
             "file with the certificates of your organization"
         )
     kind = ProblemKind.CLOCK if "clock" in remedy else ProblemKind.UNREACHABLE
-    return AwsProblem(kind, f"No trusted connection to {_host(error)} for {call} (SSLError)", remedy)
+    return AwsProblem(kind, f"No trusted connection to {_host(error.kwargs)} for {call} (SSLError)", remedy)
+
+
+_NO_CONNECTION: Final = _Told(
+    ProblemKind.UNREACHABLE,
+    "No connection could be made for {call} ({error})",
+    "check that AWS_CA_BUNDLE names a file of certificates, and the network",
+)
+_NO_ANSWER: Final = _Told(ProblemKind.FAILED, "AWS did not answer {call} ({error})", "run it again")
 
 
 def _no_answer(error: BotoCoreError, call: str) -> AwsProblem:
     cause = error.kwargs.get("error")
     # A reset ends a connection that was made, so the network and the certificates are all right.
-    if isinstance(cause, OSError) and not isinstance(cause, (ConnectionError, TimeoutError)):
-        return AwsProblem(
-            ProblemKind.UNREACHABLE,
-            f"No connection could be made for {call} ({type(error).__name__})",
-            "check that AWS_CA_BUNDLE names a file of certificates, and the network",
-        )
-    return AwsProblem(
-        ProblemKind.FAILED, f"AWS did not answer {call} ({type(error).__name__})", "run it again"
-    )
-
-
-def _unreadable_answer(_: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.FAILED,
-        f"What answered {call} does not speak AWS's language",
-        "check the proxy and AWS_ENDPOINT_URL",
-    )
+    is_local = isinstance(cause, OSError) and not isinstance(cause, (ConnectionError, TimeoutError))
+    return (_NO_CONNECTION if is_local else _NO_ANSWER)(error, call)
 
 
 def _wrong_request(error: BotoCoreError, call: str) -> AwsProblem:
@@ -471,41 +389,42 @@ def _wrong_request(error: BotoCoreError, call: str) -> AwsProblem:
     return AwsProblem(ProblemKind.REFUSED, f"{call} cannot be asked that ({report})", "check what was given")
 
 
-def _sdk_is_damaged(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.FAILED,
-        f"The AWS SDK lacks something for {call} ({type(error).__name__})",
-        "install enigap again in an environment of its own",
-    )
-
-
-def _not_ours(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.FAILED,
-        f"The AWS SDK failed at {call} ({type(error).__name__})",
-        "report this sentence as a bug of enigap",
-    )
-
-
-def _answer_makes_no_sense(error: Exception, call: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.FAILED,
-        f"AWS's answer to {call} makes no sense ({type(error).__name__})",
-        "run it again, and check the proxy and AWS_ENDPOINT_URL",
-    )
-
-
-EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
-    ((sdk.LoginInsufficientPermissions,), _no_permission_to_log_in),
+EXPLAINED: Final[Sequence[tuple[tuple[type[Exception], ...], _Explain]]] = (
+    (
+        (sdk.LoginInsufficientPermissions,),
+        _Told(
+            ProblemKind.DENIED,
+            "AWS denied signin:CreateOAuth2Token ({call})",
+            "allow it, for instance by the policy SignInLocalDevelopmentAccess, and run `aws login` again",
+        ),
+    ),
     ((sdk.SSOError, sdk.TokenRetrievalError, sdk.NoAuthTokenError), _sign_in_again_by("aws sso login")),
     ((sdk.LoginError,), _sign_in_again_by("aws login")),
-    ((sdk.RefreshWithMFAUnsupportedError,), _code_needed_again),
+    (
+        (sdk.RefreshWithMFAUnsupportedError,),
+        _Told(
+            ProblemKind.EXPIRED,
+            "The MFA session is over ({call})",
+            "run it again and type the code that the device shows then",
+        ),
+    ),
     (
         (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError),
-        _no_credentials,
+        _Told(
+            ProblemKind.CREDENTIALS,
+            "There are no usable AWS credentials for {call} ({error})",
+            "sign in (`aws sso login` or `aws configure`), or name a profile",
+        ),
     ),
-    ((sdk.MissingDependencyException,), _crt_is_missing),
-    ((sdk.NoRegionError,), _no_region),
+    (
+        (sdk.MissingDependencyException,),
+        _Told(
+            ProblemKind.CREDENTIALS,
+            "The profile was made by `aws login`, which needs the package awscrt ({call})",
+            "install it beside enigap with `pip install 'enigap[login]'`, or `pip install 'botocore[crt]'`",
+        ),
+    ),
+    ((sdk.NoRegionError,), lambda _, call: no_region(f" ({call})")),
     (
         (
             sdk.InvalidRegionError,
@@ -513,14 +432,36 @@ EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
             sdk.UnknownEndpointError,
             sdk.UnknownFIPSEndpointError,
         ),
-        _wrong_region,
+        _Told(
+            ProblemKind.REGION,
+            "{given[region_name]!r} is no AWS region ({call})",
+            "give one such as eu-west-1",
+        ),
     ),
     (
         (sdk.BaseEndpointResolverError, sdk.EndpointProviderError, sdk.ServiceNotInRegionError),
-        _no_endpoint,
+        _Told(
+            ProblemKind.REGION,
+            "The SDK knows no endpoint for {call} ({error})",
+            "check the region, and the settings for FIPS, dual-stack and account-based endpoints",
+        ),
     ),
-    ((sdk.ProfileNotFound,), _no_profile),
-    ((sdk.ConfigParseError, sdk.ConfigNotFound), _bad_file),
+    (
+        (sdk.ProfileNotFound,),
+        _Told(
+            ProblemKind.PROFILE,
+            "There is no AWS profile {given[profile]!r}",
+            "`aws configure list-profiles` shows which there are",
+        ),
+    ),
+    (
+        (sdk.ConfigParseError, sdk.ConfigNotFound),
+        _Told(
+            ProblemKind.PROFILE,
+            "The AWS configuration {given[path]} cannot be read",
+            "correct it or point AWS_CONFIG_FILE elsewhere",
+        ),
+    ),
     (
         (
             sdk.InvalidConfigError,
@@ -544,10 +485,31 @@ EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
         _bad_setting,
     ),
     ((sdk.SSLError,), _untrusted),
-    ((sdk.MetadataRetrievalError,), _no_metadata),
-    ((sdk.ConnectionError,), _unreachable),
+    (
+        (sdk.MetadataRetrievalError,),
+        _Told(
+            ProblemKind.UNREACHABLE,
+            "The metadata service of the instance or container gave no answer for {call} ({error})",
+            "check AWS_EC2_METADATA_SERVICE_ENDPOINT, or name a profile",
+        ),
+    ),
+    (
+        (sdk.ConnectionError,),
+        _Told(
+            ProblemKind.UNREACHABLE,
+            "{host} cannot be reached for {call} ({error})",
+            "check the region's name, the network, the proxy and AWS_ENDPOINT_URL",
+        ),
+    ),
     ((sdk.HTTPClientError, sdk.IncompleteReadError, sdk.CapacityNotAvailableError), _no_answer),
-    ((ResponseParserError, sdk.ChecksumError, sdk.FlexibleChecksumError), _unreadable_answer),
+    (
+        (ResponseParserError, sdk.ChecksumError, sdk.FlexibleChecksumError),
+        _Told(
+            ProblemKind.FAILED,
+            "What answered {call} does not speak AWS's language",
+            "check the proxy and AWS_ENDPOINT_URL",
+        ),
+    ),
     ((sdk.ParamValidationError, sdk.ValidationError), _wrong_request),
     (
         (
@@ -557,7 +519,11 @@ EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
             sdk.UnknownServiceStyle,
             sdk.UnsupportedServiceProtocolsError,
         ),
-        _sdk_is_damaged,
+        _Told(
+            ProblemKind.FAILED,
+            "The AWS SDK lacks something for {call} ({error})",
+            "install enigap again in an environment of its own",
+        ),
     ),
     (
         # Of calls that enigap does not make: S3, waiters, paginators, stubs, streams.
@@ -580,8 +546,19 @@ EXPLAINED: Final[tuple[tuple[tuple[type[Exception], ...], _Explain], ...]] = (
             sdk.WaiterConfigError,
             sdk.WaiterError,
         ),
-        _not_ours,
+        _Told(
+            ProblemKind.FAILED,
+            "The AWS SDK failed at {call} ({error})",
+            "report this sentence as a bug of enigap",
+        ),
     ),
-    (MAKES_NO_SENSE, _answer_makes_no_sense),
+    (
+        MAKES_NO_SENSE,
+        _Told(
+            ProblemKind.FAILED,
+            "AWS's answer to {call} makes no sense ({error})",
+            "run it again, and check the proxy and AWS_ENDPOINT_URL",
+        ),
+    ),
 )
 """The sentence for each class of the SDK's exceptions and its subclasses; the first match wins."""
