@@ -10,7 +10,7 @@ LOCKS := dev desk functions functions-tests uv embedded-aws manifests bench audi
 WORKERS := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadscope --no-loadscope-reorder
 
 # Not in `check`: tests that start the embedded AWS or the CDK, or that take minutes (CONTRIBUTING.md).
-NOT_IN_CHECK := tests/browser tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/reliability
+NOT_IN_CHECK := tests/browser tests/cli tests/contract tests/demo tests/detection tests/e2e tests/infra tests/lab tests/prometheus tests/reliability
 
 # uv installs no byte code. Let Python write it, or every process compiles the CDK again.
 unexport PYTHONDONTWRITEBYTECODE

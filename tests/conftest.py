@@ -15,11 +15,11 @@ pytest_plugins = ["tests.reliability.figures", "tests.detection.figures", "tests
 TESTS = Path(__file__).parent
 
 # These talk to a fake or embedded AWS on this machine. Everywhere else a socket is an error (pyproject.toml).
-MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "lambdas"}
+MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "lambdas", "prometheus"}
 
 
 # What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
-SHARE_A_SET_UP = {"browser", "cli", "e2e", "infra"}
+SHARE_A_SET_UP = {"browser", "cli", "e2e", "infra", "prometheus"}
 TAKE_LONG = ("tests/reliability/test_soak", "tests/e2e", "tests/cli", "tests/demo", "tests/infra")
 
 

@@ -508,6 +508,20 @@ class SimulatedNode:
         """Over all devices the agent counts, both ways."""
         return sum(self.crossed(device, way, start, end) for device in self.counted_devices for way in Way)
 
+    def counted_while_there(self, start: datetime, end: datetime) -> int:
+        """The same of those devices that were in the node's namespace, as long as they were."""
+        away = [
+            (fault.device, max(fault.start, start), min(fault.end, end))
+            for fault in self.faults
+            if isinstance(fault, DeviceGone) and fault.device in self.counted_devices
+        ]
+        return self.counted(start, end) - sum(
+            self.crossed(device, way, since, until)
+            for device, since, until in away
+            if since < until
+            for way in Way
+        )
+
     @cached_property
     def counted_devices(self) -> tuple[str, ...]:
         """Every device cAdvisor does not leave out, in the order of /proc/net/dev."""

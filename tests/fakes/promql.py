@@ -162,16 +162,20 @@ class PromqlEndpoint:
         raise BadQueryError(f"this endpoint does not run {expression.prettify()}")
 
     def _selected(self, selector: Any) -> Iterator[Stored]:
-        matchers = [(m.name, str(m.op), m.value) for m in selector.matchers.matchers]
-        if selector.name:
-            matchers.append(("__name__", "MatchOp.Equal", selector.name))
-        names = [value for name, op, value in matchers if name == "__name__" and op == "MatchOp.Equal"]
-        if len(names) != 1:
-            raise BadQueryError("a selector needs an exact metric name")
-        tests = [(name, _TESTS[op](value)) for name, op, value in matchers]
-        for stored in self.by_name.get(names[0], ()):
+        tests = [(m.name, _TESTS[str(m.op)](m.value)) for m in selector.matchers.matchers]
+        for stored in self.by_name.get(metric_name(selector), ()):
             if all(test(stored.labels.get(name, "")) for name, test in tests):
                 yield stored
+
+
+def metric_name(selector: Any) -> str:
+    """The name that a selector is about. Raises BadQueryError where it has no exact one."""
+    matchers = selector.matchers.matchers
+    exact = [m.value for m in matchers if m.name == "__name__" and str(m.op) == "MatchOp.Equal"]
+    names = [*exact, selector.name] if selector.name else exact
+    if len(names) != 1:
+        raise BadQueryError("a selector needs an exact metric name")
+    return str(names[0])
 
 
 def _equal(value: str) -> Callable[[str], bool]:
