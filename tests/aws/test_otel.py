@@ -14,6 +14,7 @@ from enigap.aws import otel
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.otel import Either, OtelDevices, OtelTotals, counter_query
 from enigap.aws.promql import IncompleteAnswer, Series
+from enigap.core.counting.accumulated import MARGIN_SECONDS
 from enigap.core.counting.devices import Classifier
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence, weigh
 from enigap.core.counting.node import Node
@@ -277,7 +278,7 @@ def test_the_devices_of_a_scope_have_a_rate_each_minute() -> None:
     enis, every = (looked_at(node, scope) for scope in (DeviceScope.ENI, DeviceScope.ALL))
     assert {each.device for each in enis.samples} == {"ens5", "ens6"}
     assert {each.device for each in every.samples} == {"ens5", "ens6", *PODS}
-    assert every.counter_age == timedelta(seconds=60)
+    assert every.counter_age == otel.AGE
 
 
 def test_the_bounds_of_each_device_hold_what_crossed_it() -> None:
@@ -421,3 +422,7 @@ def test_every_query_is_one_that_the_endpoint_of_the_tests_parses() -> None:
         OtelDevices(asked, Classifier()).devices([node.node], SPAN, scope)  # type: ignore[arg-type]
     assert {query.partition(" ")[0] for query in asked.asked} == {"max", "min", "count"}
     assert [query for query in asked.asked if "node_network" in query] == []
+
+
+def test_the_age_of_a_counter_and_the_margin_for_ec2s_minutes_are_whole_minutes_together() -> None:
+    assert (otel.AGE + timedelta(seconds=MARGIN_SECONDS)) % MINUTE == timedelta(0)

@@ -6,8 +6,8 @@ All anchors of a node read the same counters of the kernel: the greatest value i
 bridges the restart of another. Without the anchors, the `eth0` inside each pod would count as the node's.
 (`node_network_*` of the exporter is about the exporter's own pod, and never asked for.)
 
-A value is the newest one of the 60 s before the second that it is asked for (`AGE`). So the counter at t lies
-between what it was at t - 60 s and at t; the bounds of a window take that into account.
+A value is the newest one of the 55 s before the second that it is asked for (`AGE`). So the counter at t lies
+between what it was at t - 55 s and at t; the bounds of a window take that into account.
 
 What cannot be relied on makes its node `Unreadable` or its evidence missing, with a reason. A node without a
 series has no datapoints, which is silence and no zero.
@@ -45,9 +45,10 @@ __all__ = ["ACTIONS", "AGE", "Either", "OtelDevices", "OtelTotals", "counter_que
 
 T = TypeVar("T")
 
-AGE: Final = timedelta(seconds=60)
+AGE: Final = timedelta(seconds=55)
 """How old a counter may be when it is read. A sample every 30 s is never older, with the 20 s that cAdvisor
-may take to read the kernel's counter."""
+may take to read the kernel's counter. With the margin for EC2's minutes it comes to two whole minutes: the
+devices are read on whole minutes, and each second more would cost both edges of a run another minute."""
 ANCHORS: Final = ("cloudwatch-agent", "fluent-bit", "aws-node", "kube-proxy")
 """Workloads on the host's network on nodes of EKS; EKS Auto Mode has the first two."""
 
