@@ -15,6 +15,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
+from enigap.core.console import REGION_FORM
 from enigap.core.counting.devices import (
     COUNTED_AGAIN_PATTERNS,
     GATEWAY_PATTERNS,
@@ -315,7 +316,7 @@ _POD_DEVICE: Final = "eni1a2b3c4d5e6"
 
 
 _NAME: Final = _text(r"[\w.*?-]{1,100}", "a cluster's name, or a pattern with * and ?")
-_REGION: Final = _text(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}", 'a region such as "eu-west-1"')
+_REGION: Final = _text(REGION_FORM, 'a region such as "eu-west-1"')
 _TAG_NAME: Final = _line(1, 128, "a tag's name")
 _TAG_VALUE: Final = _line(1, 256, "its value, where * and ? match anything")
 _ADDRESS: Final = _text(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([\w-]{1,63}\.)+[A-Za-z]{2,63}", "an email address")

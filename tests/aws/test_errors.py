@@ -215,6 +215,54 @@ def test_no_row_of_the_sentences_is_hidden_by_one_before_it(named: type[Exceptio
             "in the role's trust policy, to the subject and audience of this token.",
         ),
         (answered("ForbiddenException", "No access", operation="GetRoleCredentials"), "sso_role_name"),
+        (answered("ResourceNotFoundException", "no", operation="GetRoleCredentials"), "sso_account_id"),
+        (
+            answered(
+                "AccessDenied", "MultiFactorAuthentication failed, verify your MFA serial number is valid"
+            ),
+            "correct mfa_serial in the profile.",
+        ),
+        (
+            answered("ValidationError", "exceeds the 1 hour session limit", operation="AssumeRole"),
+            "correct role_arn, duration_seconds,",
+        ),
+        (
+            answered("ExpiredTokenException", "Token expired", operation="AssumeRoleWithWebIdentity"),
+            "have a new token written to the file that AWS_WEB_IDENTITY_TOKEN_FILE",
+        ),
+        (
+            answered("InvalidIdentityToken", "No OpenIDConnect", operation="AssumeRoleWithWebIdentity"),
+            "check that IAM has its issuer as a provider.",
+        ),
+        (
+            answered("RegionDisabledException", "STS is not activated", operation="AssumeRole"),
+            "have it switched on in IAM's account settings",
+        ),
+        (
+            answered("SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'EU'."),
+            "give one such as eu-west-1.",
+        ),
+        (answered("SubscriptionRequiredException", "needs a subscription"), "check the access key"),
+        (
+            answered("AccessDenied", "because no service control policy allows the logs:X action"),
+            "have cloudwatch:GetMetricData allowed in the service control policy.",
+        ),
+        (
+            answered("AccessDenied", "because no permissions boundary allows the action"),
+            "allowed in the permissions boundary.",
+        ),
+        (
+            answered("AccessDenied", "with an explicit deny in a service control policy: arn:aws:x"),
+            "the service control policy denies it outright; have it make an exception.",
+        ),
+        (
+            answered("AccessDenied", "with an explicit deny in an identity-based policy"),
+            "or sign in with MFA if it asks for that.",
+        ),
+        (
+            PartialCredentialsError(provider="x", cred_var="'aws_secret_access_key'"),
+            "is missing): set it",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )

@@ -116,7 +116,10 @@ SIGN_IN = "sign in (`aws sso login` or `aws configure`), or name a profile."
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
             f"{NOBODY} (NoCredentialsError): {SIGN_IN}",
         ),
-        ({"AWS_SECRET_ACCESS_KEY": None}, f"{NOBODY} (PartialCredentialsError): {SIGN_IN}"),
+        (
+            {"AWS_SECRET_ACCESS_KEY": None},
+            f"{NOBODY} (AWS_SECRET_ACCESS_KEY is missing): set it, or {SIGN_IN}",
+        ),
         ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "There is no AWS region to ask: give one"),
         ({"AWS_PROFILE": "prdo"}, "There is no AWS profile 'prdo': `aws configure list-profiles` shows"),
         (

@@ -85,7 +85,7 @@ def test_where_there_is_no_room_for_a_table_each_node_has_lines_of_its_own(
 def test_an_error_on_a_terminal_is_the_same_sentence(aws: EmbeddedAws) -> None:
     status, sent = on_a_terminal(aws, "check", "--region", "mars!")
     assert status == 2
-    assert sent == "enigap: 'mars!' is no AWS region (ec2): give one such as eu-west-1.\r\n"
+    assert sent == "enigap: 'mars!' is no AWS region: give one such as eu-west-1.\r\n"
 
 
 @pytest.mark.parametrize("output", ["table", "json"])

@@ -30,8 +30,9 @@ from botocore.parsers import ResponseParserError
 from botocore.utils import IMDSRegionProvider
 
 from enigap.aws.deadline import ATTEMPT_SECONDS, CONNECT_SECONDS, Deadline
-from enigap.aws.errors import AwsProblem, ProblemKind, calling, no_region, one_line
+from enigap.aws.errors import AwsProblem, ProblemKind, calling, no_region, one_line, wrong_region
 from enigap.aws.signing_in import get_credentials
+from enigap.core.console import is_region
 
 DEFAULT_PARALLELISM: Final = 6
 """Concurrent calls of one client."""
@@ -74,6 +75,8 @@ class Aws:
             self.region = str(self._session.region_name or "")
         if not self.region or region == "":
             raise no_region()
+        if not is_region(self.region):
+            raise wrong_region(self.region)
 
     @cached_property
     def deadline(self) -> Deadline:
@@ -113,10 +116,11 @@ class Aws:
         with calling(service):
             try:
                 client: Any = self._session.client(service, config=self._config(service))
+                _require_url(client.meta.endpoint_url)
             except BotoCoreError:
                 raise  # some are ValueErrors, too
             except ValueError as error:
-                if "endpoint" not in str(error):
+                if "endpoint" not in str(error).lower():
                     raise AwsProblem(
                         ProblemKind.PROFILE,
                         f"The SDK refuses the AWS configuration ({one_line(str(error))})",
@@ -155,6 +159,17 @@ class Aws:
             # Validating 500 queries a call takes a fifth of the time of reading; they are built in one place.
             parameter_validation=service != "cloudwatch",
         )
+
+
+def _require_url(endpoint: str) -> None:
+    """Raise ValueError for what the SDK takes for an endpoint, and stumbles over at each call."""
+    url = urlsplit(endpoint)
+    if url.scheme not in {"http", "https"}:
+        raise ValueError("the scheme of the endpoint")
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("the port of the endpoint") from None
 
 
 def _session(profile: str | None, region: str | None) -> boto3.session.Session:

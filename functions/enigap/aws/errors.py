@@ -6,6 +6,7 @@ cannot contain a secret: a signature error, for example, repeats the signed requ
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import defaultdict
@@ -14,12 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore import exceptions as sdk
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import LocationValueError
 
 
 class ProblemKind(StrEnum):
@@ -155,6 +158,8 @@ def _call(action: str, region: str) -> str:
 
 _SKEWED: Final = re.compile(r"signature (not yet current|expired)", re.IGNORECASE)
 _ONE_TIME_PASS_CODE: Final = re.compile(r"multi-?factor\s?authentication failed|tokenCode", re.IGNORECASE)
+_SERIAL: Final = re.compile(r"serial number is valid|must provide .*serial", re.IGNORECASE)
+_NO_SUCH_SCOPE: Final = "scoped to a valid region"
 _WHO: Final = re.compile(r"User: arn:[\w-]+:\w+::\d*:([\w+=,.@:/-]+)")
 
 _DENIED: Final = frozenset(
@@ -179,8 +184,11 @@ _REJECTED: Final = frozenset(
         "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
+        "Blocked",
         "OptInRequired",
+        "PendingVerification",
         "SignatureDoesNotMatch",
+        "SubscriptionRequiredException",
         "UnrecognizedClientException",
     }
 )
@@ -202,11 +210,31 @@ def _clock_is_off(response: Mapping[str, Any]) -> bool:
     return abs(answered_at - time.time()) > _CLOCK_MAY_BE_OFF_SECONDS
 
 
+_ASSIGNED: Final = (
+    "check sso_account_id and sso_role_name in the profile, which IAM Identity Center has to assign to you"
+)
+_TO_CORRECT: Final = {
+    "sts:AssumeRole": "correct role_arn, duration_seconds, external_id, role_session_name or mfa_serial in "
+    "the profile",
+    "sts:AssumeRoleWithWebIdentity": "have a new token written to the file that AWS_WEB_IDENTITY_TOKEN_FILE "
+    "or the profile's web_identity_token_file names, and check that IAM has its issuer as a provider",
+    "sso:GetRoleCredentials": _ASSIGNED,
+}
+"""What to do where AWS refuses what a profile or the environment says of signing in."""
+
+
 class _Explanation(NamedTuple):
     kind: ProblemKind
     codes: frozenset[str]
     what: str
-    remedy: str = ""
+    remedy: str
+
+    def at(self, call: str) -> str:
+        """The remedy at this call: `aws sso login` gets no other token of a web identity."""
+        action = _action(call)
+        is_token = self.kind is ProblemKind.EXPIRED and action.endswith("WebIdentity")
+        corrected = is_token or self.kind is ProblemKind.MISSING
+        return _TO_CORRECT.get(action, self.remedy) if corrected else self.remedy
 
 
 _EXPLANATIONS: Final = (
@@ -249,6 +277,12 @@ _EXPLANATIONS: Final = (
         "AWS has nothing of that name for {call}",
         "check the name and the region",
     ),
+    _Explanation(
+        ProblemKind.REGION,
+        frozenset({"RegionDisabledException"}),
+        "STS is switched off in the region ({call})",
+        "have it switched on in IAM's account settings, or take a region where it is on",
+    ),
 )
 
 KNOWN_CODES: Final = frozenset({"RequestTimeTooSkewed"}).union(
@@ -262,46 +296,68 @@ def _answered(response: Mapping[str, Any], call: str) -> AwsProblem:
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     if _ONE_TIME_PASS_CODE.search(message):
         what = f"AWS did not accept the MFA code for {call}"
-        return AwsProblem(ProblemKind.CREDENTIALS, what, "run it again with the next code", code=code)
+        is_device = _SERIAL.search(message)
+        remedy = "correct mfa_serial in the profile" if is_device else "run it again with the next code"
+        return AwsProblem(ProblemKind.CREDENTIALS, what, remedy, code=code)
     if code in _DENIED:
         return _denied(code, message, call)
-    is_signed_wrong = code in _REJECTED or code in _EXPIRED
-    if code == "RequestTimeTooSkewed" or (
-        is_signed_wrong and (_SKEWED.search(message) or _clock_is_off(response))
-    ):
-        what = f"AWS refused {call} because this machine's clock is wrong"
-        return AwsProblem(ProblemKind.CLOCK, what, "set it by NTP and run it again", code=code)
+    if code == "RequestTimeTooSkewed" or code in _REJECTED | _EXPIRED:
+        if _NO_SUCH_SCOPE in message:
+            what = f"AWS knows no such region ({call})"
+            return AwsProblem(ProblemKind.REGION, what, "give one such as eu-west-1", code=code)
+        if code == "RequestTimeTooSkewed" or _SKEWED.search(message) or _clock_is_off(response):
+            what = f"AWS refused {call} because this machine's clock is wrong"
+            return AwsProblem(ProblemKind.CLOCK, what, "set it by NTP and run it again", code=code)
     for known in _EXPLANATIONS:
         if code in known.codes:
             what = known.what.format(call=call, code=code)
             said = one_line(message) if known.kind is ProblemKind.MISSING else ""
-            return AwsProblem(known.kind, what, known.remedy, code=code, message=said)
+            return AwsProblem(known.kind, what, known.at(call), code=code, message=said)
+    return _unknown(response, code, message, call)
+
+
+def _unknown(response: Mapping[str, Any], code: str, message: str, call: str) -> AwsProblem:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= 500 or not code:
         what = f"AWS failed at {call} ({code or f'HTTP {status}'})"
         return AwsProblem(ProblemKind.FAILED, what, "run it again", code=code)
     what = f"AWS refused {call} ({code}: {one_line(message)})"
-    return AwsProblem(ProblemKind.REFUSED, what, "check the names and times given", code=code)
+    remedy = _TO_CORRECT.get(_action(call), "check the names and times given")
+    return AwsProblem(ProblemKind.REFUSED, what, remedy, code=code)
+
+
+def _action(call: str) -> str:
+    return call.split(maxsplit=1)[0]
 
 
 def _denied(code: str, message: str, call: str) -> AwsProblem:
     who = _WHO.search(message)
     what = f"AWS denied {call}" + (f" to {who[1]}" if who else "")
-    action = call.split(maxsplit=1)[0]
-    if "explicit deny" in message:
+    action, limit = _action(call), _LIMIT.search(message)
+    if limit and limit[1] == "explicit deny in":
+        remedy = f"the {limit[2]} denies it outright; have it make an exception"
+        if "identity-based" in limit[2]:
+            remedy += ", or sign in with MFA if it asks for that"
+    elif "explicit deny" in message:
         remedy = "a policy denies it outright, often the organization's; have it make an exception"
+    elif limit and "identity-based" not in limit[2]:
+        remedy = f"have {action} allowed in the {limit[2]}"
     else:
         remedy = _REMEDIES_OF_A_SIGN_IN.get(action) or f"allow {action} in the policy of these credentials"
     return AwsProblem(ProblemKind.DENIED, what, remedy, code=code)
 
+
+_LIMIT: Final = re.compile(
+    r"(explicit deny in|because no) (?:an? )?((?:(?!an? )[\w-]+ ){1,3}(?:policy|boundary))\b", re.IGNORECASE
+)
+"""Which policy it is, where AWS says so: of several kinds each has to allow an action."""
 
 _REMEDIES_OF_A_SIGN_IN: Final = {
     "sts:AssumeRole": "allow sts:AssumeRole in the policy of these credentials, and them in the role's trust "
     "policy",
     "sts:AssumeRoleWithWebIdentity": "allow sts:AssumeRoleWithWebIdentity in the role's trust policy, to the "
     "subject and audience of this token",
-    "sso:GetRoleCredentials": "check sso_account_id and sso_role_name in the profile, which IAM Identity "
-    "Center has to assign to you",
+    "sso:GetRoleCredentials": _ASSIGNED,
 }
 
 
@@ -346,6 +402,30 @@ def no_region(detail: str = "") -> AwsProblem:
     """The problem that neither arguments nor environment nor profile name a region."""
     what, remedy = "There is no AWS region to ask", "give one, set AWS_REGION, or put one into the profile"
     return AwsProblem(ProblemKind.REGION, f"{what}{detail}", remedy)
+
+
+def wrong_region(name: str, detail: str = "") -> AwsProblem:
+    """The problem that what is given as a region cannot be one, such as a zone."""
+    return AwsProblem(ProblemKind.REGION, f"{name!r} is no AWS region{detail}", "give one such as eu-west-1")
+
+
+def _bad_file(error: BotoCoreError, _: str) -> AwsProblem:
+    path, place = str(error.kwargs.get("path", "")), _place(error.kwargs.get("error"))
+    is_of_keys = Path(path) == Path(os.environ.get(_KEYS_FILE, "~/.aws/credentials")).expanduser()
+    remedy = f"correct it or point {_KEYS_FILE if is_of_keys else 'AWS_CONFIG_FILE'} elsewhere"
+    return AwsProblem(ProblemKind.PROFILE, f"The AWS configuration {path}{place} cannot be read", remedy)
+
+
+_KEYS_FILE: Final = "AWS_SHARED_CREDENTIALS_FILE"
+
+
+def _place(cause: object) -> str:
+    """Where a file cannot be read. The parser's own words quote the line, which may be a key."""
+    if isinstance(cause, UnicodeError):
+        return " (it is not in UTF-8)"
+    errors = getattr(cause, "errors", None)
+    line = errors[0][0] if errors else getattr(cause, "lineno", None)
+    return f" (line {line})" if isinstance(line, int) else ""
 
 
 def _bad_setting(error: Exception, _: str) -> AwsProblem:
@@ -409,7 +489,15 @@ EXPLAINED: Final[Sequence[tuple[tuple[type[Exception], ...], _Explain]]] = (
         ),
     ),
     (
-        (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError),
+        (sdk.PartialCredentialsError,),
+        _Told(
+            ProblemKind.CREDENTIALS,
+            "There are no usable AWS credentials for {call} ({given[cred_var]} is missing)",
+            "set it, or sign in (`aws sso login` or `aws configure`), or name a profile",
+        ),
+    ),
+    (
+        (sdk.NoCredentialsError, sdk.CredentialRetrievalError),
         _Told(
             ProblemKind.CREDENTIALS,
             "There are no usable AWS credentials for {call} ({error})",
@@ -432,11 +520,7 @@ EXPLAINED: Final[Sequence[tuple[tuple[type[Exception], ...], _Explain]]] = (
             sdk.UnknownEndpointError,
             sdk.UnknownFIPSEndpointError,
         ),
-        _Told(
-            ProblemKind.REGION,
-            "{given[region_name]!r} is no AWS region ({call})",
-            "give one such as eu-west-1",
-        ),
+        lambda error, call: wrong_region(error.kwargs.get("region_name", ""), f" ({call})"),
     ),
     (
         (sdk.BaseEndpointResolverError, sdk.EndpointProviderError, sdk.ServiceNotInRegionError),
@@ -456,11 +540,7 @@ EXPLAINED: Final[Sequence[tuple[tuple[type[Exception], ...], _Explain]]] = (
     ),
     (
         (sdk.ConfigParseError, sdk.ConfigNotFound),
-        _Told(
-            ProblemKind.PROFILE,
-            "The AWS configuration {given[path]} cannot be read",
-            "correct it or point AWS_CONFIG_FILE elsewhere",
-        ),
+        _bad_file,
     ),
     (
         (
@@ -550,6 +630,14 @@ EXPLAINED: Final[Sequence[tuple[tuple[type[Exception], ...], _Explain]]] = (
             ProblemKind.FAILED,
             "The AWS SDK failed at {call} ({error})",
             "report this sentence as a bug of enigap",
+        ),
+    ),
+    (
+        (LocationValueError,),
+        _Told(
+            ProblemKind.UNREACHABLE,
+            "The address of the proxy or endpoint for {call} is no URL",
+            "correct HTTPS_PROXY or AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
         ),
     ),
     (

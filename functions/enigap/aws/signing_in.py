@@ -8,13 +8,21 @@ sentence with the remedy of the way the profile signs in.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from enum import StrEnum
 from getpass import GetPassWarning
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
 
 from enigap.aws.errors import AwsProblem, ProblemKind, one_line, problem_of
 
@@ -29,6 +37,7 @@ class Way(StrEnum):
     PROCESS = "process"
     WEB_IDENTITY = "web_identity"
     CONTAINER = "container"
+    INSTANCE = "instance"
     KEYS = "keys"
 
 
@@ -41,6 +50,8 @@ _REMEDIES: Final[Mapping[Way, str]] = {
     "web_identity_token_file names",
     Way.CONTAINER: "check AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    Way.INSTANCE: "check that this is an instance with a role, and AWS_EC2_METADATA_DISABLED, "
+    "AWS_METADATA_SERVICE_TIMEOUT and AWS_METADATA_SERVICE_NUM_ATTEMPTS",
     Way.KEYS: "check the profile, or sign in (`aws sso login` or `aws configure`)",
 }
 
@@ -58,20 +69,48 @@ def get_credentials(session: Any) -> None:
         raise _problem_of(error, session) from None
     if frozen is None:
         raise _problem_of(NoCredentialsError(), session)
+    for name, value in (("access key", frozen.access_key), ("secret key", frozen.secret_key)):
+        _require_usable(name, value, session)
+    if frozen.token is not None:
+        _require_usable("session token", frozen.token, session)
+
+
+def _require_usable(name: str, value: object, session: Any) -> None:
+    """Raise AwsProblem for what cannot be signed with: a line's end pasted along, a typographic quote."""
+    if not isinstance(value, str) or not re.fullmatch("[!-~]+", value):
+        what = f"The AWS {name} is empty, or has characters that none has"
+        raise AwsProblem(ProblemKind.CREDENTIALS, what, _REMEDIES[way_of(session)])
 
 
 def _problem_of(error: Exception, session: Any) -> AwsProblem:
-    if isinstance(error, GetPassWarning | EOFError):
+    way = way_of(session)
+    if isinstance(error, GetPassWarning):
         what = "The profile's role asks for an MFA code, and there is no terminal to type it on"
         remedy = "run it on a terminal, or with the keys of a session that was opened with a code"
         return AwsProblem(ProblemKind.CREDENTIALS, what, remedy)
-    if isinstance(error, BotoCoreError | ClientError) and not isinstance(error, CredentialRetrievalError):
+    if isinstance(error, EOFError) or "TokenCode" in str(error):
+        what = "The profile's role asks for an MFA code, and none of six digits was typed"
+        return AwsProblem(ProblemKind.CREDENTIALS, what, "run it again and type the code")
+    if type(error) is RuntimeError:  # the SDK has no class of its own for it
+        what = "The AWS credentials that were got have expired already"
+        return AwsProblem(ProblemKind.EXPIRED, what, f"{_REMEDIES[way]}, and check this machine's clock")
+    if isinstance(error, ParamValidationError):
+        said = one_line(str(error.kwargs.get("report", "")))
+        what = f"What is configured cannot sign in ({said})"
+        of_token = "WebIdentityToken" in said
+        remedy = _REMEDIES[way] if of_token else "correct it in the profile or the environment"
+        return AwsProblem(ProblemKind.PROFILE, what, remedy)
+    is_agents = way is Way.CONTAINER and isinstance(error, HTTPClientError)
+    explained = isinstance(error, BotoCoreError | ClientError) and not isinstance(
+        error, CredentialRetrievalError
+    )
+    if explained and not is_agents:
         return problem_of(error, ACTION, str(session.region_name or ""))
     what = f"The AWS credentials could not be got ({type(error).__name__})"
     if isinstance(error, OSError) and error.filename:
         file = one_line(str(error.filename))
         what = f"The AWS credentials could not be got, for {file} cannot be used ({error.strerror})"
-    return AwsProblem(ProblemKind.CREDENTIALS, what, _REMEDIES[way_of(session)])
+    return AwsProblem(ProblemKind.CREDENTIALS, what, _REMEDIES[way])
 
 
 def way_of(session: Any) -> Way:
@@ -81,6 +120,8 @@ def way_of(session: Any) -> Way:
     while (source := profile.get("source_profile")) and source not in seen:
         seen.add(source)
         profile = profiles.get(source, {})
+    if source := _OF_A_SOURCE.get(profile.get("credential_source", "")):
+        return source
     for way, keys in _KEYS_IN_A_PROFILE.items():
         if keys & profile.keys():
             return way
@@ -88,7 +129,18 @@ def way_of(session: Any) -> Way:
         return Way.WEB_IDENTITY
     if any(name.startswith("AWS_CONTAINER_CREDENTIALS_") for name in os.environ):
         return Way.CONTAINER
+    no_others = not profile and "AWS_ACCESS_KEY_ID" not in os.environ
+    if no_others and any(name.startswith("AWS_METADATA_SERVICE_") for name in os.environ):
+        return Way.INSTANCE
     return Way.KEYS
+
+
+_OF_A_SOURCE: Final[Mapping[str, Way]] = {
+    "EcsContainer": Way.CONTAINER,
+    "Ec2InstanceMetadata": Way.INSTANCE,
+    "Environment": Way.KEYS,
+}
+"""By a profile's credential_source."""
 
 
 _KEYS_IN_A_PROFILE: Final[Mapping[Way, frozenset[str]]] = {

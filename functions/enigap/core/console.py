@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from string import ascii_letters, digits
 from typing import Final
@@ -19,9 +20,16 @@ CONSOLES: Final = {
 """The host of the console in each partition; the region and a dot come in front of it."""
 _PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 """Of the regions that begin so; all others are of the partition `aws`."""
+REGION_FORM: Final = r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}"
+"""A pattern for the names of regions in every partition. An availability zone's ends in a letter."""
 
 _UNRESERVED: Final = frozenset(f"{ascii_letters}{digits}-._~")
 """What stands for itself in an address (RFC 3986)."""
+
+
+def is_region(name: str) -> bool:
+    """Whether a region can have this name."""
+    return re.fullmatch(REGION_FORM, name, re.ASCII) is not None
 
 
 def quoted(text: str) -> str:
