@@ -615,87 +615,59 @@ class _Bound:
     def least(self, last: int, firsts: range) -> list[float]:
         """What is unexplained at least, over the run from each of `firsts` to `last`, in bytes."""
         if self.sign is Sign.DEFICIT:
-            return self._deficits(last, firsts, self.side.high[last], self.side.low, most=True)
-        return self._excesses(last, firsts, self.side.low[last], self.side.high, least=True)
+            return self._missing(last, firsts, at_least=True)
+        return [-missing for missing in self._missing(last, firsts, at_least=False)]
 
     def most(self, last: int, firsts: range) -> list[float]:
         """The same at most."""
         if self.sign is Sign.DEFICIT:
-            return self._deficits(last, firsts, self.side.low[last], self.side.high, most=False)
-        return self._excesses(last, firsts, self.side.high[last], self.side.low, least=False)
+            return self._missing(last, firsts, at_least=False)
+        return [-missing for missing in self._missing(last, firsts, at_least=True)]
 
-    def _deficits(
-        self, last: int, firsts: range, ends: float, begins: Sequence[float], *, most: bool
+    def difference(self, first: int, last: int) -> tuple[float, float]:
+        """EC2's bytes less the devices', at least and at most, whatever EC2 counts of a frame."""
+        run = range(first, first + 1)
+        (low,) = self._missing(last, run, at_least=True, convention=0.0)
+        (high,) = self._missing(last, run, at_least=False, convention=0.0)
+        return low, high
+
+    def _missing(
+        self, last: int, firsts: range, *, at_least: bool, convention: float | None = None
     ) -> list[float]:
-        """EC2's bytes less the devices'; with `most` the least that this can be, without the most."""
+        """EC2's bytes less the devices', at least or at most; `convention` is what EC2 counts of each frame
+        beside its bytes, by default the extreme.
+        """
         side = self.side
-        e_last = side.carried[last]
+        if convention is None:
+            convention = MOST_CONVENTION_BYTES if at_least else LEAST_CONVENTION_BYTES
+        header = MOST_HEADER_BYTES if at_least else LEAST_HEADER_BYTES
+        sign = -1 if at_least else 1
+        end, begins = (side.high[last], side.low) if at_least else (side.low[last], side.high)
+        e_last, q_last = side.carried[last], side.frames[last]
         if self.with_packets:
-            convention = MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES
-            header = MOST_HEADER_BYTES if most else LEAST_HEADER_BYTES
-            scale = 1 - SLACK if most else 1 + SLACK
-            packet_end = side.packets_low[last] if most else side.packets_high[last]
-            packet_begins = side.packets_high if most else side.packets_low
-            q_last = side.frames[last]
+            packets = side.packets_least if at_least else side.packets_most
             return [
-                scale * (e_last - side.carried[i] - convention * (q_last - side.frames[i]))
-                - (ends - begins[i])
-                - header * max(0.0, q_last - side.frames[i] - (packet_end - packet_begins[i]))
+                (1 + sign * SLACK) * (e_last - side.carried[i] - convention * (q_last - side.frames[i]))
+                - (end - begins[i])
+                - header * max(0.0, q_last - side.frames[i] - packets(i, last))
+                for i in firsts
+            ]
+        if self.sign is Sign.EXCESS:
+            scale = 1 + sign * self.tolerance
+            return [
+                (e_last - side.carried[i] - convention * self.frames_at_most(i, last)) * scale
+                - (end - begins[i])
                 for i in firsts
             ]
         return [
-            (e_last - side.carried[i]) * (1 - tolerance if most else 1 + tolerance)
-            - (MOST_CONVENTION_BYTES if most else LEAST_CONVENTION_BYTES) * self.frames_at_most(i, last)
-            - (ends - begins[i])
-            for i in firsts
-            for tolerance in (self._tolerance(i, last),)
-        ]
-
-    def _excesses(
-        self, last: int, firsts: range, ends: float, begins: Sequence[float], *, least: bool
-    ) -> list[float]:
-        """The devices' bytes less EC2's; with `least` the least that this can be, without the most."""
-        side = self.side
-        e_last = side.carried[last]
-        if self.with_packets:
-            convention = LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES
-            header = LEAST_HEADER_BYTES if least else MOST_HEADER_BYTES
-            scale = 1 + SLACK if least else 1 - SLACK
-            packet_end = side.packets_high[last] if least else side.packets_low[last]
-            packet_begins = side.packets_low if least else side.packets_high
-            q_last = side.frames[last]
-            return [
-                (ends - begins[i])
-                + header * max(0.0, q_last - side.frames[i] - (packet_end - packet_begins[i]))
-                - scale * (e_last - side.carried[i] - convention * (q_last - side.frames[i]))
-                for i in firsts
-            ]
-        return [
-            (ends - begins[i])
-            - (
-                e_last
-                - side.carried[i]
-                - (LEAST_CONVENTION_BYTES if least else MOST_CONVENTION_BYTES) * self.frames_at_most(i, last)
-            )
-            * (1 + self.tolerance if least else 1 - self.tolerance)
+            (e_last - side.carried[i]) * (1 + sign * self._tolerance(i, last))
+            - convention * self.frames_at_most(i, last)
+            - (end - begins[i])
             for i in firsts
         ]
 
     def _tolerance(self, first: int, last: int) -> float:
         return self.tolerance if (last - first) * PERIOD <= HOUR else self.long_tolerance
-
-    def difference(self, first: int, last: int) -> tuple[float, float]:
-        """EC2's bytes less the devices', at least and at most, whatever EC2 counts of a frame."""
-        side = self.side
-        carried = side.carried[last] - side.carried[first]
-        most, least = side.high[last] - side.low[first], side.low[last] - side.high[first]
-        if self.with_packets:
-            frames = side.frames[last] - side.frames[first]
-            hidden_most = MOST_HEADER_BYTES * max(0.0, frames - side.packets_least(first, last))
-            hidden_least = LEAST_HEADER_BYTES * max(0.0, frames - side.packets_most(first, last))
-            return (1 - SLACK) * carried - most - hidden_most, (1 + SLACK) * carried - least - hidden_least
-        tolerance = self._tolerance(first, last)
-        return (1 - tolerance) * carried - most, (1 + tolerance) * carried - least
 
     def frames_at_most(self, first: int, last: int) -> float:
         """How many frames EC2 may have counted, where it does not say."""
