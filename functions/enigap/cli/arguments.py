@@ -94,9 +94,9 @@ SettingsFile = Annotated[
 AS_DEPLOYED = Path("deployed")
 
 
-def options(values: Mapping[str, object]) -> tuple[str, ...]:
-    """The given options, as arguments for a suggested next command."""
-    return tuple(part for name, value in values.items() if value for part in (name, str(value)))
+def options(**values: object) -> tuple[str, ...]:
+    """The options that have a value, as arguments for a suggested next command."""
+    return tuple(part for name, value in values.items() if value for part in (f"--{name}", str(value)))
 
 
 def window_at(at: str | None, now: datetime, rules: Rules) -> Window:

@@ -93,9 +93,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if output is Format.JSON:
         write(document(aws.region, past, replayed, billed))
     else:
-        again = options(
-            {"--region": region, "--profile": profile, "--settings": settings_file, "--stack": stack}
-        )
+        again = options(region=region, profile=profile, settings=settings_file, stack=stack)
         show(Screen(), aws.region, past, replayed, billed=billed, settings=settings, again=again)
     if any(each.incidents for each in replayed):
         return 1

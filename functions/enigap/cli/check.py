@@ -21,7 +21,6 @@ from rich.text import Text
 from enigap.cli.arguments import (
     At,
     Clusters,
-    DeskEvidence,
     Evidence,
     Profile,
     Region,
@@ -114,19 +113,18 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             settings_file=settings_file,
             stack=stack,
             bundle=replay,
-            shows_all=output is not CheckFormat.TABLE
-            and evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
+            shows_all=output is not CheckFormat.TABLE,
         )
 
     def draw(screen: Screen, it: Look) -> None:
-        asked = {
-            "--replay": replay,
-            "--region": region,
-            "--profile": profile,
-            "--settings": settings_file,
-            "--stack": stack,
-        }
-        again = options(asked | {"--at": timestamp(it.window.end + it.settings.settle)})
+        again = options(
+            replay=replay,
+            region=region,
+            profile=profile,
+            settings=settings_file,
+            stack=stack,
+            at=timestamp(it.window.end + it.settings.settle),
+        )
         show(
             screen,
             it.region,

@@ -34,6 +34,7 @@ from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
     STYLES,
+    minute_of,
     names_of,
     node_label,
     one_line,
@@ -212,13 +213,13 @@ def _since(judgement: Judgement, earlier: Sequence[Judgement]) -> str:
     start = min(
         each.comparison.start if each.comparison else each.window.start for each in (judgement, first)
     )
-    end = judgement.window.end
-    began = f"Since {start:%H:%M} UTC" if start.date() == end.date() else f"Since {start:%Y-%m-%d %H:%M} UTC"
+    began = f"Since {minute_of(start, judgement.window)} UTC"
     before = next((each for each in earlier if each.window.end <= start), None)
     if before is None:
         return f"{began} or before, which is as far as was looked." if earlier else ""
     was = f", OS / ENI {ratio(before.ratio)}" if before.ratio is not None else ""
-    return f"{began}, for {duration(end - start)}; before that it was {before.verdict.value}{was}."
+    lasted = duration(judgement.window.end - start)
+    return f"{began}, for {lasted}; before that it was {before.verdict.value}{was}."
 
 
 def _sides(judgement: Judgement) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from math import inf
 
@@ -47,13 +48,17 @@ def span_of(window: Window) -> str:
     return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%H:%M} UTC"
 
 
+def minute_of(instant: datetime, window: Window) -> str:
+    """`15:45`, with its date where that is not the day on which the window ends."""
+    return f"{instant:%H:%M}" if instant.date() == window.end.date() else f"{instant:%Y-%m-%d %H:%M}"
+
+
 def since_of(report: NodeReport) -> str:
     """`since 15:45 UTC`: the start of what the newest verdict is about, as far as the fetch reaches back."""
     newest = report.newest
     if newest.since is None:
         return ""
-    is_same_day = newest.since.date() == newest.window.end.date()
-    began = f"since {newest.since:%H:%M}" if is_same_day else f"since {newest.since:%Y-%m-%d %H:%M}"
+    began = f"since {minute_of(newest.since, newest.window)}"
     goes_back_further = newest.comparison is None and set(report.earlier) <= {newest.verdict}
     return f"{began} UTC or before" if goes_back_further else f"{began} UTC"
 

@@ -57,7 +57,10 @@ def look(
     bundle: Path | None = None,
     shows_all: bool = False,
 ) -> Look:
-    """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem."""
+    """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem.
+
+    `shows_all` asks for the devices of every node, unless `evidence` has only some of them read.
+    """
     it = desk(profile=profile, region=region, settings_file=settings_file, stack=stack, bundle=bundle)
     settings = replace(
         it.settings,
@@ -67,7 +70,12 @@ def look(
     window = window_at(at, it.now, settings.rules())
     it.aws.sign_in()
     with progress() as say:
-        return look_at(replace(it, settings=settings), window, say, shows_all=shows_all)
+        return look_at(
+            replace(it, settings=settings),
+            window,
+            say,
+            shows_all=shows_all and (evidence is None or evidence.policy is EvidencePolicy.ALWAYS),
+        )
 
 
 def look_at(it: Desk, window: Window, say: Say, *, shows_all: bool = False) -> Look:

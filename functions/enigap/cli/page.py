@@ -25,7 +25,7 @@ from enigap.cli import svg
 from enigap.cli.chart import Course, chart_of, in_words
 from enigap.cli.drawing import Drawing, Part, drawing_of
 from enigap.cli.explain import KINDS
-from enigap.cli.figures import MARKS, counts_of, rate, ratio, short_name, span_of
+from enigap.cli.figures import MARKS, counts_of, minute_of, node_label, rate, ratio, short_name, span_of
 from enigap.core.console import both_sides_url, device_events_url, instance_url
 from enigap.core.counting.evidence import Unusable
 from enigap.core.counting.units import ZERO, ByteRate
@@ -222,7 +222,7 @@ def _answer_about(judgement: Judgement, unexplained: int) -> Iterator[tuple[str,
     words = words_for(judgement.verdict, judgement.cause, judgement.alternative_cause)
     others = f", the worst of {unexplained:,}" if unexplained > 1 else ""
     yield "What", printable(str(judgement.reason), most=_LONGEST)
-    yield "Where", f"{_label(judgement)} in {printable(judgement.node.cluster)}{others}"
+    yield "Where", f"{node_label(judgement)} in {printable(judgement.node.cluster)}{others}"
     if judgement.unexplained is not None and judgement.unexplained > ZERO:
         yield "How much", f"{judgement.unexplained.rounded_down} at least{_since(judgement, ', since ')}"
     elif judgement.since:
@@ -246,17 +246,9 @@ def _coded(text: str) -> Markup:
     )
 
 
-def _label(judgement: Judgement) -> str:
-    name, instance_id = printable(short_name(judgement.node)), printable(judgement.node.instance_id)
-    return f"{name} ({instance_id})" if name else instance_id
-
-
 def _since(judgement: Judgement, before: str = "") -> str:
     since = judgement.since
-    if since is None:
-        return ""
-    is_today = since.date() == judgement.window.end.date()
-    return f"{before}{since:%H:%M} UTC" if is_today else f"{before}{since:%Y-%m-%d %H:%M} UTC"
+    return "" if since is None else f"{before}{minute_of(since, judgement.window)} UTC"
 
 
 def _cards(reports: Sequence[ClusterReport]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,6 @@ from enigap.cli.arguments import (
     MINUTES_KEPT,
     At,
     Clusters,
-    DeskEvidence,
     Evidence,
     Profile,
     Region,
@@ -93,7 +92,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         stack=stack,
         bundle=replay,
         # As the JSON of `check`, which the page has in it.
-        shows_all=evidence in {DeskEvidence.ALL, DeskEvidence.ALWAYS, None},
+        shows_all=True,
     )
     span = span_of_charts(looked.window.end, days, looked.settings.look_back, looked.now)
     charted = _charted(looked, chart or ())
@@ -103,14 +102,14 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         else answer.why
         for node, answer in read_charts(looked, charted, span)
     }
-    again = {
-        "--replay": replay,
-        "--region": region,
-        "--profile": profile,
-        "--settings": settings_file,
-        "--stack": stack,
-        "--at": timestamp(looked.window.end + looked.settings.settle),
-    }
+    again = options(
+        replay=replay,
+        region=region,
+        profile=profile,
+        settings=settings_file,
+        stack=stack,
+        at=timestamp(looked.window.end + looked.settings.settle),
+    )
     contents = Contents(
         region=looked.region,
         reports=looked.reports,
@@ -119,7 +118,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         account=looked.account,
         notes=looked.notes,
         courses=courses,
-        again=options(again),
+        again=again,
         charted=span.end - span.start,
         has_console=looked.aws.is_genuine,
         billed_metrics=billed_metrics(charted),

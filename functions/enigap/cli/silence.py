@@ -65,13 +65,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     screen.print(f"{shown} is muted until {until:%Y-%m-%d %H:%M} UTC.")
     _tell(it, NoticeKind.MUTED, silence)
     again = shlex.join(
-        [
-            *options({"--region": region, "--profile": profile, "--stack": stack}),
-            "--for",
-            "0m",
-            "--why",
-            "done",
-        ]
+        (*options(region=region, profile=profile, stack=stack), "--for", "0m", "--why", "done")
     )
     screen.print(f"To end that sooner: enigap silence {shlex.quote(shown)} {again}", soft_wrap=True)
     # Last: if the state cannot be read, that is an error, but the silence is stored.

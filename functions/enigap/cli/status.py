@@ -256,42 +256,7 @@ def _second(instant: datetime) -> str:
 def document(status: Status) -> Document:
     return {
         "schema": SCHEMA,
-        "clusters": [
-            {
-                "cluster": state.cluster,
-                "judged_until": timestamp(state.done.end) if state.done else None,
-                "watched": state in status.watched,
-                "missed": [timestamp(window.end) for window in state.missed],
-                "nodes": state.nodes,
-                "nodes_judged": state.nodes_judged,
-                "unknown_devices": state.unknown_devices,
-                "events_with_missing_fields": state.events_with_missing_fields,
-                "minutes_between_looks": status.minutes_between_looks(state),
-                "overdue": state.cluster in status.overdue,
-                "unsaid": len(state.outbox),
-                "incidents": [
-                    {
-                        "id": incident.id,
-                        "verdict": incident.verdict,
-                        "cause": incident.cause,
-                        "alternative_cause": incident.alternative_cause,
-                        "since": timestamp(incident.since),
-                        "node_count": incident.node_count,
-                        "muted_until": _second(until) if (until := status.muted_until(incident)) else None,
-                    }
-                    for incident in faults(state)
-                ],
-                "findings": [
-                    {
-                        "finding": remark.verdict,
-                        "reason": remark.reason,
-                        "since": timestamp(remark.since),
-                    }
-                    for remark in _remarks(state)
-                ],
-            }
-            for state in status.states
-        ],
+        "clusters": [_cluster_document(state, status) for state in status.states],
         "silences": [
             {"target": each.target, "until": _second(each.until), "why": each.why} for each in status.silences
         ],
@@ -307,4 +272,36 @@ def document(status: Status) -> Document:
         "two_stacks": status.two_stacks,
         "damaged": list(status.damaged),
         "dashboard_url": status.dashboard_url,
+    }
+
+
+def _cluster_document(state: ClusterState, status: Status) -> Document:
+    return {
+        "cluster": state.cluster,
+        "judged_until": timestamp(state.done.end) if state.done else None,
+        "watched": state in status.watched,
+        "missed": [timestamp(window.end) for window in state.missed],
+        "nodes": state.nodes,
+        "nodes_judged": state.nodes_judged,
+        "unknown_devices": state.unknown_devices,
+        "events_with_missing_fields": state.events_with_missing_fields,
+        "minutes_between_looks": status.minutes_between_looks(state),
+        "overdue": state.cluster in status.overdue,
+        "unsaid": len(state.outbox),
+        "incidents": [
+            {
+                "id": incident.id,
+                "verdict": incident.verdict,
+                "cause": incident.cause,
+                "alternative_cause": incident.alternative_cause,
+                "since": timestamp(incident.since),
+                "node_count": incident.node_count,
+                "muted_until": _second(until) if (until := status.muted_until(incident)) else None,
+            }
+            for incident in faults(state)
+        ],
+        "findings": [
+            {"finding": remark.verdict, "reason": remark.reason, "since": timestamp(remark.since)}
+            for remark in _remarks(state)
+        ],
     }

@@ -17,7 +17,6 @@ from botocore.awsrequest import AWSResponse
 from enigap.aws.bundle.shapes import OPERATIONS, Rewriting, asked
 from enigap.aws.errors import AwsProblem, ProblemKind
 
-_HTTP_OK: Final = 300
 _AS_IT_IS: Final = Rewriting(lambda _, name: name)
 
 
@@ -30,10 +29,6 @@ class Call:
     parameters: Mapping[str, Any]
     status: int
     body: bytes
-
-    @property
-    def is_answered(self) -> bool:
-        return self.status < _HTTP_OK
 
 
 def _listen(client: Any, event: str, handler: Callable[..., None]) -> None:
