@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.core.counting.window import Window
-from enigap.core.incidents.decide import WORST_NODES, decide, member_key, merge, no_longer_watched
-from enigap.core.incidents.incident import ClusterState, Incident, News, NewsKind, NewsReason, Policy, Silence
+from enigap.core.incidents.decide import decide, member_key, no_longer_watched
+from enigap.core.incidents.incident import (
+    WORST_NODES,
+    ClusterState,
+    Incident,
+    News,
+    NewsKind,
+    NewsReason,
+    Policy,
+    Silence,
+)
+from enigap.core.incidents.outbox import merge
 from enigap.core.incidents.state import MOST_MEMBERS, from_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.judging.verdict import Verdict

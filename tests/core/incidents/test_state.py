@@ -12,9 +12,10 @@ from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence
 from enigap.core.counting.units import NOTHING, ByteRate
 from enigap.core.documents import Document, node_document
-from enigap.core.incidents.decide import WORST_NODES, decide, member_key
+from enigap.core.incidents.decide import decide, member_key
 from enigap.core.incidents.incident import (
     MOST_MISSED,
+    WORST_NODES,
     ClusterState,
     Ended,
     Incident,

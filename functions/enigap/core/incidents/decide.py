@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from typing import Final
 from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.incident import (
     MOST_MISSED,
+    WORST_NODES,
     ClusterState,
     Ended,
     Incident,
@@ -34,12 +35,17 @@ from enigap.core.incidents.incident import (
     SeenByDevices,
     Silence,
 )
+from enigap.core.incidents.outbox import (
+    as_it_stands,
+    cause_of_all,
+    endings_together,
+    merge,
+    reason_of_all,
+    together,
+)
 from enigap.core.incidents.state import fits
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
-
-WORST_NODES: Final = 10
-"""How many nodes of an incident are told about one by one; the rest is a count."""
 
 HOLD: Final = timedelta(hours=1)
 """How long an incident that came back twice has to be over before it is told as resolved; with each further
@@ -97,8 +103,8 @@ def no_longer_watched(state: ClusterState, window: Window, policy: Policy) -> Cl
     unsaid = [item for item in merge([*state.outbox, *news]) if item.kind is NewsKind.RESOLVED]
     done = max(window, state.done) if state.done else window
     closed = ClusterState(state.cluster, done=done)
-    whole = replace(closed, outbox=_endings_together(unsaid, (), policy.collapse_above))
-    return whole if fits(whole) else replace(closed, outbox=_endings_together(unsaid, (), most=1))
+    whole = replace(closed, outbox=endings_together(unsaid, (), policy.collapse_above))
+    return whole if fits(whole) else replace(closed, outbox=endings_together(unsaid, (), most=1))
 
 
 def due(state: ClusterState, window: Window, policy: Policy) -> list[Window]:
@@ -133,79 +139,6 @@ def ended_before(state: ClusterState, news: Iterable[News], missed: Sequence[Win
     ]
     kept = [ended for ended in (*state.ended, *now) if any(ended.since < window.end for window in missed)]
     return tuple(kept[-MOST_ENDED:])
-
-
-def merge(news: Iterable[News]) -> tuple[News, ...]:
-    """One entry for each incident: what has not been said yet is said once.
-
-    An incident that opened and resolved unsaid is still told, as resolved: nothing is lost.
-    """
-    latest: dict[str, News] = {}
-    for item in news:
-        before = latest.pop(item.incident.id, None)
-        if before and before.kind is NewsKind.OPENED and item.kind is NewsKind.REMINDER:
-            latest[item.incident.id] = replace(item, kind=NewsKind.OPENED, why=before.why)
-        else:
-            latest[item.incident.id] = item
-    return tuple(latest.values())
-
-
-def _as_it_stands(news: Iterable[News], incidents: Iterable[Incident]) -> Iterator[News]:
-    """News of open incidents with their newest figures; of those a cluster-wide incident took in, none."""
-    by_id = {incident.id: incident for incident in incidents}
-    for item in news:
-        if item.kind is NewsKind.RESOLVED:
-            yield item
-        elif item.incident.id in by_id:
-            yield replace(item, incident=by_id[item.incident.id])
-
-
-def _endings_together(
-    news: Iterable[News], incidents: Iterable[Incident], most: int, *, is_tight: bool = False
-) -> tuple[News, ...]:
-    """Merges resolved news of one verdict that could not be sent, to bound the outbox.
-
-    Of a verdict with an open incident of the whole cluster they stay, unless room is tight: that incident,
-    which people hear of, took the place of those of its nodes.
-    """
-    unsaid = list(news)
-    open_ids = {incident.id for incident in incidents}
-    endings: dict[str, list[News]] = {}
-    for item in unsaid:
-        if item.kind is NewsKind.RESOLVED:
-            endings.setdefault(item.incident.verdict, []).append(item)
-    for verdict, over in endings.items():
-        cluster = over[0].incident.id.rsplit("/", 2)[0]
-        wide_id = f"{cluster}/*/{verdict}"
-        if len(over) > most and (wide_id not in open_ids or is_tight):
-            joined = [] if wide_id in open_ids else [_joined(over, wide_id)]
-            unsaid = [item for item in unsaid if item not in over] + joined
-    return tuple(unsaid)
-
-
-def _joined(endings: Sequence[News], wide_id: str) -> News:
-    incident = _together([ending.incident for ending in reversed(endings)], wide_id)
-    why = _one_of(ending.why for ending in endings)
-    return replace(endings[-1], incident=replace(incident, members=None), why=why)
-
-
-def _together(incidents: Sequence[Incident], wide_id: str) -> Incident:
-    """One incident of the whole cluster instead of several of one verdict."""
-    told = [incident.told_at for incident in incidents if incident.told_at is not None]
-    seen = [incident.seen for incident in incidents if incident.seen is not None]
-    return replace(
-        incidents[0],
-        id=wide_id,
-        cause=_same(incident.cause for incident in incidents),
-        alternative_cause=None,
-        since=min(incident.since for incident in incidents),
-        node_count=sum(incident.node_count for incident in incidents),
-        nodes=tuple(node for incident in incidents for node in incident.nodes)[:WORST_NODES],
-        members=tuple(key for incident in incidents for key in incident.members or ()),
-        told_at=max(told, default=None),
-        seen=max(seen, key=lambda each: each.told) if seen else None,
-        calm_since=None,
-    )
 
 
 def followed(state: ClusterState) -> Callable[[str], bool]:
@@ -318,7 +251,7 @@ class _Desk:
             by_totals = replace(seen, last=window.end)  # the devices say nothing, and the totals enough
             self._keep(replace(self._updated(incident, keys), seen=by_totals))
         elif not left:
-            self._resolve(incident, _one_of(over.values()))
+            self._resolve(incident, reason_of_all(over.values()))
         elif len(looked_at) < len(judgements):
             self._keep(self._updated(incident, left))
         else:
@@ -409,13 +342,13 @@ class _Desk:
         return state
 
     def _result(self, most_endings: int, *, is_tight: bool) -> ClusterState:
-        unsaid = _as_it_stands(merge([*self.state.outbox, *self.news]), self.incidents)
+        unsaid = as_it_stands(merge([*self.state.outbox, *self.news]), self.incidents)
         return replace(
             self.state,
             ended=ended_before(self.state, self.news, self.state.missed),
             returned=tuple({each.id: each for each in self._ended}.values())[-MOST_RETURNS:],
             incidents=tuple(self.incidents),
-            outbox=_endings_together(unsaid, self.incidents, most_endings, is_tight=is_tight),
+            outbox=endings_together(unsaid, self.incidents, most_endings, is_tight=is_tight),
         )
 
     def _collapse_most(self) -> bool:
@@ -426,7 +359,7 @@ class _Desk:
         [(verdict, _)] = Counter(incident.verdict for incident in single).most_common(1)
         those = [incident for incident in single if incident.verdict == verdict]
         self.incidents = [incident for incident in self.incidents if incident not in those]
-        self._open(_together(those, f"{self.report.cluster}/*/{verdict}"))
+        self._open(together(those, f"{self.report.cluster}/*/{verdict}"))
         return True
 
     def _incident_of(self, verdict: Verdict, keys: list[str], target: str) -> Incident:
@@ -435,7 +368,9 @@ class _Desk:
         starts = [r.newest.since for r in reports if r.newest.comparison and r.newest.since]
         violation = reports[0].newest.violation
         causes = {(report.newest.cause, report.newest.alternative_cause) for report in reports}
-        cause, alternative = causes.pop() if len(causes) == 1 else (_same(cause for cause, _ in causes), None)
+        cause, alternative = (
+            causes.pop() if len(causes) == 1 else (cause_of_all(cause for cause, _ in causes), None)
+        )
         return Incident(
             id=f"{self.report.cluster}/{target}/{verdict.value}",
             verdict=verdict.value,
@@ -627,18 +562,6 @@ _FINAL: Final = frozenset(
     {NewsReason.NODE_GONE, NewsReason.OTHER_VERDICT, NewsReason.NO_LONGER_LOOKED_AT, NewsReason.FOUND}
 )
 """Reasons for which an incident is over at once, however often it came back."""
-
-
-def _one_of(reasons: Iterable[NewsReason]) -> NewsReason:
-    """The reason of all; that they are explained where they differ."""
-    several = set(reasons)
-    return several.pop() if len(several) == 1 else NewsReason.EXPLAINED_AGAIN
-
-
-def _same(causes: Iterable[str | None]) -> str | None:
-    """The cause of all; None where they differ."""
-    several = set(causes)
-    return several.pop() if len(several) == 1 else None
 
 
 def _runs_not_found(state: ClusterState, report: ClusterReport) -> int:

@@ -168,6 +168,9 @@ class Silence:
         )
 
 
+WORST_NODES: Final = 10
+"""How many nodes of an incident are told about one by one; the rest is a count."""
+
 MOST_MISSED: Final = 96
 """How many missed windows are remembered, the newest of them: a day."""
 
