@@ -1,4 +1,4 @@
-"""The outbox: news that are still to be said, one entry for each incident, bounded where they cannot be sent."""
+"""The outbox: news that are still to be said, one entry for each incident, and bounded."""
 
 from __future__ import annotations
 
