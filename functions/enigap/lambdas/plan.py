@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from enigap.core.instants import instant, timestamp
 from enigap.core.messages import reminder_document, storm_document
 from enigap.lambdas import environment as variables
 from enigap.lambdas import runtime
-from enigap.pipeline import Telling, plan, rehearse_planning, warnings_about
+from enigap.pipeline import Planned, Telling, plan, rehearse_planning, warnings_about
 from enigap.settings import Settings
 
 OLDEST: Final = timedelta(days=14)
@@ -57,51 +57,27 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     asked = Asked.from_event(event, now)
     settings, aws = Settings.from_env(os.environ), runtime.aws()
     aws.deadline.seconds_left = lambda: runtime.seconds_left(context)
+    found = _Discovery(
+        settings,
+        aws,
+        lambda: DRY_RUN_SECONDS if asked.dry_run else runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS,
+    )
     states = StateTable(aws.client("dynamodb"), os.environ[variables.STATE_TABLE], now=now)
     publisher = MetricPublisher(aws.client("cloudwatch"), settings.metric_namespace)
-
-    warnings: list[str] = []
-    problems: list[AwsProblem] = []
-
-    def clusters() -> tuple[str, ...]:
-        wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
-        found = discovery.find_clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
-        warnings.extend(found.notes)
-        if found.problem:
-            problems.append(found.problem)
-        else:
-            warnings.extend(
-                warnings_about(settings, found.names, no_node_has_the_tags=found.no_node_has_the_tags)
-            )
-        return found.names
-
-    def clusters_in_time() -> tuple[str, ...]:
-        left = runtime.seconds_left(context) - AFTER_DISCOVERY_SECONDS
-        with aws.deadline.within(DRY_RUN_SECONDS if asked.dry_run else left):
-            return clusters()
-
     queue = WorkQueue(aws.client("sqs"), os.environ[variables.WORK_QUEUE_URL])
     if asked.dry_run:
-        runtime.rehearse(
-            states.rehearse,
-            partial(
-                rehearse_planning,
-                settings=settings,
-                now=now,
-                clusters=clusters_in_time,
-                states=states,
-                publisher=publisher,
-            ),
-            queue.rehearse,
-            *(
-                partial(topic.rehearse, aws.client("sns"), os.environ[name])
-                for name in (variables.TOPIC_ARN, variables.PIPELINE_TOPIC_ARN)
-                if name in os.environ
-            ),
+        planning = partial(
+            rehearse_planning,
+            settings=settings,
+            now=now,
+            clusters=found.clusters,
+            states=states,
+            publisher=publisher,
         )
-        if problems and problems[0].kind is not ProblemKind.OUT_OF_TIME:
-            raise problems[0]
-        return {"dry_run": True, "warnings": warnings}
+        runtime.rehearse(states.rehearse, planning, queue.rehearse, *_rehearsals_of_topics(aws))
+        if found.problem and found.problem.kind is not ProblemKind.OUT_OF_TIME:
+            raise found.problem
+        return {"dry_run": True, "warnings": found.warnings}
     account = context.invoked_function_arn.split(":")[4]
     planned = plan(
         asked.window or Window.newest_settled(now, settings.settle),
@@ -109,13 +85,48 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
         region=aws.region,
         settings=settings,
         now=now,
-        clusters=clusters_in_time,
+        clusters=found.clusters,
         states=states,
         publisher=publisher,
         queue=queue,
         within=aws.deadline.within,
         telling=_telling(aws, settings, account, states, now),
     )
+    document = _logged(planned, found.warnings, settings)
+    if found.problem:  # what was found before it is queued
+        raise found.problem
+    return document
+
+
+class _Discovery:
+    """Finds the clusters while there is time, and keeps what to warn of and what went wrong."""
+
+    def __init__(self, settings: Settings, aws: Aws, seconds: Callable[[], float]) -> None:
+        self._settings, self._aws, self._seconds = settings, aws, seconds
+        self.warnings: list[str] = []
+        self.problem: AwsProblem | None = None
+
+    def clusters(self) -> tuple[str, ...]:
+        aws, settings = self._aws, self._settings
+        wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
+        with aws.deadline.within(self._seconds()):
+            found = discovery.find_clusters(aws.client("ec2"), aws.client("cloudwatch"), wanted)
+        self.problem = found.problem
+        self.warnings += found.notes
+        if not found.problem:
+            no_tags = found.no_node_has_the_tags
+            self.warnings += warnings_about(settings, found.names, no_node_has_the_tags=no_tags)
+        return found.names
+
+
+def _rehearsals_of_topics(aws: Aws) -> Iterator[Callable[[], None]]:
+    for name in (variables.TOPIC_ARN, variables.PIPELINE_TOPIC_ARN):
+        if name in os.environ:
+            yield partial(topic.rehearse, aws.client("sns"), os.environ[name])
+
+
+def _logged(planned: Planned, warnings: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """What was planned, as the function answers, after it is logged and published."""
     document = {
         "window_end": timestamp(planned.window.end),
         "clusters": list(planned.clusters),
@@ -127,8 +138,6 @@ def handler(event: Any, context: runtime.Context) -> dict[str, Any]:
     health = Metrics(namespace=settings.metric_namespace)
     health.add_metric(name=CLUSTERS_PLANNED, unit=MetricUnit.Count, value=len(planned.clusters))
     health.flush_metrics()
-    if problems:  # of discovery; what it found before is queued
-        raise problems[0]
     return document
 
 
