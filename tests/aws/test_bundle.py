@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from enigap.aws.bundle.archive import BundleError, Packed, packed, unpacked
 from enigap.aws.bundle.gate import LeakError, check
-from enigap.aws.bundle.shapes import OPERATIONS, WORDS, from_xml, texts_in, to_xml
+from enigap.aws.bundle.kinds import WORDS, texts_in
+from enigap.aws.bundle.shapes import OPERATIONS
 from enigap.aws.bundle.standins import Kind, Names, StandIns
 from enigap.aws.bundle.tape import Call
+from enigap.aws.bundle.xml import from_xml, to_xml
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.pods import digits_of
 

@@ -18,21 +18,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from enigap.aws.bundle.gate import LeakError, check
-from enigap.aws.bundle.shapes import (
-    DROPPED,
-    OPERATIONS,
-    OTHER,
-    WORDS,
-    Operation,
-    Rewriting,
-    as_it_was,
-    asked,
-    from_xml,
-    texts_in,
-    to_xml,
-)
+from enigap.aws.bundle.kinds import DROPPED, OTHER, WORDS, Rewriting, as_it_was, texts_in
+from enigap.aws.bundle.shapes import OPERATIONS, Operation, asked
 from enigap.aws.bundle.standins import REGION, Kind, Names, StandIns
 from enigap.aws.bundle.tape import Call
+from enigap.aws.bundle.xml import from_xml, to_xml
 from enigap.aws.errors import KNOWN_CODES, MAKES_NO_SENSE
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.instants import instant, timestamp

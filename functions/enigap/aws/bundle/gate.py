@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from enigap.aws.bundle.shapes import SHAPES, WORDS, texts_in
+from enigap.aws.bundle.kinds import SHAPES, WORDS, texts_in
 from enigap.aws.bundle.standins import StandIns
 
 _LEAST_CHARACTERS: Final = 6

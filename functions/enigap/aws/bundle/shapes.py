@@ -1,180 +1,45 @@
 """Which members of each request and answer a bundle keeps, and what kind of value each is.
 
 Everything else is dropped: headers, messages of errors, addresses, tags, key names, what an agent writes
-beside a device's rates. A value is a word of a closed list, a number, a time, or a name that `Rewriting`
-replaces; text of any other kind has no shape here.
+beside a device's rates.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
-from xml.etree import ElementTree as ET
+from typing import Any, Final
 
 from enigap.aws.addon import ENHANCED, values_of
-from enigap.aws.bundle.standins import Kind, kind_of_host
+from enigap.aws.bundle.kinds import (
+    AS_TEXT,
+    DROPPED,
+    OTHER,
+    WORDS,
+    Rewriting,
+    Shape,
+    each,
+    flag,
+    host,
+    iso_time,
+    joined,
+    members,
+    milliseconds,
+    milliseconds_in_text,
+    name,
+    number,
+    seconds,
+    shaped,
+    text_of_json,
+    word,
+)
+from enigap.aws.bundle.standins import Kind
 from enigap.aws.device_events import log_group
 from enigap.aws.placement import NAME_TAGS, OWNERSHIP_TAG
 from enigap.core.counting.devices import is_device_name
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import is_kubernetes_name, is_namespace
-
-DROPPED: Final = object()
-"""What a shape returns for something that is not kept."""
-OTHER: Final = "other"
-"""In place of a word that is in no list."""
-
-Namer: TypeAlias = Callable[[Kind, str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Rewriting:
-    """What names and times become, and which node is kept."""
-
-    name: Namer
-    shift: timedelta = timedelta(0)
-    instance_id: str | None = None
-    """Of instances, series and events those of this node alone are kept; None: all."""
-
-    def is_other(self, instance_id: str) -> bool:
-        return self.instance_id not in {None, instance_id}
-
-
-Shape: TypeAlias = Callable[[Any, Rewriting], Any]
-
-WORDS: set[str] = {OTHER}
-"""Every word and every member's name that a bundle may have as text; filled below."""
-
-
-# --- kinds of values ---
-
-
-def number(value: Any, _: Rewriting) -> Any:
-    """A JSON number. A number of a million digits or so is none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) < 1e300 else DROPPED
-
-
-def flag(value: Any, _: Rewriting) -> Any:
-    return value if isinstance(value, bool) else DROPPED
-
-
-def word(*allowed: str) -> Shape:
-    """One of these, or `other`."""
-    WORDS.update(allowed)
-    known = frozenset(allowed)
-    return lambda value, _: (value if value in known else OTHER) if isinstance(value, str) else DROPPED
-
-
-def name(kind: Kind) -> Shape:
-    return lambda value, to: to.name(kind, value) if isinstance(value, str) and value else DROPPED
-
-
-def host(value: Any, to: Rewriting) -> Any:
-    """A node's name, which may be its instance id."""
-    return to.name(kind_of_host(value), value) if isinstance(value, str) and value else DROPPED
-
-
-def seconds(value: Any, to: Rewriting) -> Any:
-    """An instant as seconds since the epoch, or as the SDK takes it."""
-    if isinstance(value, datetime):
-        value = int(value.timestamp())
-    moved = number(value, to)
-    return moved if moved is DROPPED else moved - type(moved)(to.shift.total_seconds())
-
-
-def milliseconds(value: Any, to: Rewriting) -> Any:
-    moved = number(value, to)
-    return moved if moved is DROPPED else moved - int(to.shift.total_seconds() * 1000)
-
-
-def milliseconds_in_text(value: Any, to: Rewriting) -> Any:
-    """As an event of the classic agent has them."""
-    is_one = isinstance(value, str) and re.fullmatch(r"\d{13}", value)
-    return str(milliseconds(int(value), to)) if is_one else DROPPED
-
-
-def iso_time(value: Any, to: Rewriting) -> Any:
-    try:
-        moment = datetime.fromisoformat(value) - to.shift
-    except (TypeError, ValueError, OverflowError):
-        return DROPPED
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
-
-
-def shaped(pattern: str) -> Shape:
-    """Text of a stated shape that tells of nobody, such as an instance type."""
-    compiled = re.compile(pattern)
-    SHAPES.append(compiled)
-    return lambda value, _: value if isinstance(value, str) and compiled.fullmatch(value) else DROPPED
-
-
-SHAPES: list[re.Pattern[str]] = []
-"""Of text that is allowed for its shape; filled below."""
-
-
-def each(shape: Shape) -> Shape:
-    def rewrite(value: Any, to: Rewriting) -> Any:
-        if not isinstance(value, list | tuple):
-            return DROPPED
-        return [kept for item in value if (kept := shape(item, to)) is not DROPPED]
-
-    return rewrite
-
-
-def members(**shapes: Shape) -> Shape:
-    """An object: these of its members, where they have their shape."""
-    WORDS.update(shapes)
-
-    def rewrite(value: Any, to: Rewriting) -> Any:
-        if not isinstance(value, Mapping):
-            return DROPPED
-        pairs = ((key, shape(value[key], to)) for key, shape in shapes.items() if key in value)
-        return {key: kept for key, kept in pairs if kept is not DROPPED}
-
-    return rewrite
-
-
-JOINED: Final = "joined"
-"""The member of an object that stands for text: its parts, each a word or a stand-in."""
-AS_TEXT: Final = "as_text"
-"""The same for text that holds JSON: the JSON."""
-WORDS |= {JOINED, AS_TEXT}
-
-
-def joined(*parts: str) -> dict[str, list[str]]:
-    return {JOINED: list(parts)}
-
-
-def text_of_json(shape: Shape) -> Shape:
-    """Text that holds JSON."""
-
-    def rewrite(value: Any, to: Rewriting) -> Any:
-        try:
-            kept = shape(json.loads(value), to)
-        except (TypeError, ValueError, RecursionError):
-            return DROPPED
-        return kept if kept is DROPPED else {AS_TEXT: kept}
-
-    return rewrite
-
-
-def as_it_was(value: Any) -> Any:
-    """The same document with text in place of the objects that stand for it."""
-    if isinstance(value, list):
-        return [as_it_was(each) for each in value]
-    if not isinstance(value, Mapping):
-        return value
-    if JOINED in value:
-        return "".join(value[JOINED])
-    if AS_TEXT in value:
-        return json.dumps(as_it_was(value[AS_TEXT]))
-    return {key: as_it_was(child) for key, child in value.items()}
-
 
 # --- of CloudWatch and its logs ---
 
@@ -234,18 +99,13 @@ def series(value: Any, to: Rewriting) -> Any:
 
 
 _QUERY_ID: Final = shaped(r"[a-z]{1,10}\d{0,9}(_[a-z0-9]{1,10})*")
-_METRIC: Final = members(
-    Namespace=word(*{each.value.namespace for each in Quantity}),
-    MetricName=word(*{each.value.metric for each in Quantity}),
-    Dimensions=each(dimension),
-)
-_LIST_METRICS = members(
-    Namespace=word(*{each.value.namespace for each in Quantity}),
-    MetricName=word(*{each.value.metric for each in Quantity}),
-    Dimensions=each(dimension),
-    RecentlyActive=word("PT3H"),
-    NextToken=name(Kind.PAGE),
-)
+_OF_METRIC: Final[Mapping[str, Shape]] = {
+    "Namespace": word(*{each.value.namespace for each in Quantity}),
+    "MetricName": word(*{each.value.metric for each in Quantity}),
+    "Dimensions": each(dimension),
+}
+_METRIC: Final = members(**_OF_METRIC)
+_LIST_METRICS = members(**_OF_METRIC, RecentlyActive=word("PT3H"), NextToken=name(Kind.PAGE))
 _GET_METRIC_DATA = members(
     MetricDataQueries=each(
         members(
@@ -387,7 +247,7 @@ _FILTERS: Final[Mapping[str, Shape]] = {
     "value": name(Kind.CLUSTER),
     "resource-type": word("instance"),
 }
-WORDS |= _FILTERS.keys()
+WORDS.update(_FILTERS)
 
 
 def ec2_filter(value: Any, to: Rewriting) -> Any:
@@ -537,73 +397,3 @@ WORDS |= {part for operation in OPERATIONS for part in operation}
 def asked(service: str, operation: str, parameters: Mapping[str, Any], to: Rewriting) -> Any:
     """A request as a bundle has it: by this a call finds its answer."""
     return OPERATIONS[service, operation].request(dict(parameters), to)
-
-
-# --- EC2's XML as JSON ---
-
-
-def from_xml(body: bytes) -> dict[str, Any]:
-    """EC2's answer: elements called `item` are a list, others members. Raises ValueError.
-
-    A document with a document type, which may define entities, is refused.
-    """
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise ValueError("an answer with a document type")
-    try:
-        root = ET.fromstring(re.sub(rb' xmlns="[^"]*"', b"", body, count=1))  # noqa: S314 - no entities
-    except ET.ParseError as error:
-        raise ValueError("an answer that is no XML") from error
-    found = _from_element(root)
-    return found if isinstance(found, dict) else {}
-
-
-def _from_element(element: ET.Element) -> Any:
-    children = list(element)
-    if not children:
-        return [] if element.tag in _LISTS else (element.text or "")
-    if all(child.tag == "item" for child in children):
-        return [_from_element(child) for child in children]
-    return {child.tag: _from_element(child) for child in children}
-
-
-_LISTS: Final = frozenset(
-    {
-        "reservationSet",
-        "instancesSet",
-        "tagSet",
-        "networkInterfaceSet",
-        "instanceTypeSet",
-        "networkCards",
-        "trafficMirrorSessionSet",
-    }
-)
-
-
-def to_xml(operation: str, answer: Mapping[str, Any]) -> bytes:
-    root = ET.Element(f"{operation}Response")
-    _fill(root, answer)
-    return ET.tostring(root)
-
-
-def _fill(element: ET.Element, value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            _fill(ET.SubElement(element, key), child)
-    elif isinstance(value, list):
-        for child in value:
-            _fill(ET.SubElement(element, "item"), child)
-    else:
-        element.text = str(value)
-
-
-def texts_in(value: Any) -> Iterable[str]:
-    """Every string in a document, names of members included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield str(key)
-            yield from texts_in(child)
-    elif isinstance(value, list | tuple):
-        for child in value:
-            yield from texts_in(child)

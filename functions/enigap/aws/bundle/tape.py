@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from botocore.awsrequest import AWSResponse
 
-from enigap.aws.bundle.shapes import OPERATIONS, Rewriting, asked
+from enigap.aws.bundle.kinds import Rewriting
+from enigap.aws.bundle.shapes import OPERATIONS, asked
 from enigap.aws.errors import AwsProblem, ProblemKind
 
 _AS_IT_IS: Final = Rewriting(lambda _, name: name)
