@@ -88,8 +88,20 @@ def test_where_eks_cannot_be_asked_nothing_is_guessed(code: str) -> None:
         "a: b: c",
         "a:\n\tb: c",
         "a: 1\na: 2",
+        '{"containerInsights":{"enabled":false},"containerInsights":{"enabled":true}}',
+        "containerInsights: {enabled: false, enabled: true}",
+        "[" * 99_999 + "a: b",
+        f"a: {'x' + chr(39) * 999} # b",
+        "containerInsights:\n  enabled: 'false'",
+        '{"containerInsights":{"enabled":0}}',
+        '{"containerInsights":false}',
+        '{"agent":{"enabled":"no"}}',
+        "containerInsights:\n  enabled: !!bool false",
+        *(
+            f"containerInsights: {{enabled: false}}\nx: {value}"
+            for value in ("0x1F", "12:30:45", ".inf", "+1")
+        ),
     ],
-    ids=["list", "number", "cut", "deep", "anchor", "block", "two pairs", "tab", "twice"],
 )
 def test_a_configuration_that_cannot_be_read_is_said_to_be_unknown(configuration: str) -> None:
     why = why_not_collected(FakeEks(configuration), "prod")
@@ -167,8 +179,85 @@ def test_a_configuration_that_a_message_would_cut_is_shown_by_a_command_instead(
 
 
 SCALARS = st.sampled_from(
-    ["a", "NoSchedule", "500m", "128Mi", "a b", "true ", "x:y", "#", "", "'", '"', "1e3", "off"]
+    [
+        "a",
+        "NoSchedule",
+        "500m",
+        "128Mi",
+        "a b",
+        "true ",
+        "x:y",
+        "#",
+        "",
+        "'",
+        '"',
+        "1e3",
+        "off",
+        "a, b",
+        "]",
+        "{",
+        "0.5",
+        "ö",
+    ]
 )
+
+
+@pytest.mark.parametrize(
+    ("written", "rest"),
+    [
+        ("\ufeffcontainerInsights:\n  enabled: false\n", {}),
+        ("containerInsights:\r\n  enabled: false\r\n", {}),
+        ("---\ncontainerInsights:\n  enabled: FALSE\n...\n", {}),
+        ("containerInsights: {enabled: false}\n", {}),
+        (
+            "{containerInsights: {enabled: false}, x: [b, 'c, d', {e: \"f\"},],}\n",
+            {"x": ["b", "c, d", {"e": "f"}]},
+        ),
+        ("containerInsights: { # all of it\n  enabled: false\n}\nx: [\n  a,\n  b ]\n", {"x": ["a", "b"]}),
+        ("# it's ours\ncontainerInsights: # off\n  enabled: false # it's \"dear\"\n", {}),
+        ("x: 'a # b' # it's\ncontainerInsights: # off\n  enabled: false\n", {"x": "a # b"}),
+        ("containerInsights :\n    enabled :   false   \n", {}),
+        (
+            "x: {cpu: 0.5, image: 1.2.3}\ncontainerInsights: {enabled: false}\n",
+            {"x": {"cpu": 0.5, "image": "1.2.3"}},
+        ),
+        ("x: 'it''s'\ncontainerInsights: {enabled: false}\n", {"x": "it's"}),
+        ("x: http://a.b/c?d=e&f=g\ncontainerInsights: {enabled: false}\n", {"x": "http://a.b/c?d=e&f=g"}),
+        ("x: Größe\nz: nUll\ncontainerInsights: {enabled: false}\n", {"x": "Größe", "z": "nUll"}),
+    ],
+)
+def test_what_yaml_allows_is_read_and_nothing_of_it_is_lost(written: str, rest: dict[str, Any]) -> None:
+    why = str(why_not_collected(FakeEks(written), "prod"))
+    assert values_in(why) == {"containerInsights": {"enabled": True}, **rest}
+    assert yaml.safe_load(written) == {"containerInsights": {"enabled": False}, **rest}
+
+
+def own_configuration(kubernetes: object) -> dict[str, Any]:
+    return {"agent": {"config": {"logs": {"metrics_collected": {"kubernetes": kubernetes}}, "x": "z"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"agent": {"config": {}}}, "with Container Insights on, so its agent fails"),
+        (own_configuration({"enhanced_container_insights": True}), "on in a configuration of your own"),
+        (own_configuration(["a"]), "which enigap does not know enough of"),
+        ({**own_configuration({}), "agents": [{"name": "a"}]}, "which enigap does not know enough of"),
+    ],
+    ids=["an empty one", "that has it", "of another shape", "one of several agents"],
+)
+def test_a_configuration_of_ones_own_is_judged_by_what_is_in_it(given: dict[str, Any], said: str) -> None:
+    why = str(why_not_collected(FakeEks(json.dumps(given)), "prod"))
+    assert said in why
+    assert "update-addon" not in why
+
+
+@pytest.mark.parametrize("before", [{"enhanced_container_insights": False, "y": 1}, {"y": 1}])
+def test_a_configuration_of_ones_own_without_container_insights_gets_them(before: dict[str, Any]) -> None:
+    why = str(why_not_collected(FakeEks(json.dumps(own_configuration(before))), "prod"))
+    assert values_in(why) == own_configuration({"enhanced_container_insights": True, "y": 1})
+
+
 YAMLS = st.recursive(
     SCALARS | st.booleans() | st.none() | st.integers(-9, 99),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -176,9 +265,9 @@ YAMLS = st.recursive(
 )
 
 
-@given(YAMLS)
-def test_plain_yaml_is_read_as_yaml_or_not_at_all(value: Any) -> None:
-    text = yaml.safe_dump(value)
+@given(YAMLS, st.sampled_from([False, None, True]), st.sampled_from([5, 80]))
+def test_plain_yaml_is_read_as_yaml_or_not_at_all(value: Any, flow_style: bool | None, width: int) -> None:  # noqa: FBT001
+    text = yaml.safe_dump(value, default_flow_style=flow_style, width=width)
     try:
         found = plain_yaml.read(text)
     except ValueError:
@@ -195,3 +284,12 @@ def test_a_clusters_name_is_quoted_for_the_shell() -> None:
     why = why_not_collected(NotInstalled(), "a; rm -rf $HOME")
     assert why is not None
     assert "--cluster-name 'a; rm -rf $HOME' --addon-name" in why
+
+
+@given(st.text("ab01 '\"#:,-[]{}\n.~|&", max_size=14))
+def test_any_text_is_read_as_yaml_reads_it_or_not_at_all(text: str) -> None:
+    try:
+        found = plain_yaml.read(text)
+    except ValueError:
+        return
+    assert json.dumps(found) == json.dumps(yaml.safe_load(text)), "as EKS makes JSON of it"

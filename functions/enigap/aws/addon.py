@@ -47,7 +47,7 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             f"`aws eks create-addon {addon_of}` installs it"
         )
     values = values_of(given)
-    if values is None:
+    if values is None or not _is_known(values):
         return (
             f"the EKS add-on {NAME} {version} is installed, and enigap cannot read its configuration, so it "
             f"cannot tell what is switched off; `{_show(addon_of)}` shows it"
@@ -69,10 +69,12 @@ def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
         remedy = _update(addon_of, values, {"agent": {"enabled": True}}, "switches it on")
         return f"{addon}, but its agent is switched off (agent.enabled); {remedy}"
     if _at(values, "containerInsights", "enabled") is not False:
-        config = _at(values, "agent", "config")
-        if config is None and not values.get("agents"):
+        config, agents = _at(values, "agent", "config"), values.get("agents")
+        if not config and not agents:  # an empty configuration is the default one
             return f"{addon} with Container Insights on, so its agent fails; {_AGENT_FAILS}"
-        if isinstance(config, Mapping) and _at(config, *ENHANCED) is None:
+        if _at(config, *ENHANCED) is True and not agents:
+            return f"{addon} with Container Insights on in a configuration of your own; {_AGENT_FAILS}"
+        if isinstance(config, Mapping) and not agents and _can_take(config, ENHANCED):
             change = _nested(("agent", "config", *ENHANCED), value=True)
             return (
                 f"{addon} with a configuration of your own for the agent (agent.config), which collects no "
@@ -88,6 +90,28 @@ def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
     both = " (AWS then bills both)" if otel else ""
     remedy = _update(addon_of, values, change, f"switches it on{both}")
     return f"{addon}, but of Container Insights {state}; {remedy}"
+
+
+_SWITCHES: Final = tuple(
+    (part, "enabled") for part in ("agent", "containerInsights", "otelContainerInsights")
+)
+
+
+def _is_known(values: Mapping[str, Any]) -> bool:
+    """Whether each switch is true, false or left to its default, and no text, number or null."""
+    return all(
+        isinstance(part := values.get(name, {}), Mapping) and isinstance(part.get(switch, True), bool)
+        for name, switch in _SWITCHES
+    )
+
+
+def _can_take(config: object, path: tuple[str, ...]) -> bool:
+    """Whether a value can be set at the path without replacing anything but another switch."""
+    for key in path:
+        if config is not None and not isinstance(config, Mapping):
+            return False
+        config = config.get(key) if config else None
+    return config is None or isinstance(config, bool)
 
 
 ENHANCED: Final = ("logs", "metrics_collected", "kubernetes", "enhanced_container_insights")
@@ -135,14 +159,19 @@ def _at(values: object, *path: str) -> object:
     return values
 
 
+def _no_json(constant: str) -> None:
+    raise ValueError(constant)
+
+
 def values_of(configuration: object) -> Mapping[str, Any] | None:
     """The add-on's configuration, which may be JSON or YAML; None if it cannot be read."""
     if configuration is None or configuration == "":
         return {}
     if not isinstance(configuration, str):
         return None
+    configuration = configuration.removeprefix("\ufeff")
     try:
-        values = json.loads(configuration)
+        values = json.loads(configuration, object_pairs_hook=plain_yaml.unique, parse_constant=_no_json)
     except RecursionError:
         return None
     except ValueError:
