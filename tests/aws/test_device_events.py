@@ -10,13 +10,11 @@ from moto import mock_aws
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import (
     PATTERN_CHARACTERS,
-    Budget,
     ContainerInsightsDevices,
-    Odd,
     nodes_per_batch,
-    read_event,
-    read_pod,
 )
+from enigap.aws.log_calls import Budget
+from enigap.aws.node_net import Odd, read_event, read_pod
 from enigap.aws.pace import Pace
 from enigap.core.counting.devices import Classifier
 from enigap.core.counting.evidence import (

@@ -21,10 +21,11 @@ from enigap.aws.addon import why_not_collected
 from enigap.aws.bypass import bypasses
 from enigap.aws.cluster_series import why_not_read
 from enigap.aws.deployment import Deployment, environment, find, subscriptions, tagged_stacks
-from enigap.aws.device_events import ContainerInsightsDevices, Odd, read_event, read_pod
+from enigap.aws.device_events import ContainerInsightsDevices
 from enigap.aws.discovery import discover, find_clusters
 from enigap.aws.errors import AwsProblem
 from enigap.aws.metrics import CloudWatchTotals
+from enigap.aws.node_net import Odd, read_event, read_pod
 from enigap.aws.pace import Pace
 from enigap.aws.placement import Wanted
 from enigap.aws.posted_messages import PostedMessages

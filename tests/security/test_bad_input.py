@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from enigap.aws.device_events import (
     DEVICES_PER_NODE,
     SAMPLES_PER_NODE_AND_MINUTE,
-    Budget,
     ContainerInsightsDevices,
-    Odd,
-    read_event,
 )
+from enigap.aws.log_calls import Budget
+from enigap.aws.node_net import Odd, read_event
 from enigap.aws.state_table import StateTable
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import (

@@ -24,26 +24,24 @@ nodes where only the ENI devices are asked for, one node where all of its device
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from enum import Enum, unique
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from enigap.aws.clients import DEFAULT_PARALLELISM
-from enigap.aws.errors import AwsProblem, ProblemKind, calling
+from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.iam import Statement
+from enigap.aws.log_calls import Budget, Calls, EndedError, Logs, Spending, spent
 from enigap.aws.names import takes
+from enigap.aws.node_net import Odd, milliseconds, read_event, read_pod
 from enigap.aws.pace import Pace
-from enigap.aws.pages import items
-from enigap.core.counting.devices import Classifier, DeviceKind, is_device_name, name_prefixes
+from enigap.core.counting.devices import Classifier, DeviceKind, name_prefixes
 from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceSample,
@@ -51,10 +49,9 @@ from enigap.core.counting.evidence import (
     MissingEvidence,
     NoEvidence,
 )
-from enigap.core.counting.node import Node, is_kubernetes_name, is_namespace
+from enigap.core.counting.node import Node
 from enigap.core.counting.pods import PodSample, digits_in
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
-from enigap.core.strict import optional_text, text
 
 ACTIONS: Final = (
     Statement(
@@ -98,35 +95,9 @@ _POD_PAGES: Final = 6
 """For one batch. Some pods' names are better than none."""
 _MOST_POD_SAMPLES: Final = 20_000
 """Of one node and look: a thousand pods' events of twenty minutes."""
-_LONGEST_PAUSE_SECONDS: Final = 8.0
 
-# CloudWatch Logs takes no larger event.
-LONGEST_MESSAGE_CHARACTERS: Final = 1_048_576
 EVENTS_PER_PAGE: Final = 10_000
-
-
-class Logs(Protocol):
-    """What reading evidence needs of boto3's CloudWatch Logs client."""
-
-    def filter_log_events(self, **request: Any) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much one look at nodes' devices may read."""
-
-    pages_per_batch: int = 40
-    """Pages may be empty while CloudWatch Logs searches on."""
-    message_characters: int = 1_000_000_000
-    """Of all events of all nodes. Calls under way when it is spent are finished."""
-    pauses: int = 30
-    """How often a throttled call is made again, all calls together."""
-    samples: int = 2_000_000
-    """Of devices and pods, in all looks of one reader together. Pages under way when it is spent are still
-    kept."""
-    memory_bytes: int = 600_000_000
-    """That these samples take, of the function's 1,769 MB."""
-
+"""CloudWatch Logs gives no more."""
 
 _SAMPLE_BYTES: Final = 340
 _POD_SAMPLE_BYTES: Final = 400
@@ -163,7 +134,7 @@ class ContainerInsightsDevices:
         self._name_pods = name_pods
         self._parallelism = parallelism
         self._kept = (0, 0)
-        self._calls = _Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
+        self._calls = Calls(logs, pace or Pace(CALLS_PER_SECOND), budget or Budget(), out_of_time, sleep)
 
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
         """The events of each node's devices over the span and `MARGIN` on both sides, by instance id.
@@ -180,7 +151,7 @@ class ContainerInsightsDevices:
                 answers[node.instance_id] = refusal
         question = _Question(span.start - MARGIN, span.end + MARGIN, scope, self._classifier)
         samples, memory_bytes = self._kept
-        spending = _Spending(samples=samples, memory_bytes=memory_bytes)
+        spending = Spending(samples=samples, memory_bytes=memory_bytes)
         for cluster, of_cluster in clusters.items():
             group = _LogGroup(cluster, self._calls, spending, question)
             of_group = _Reading(group, of_cluster).answers(self._parallelism)
@@ -379,19 +350,11 @@ class _StreamMissingError(Exception):
     """AWS refused a call because one of its log streams does not exist."""
 
 
-class _EndedError(Exception):
-    """Events could not be read to the end."""
-
-    def __init__(self, missing: MissingEvidence) -> None:
-        super().__init__(missing.detail)
-        self.missing = missing
-
-
-class _TooManyPagesError(_EndedError):
+class _TooManyPagesError(EndedError):
     """There are more pages than the budget allows."""
 
     def __init__(self, pages: int) -> None:
-        super().__init__(_spent(f"its device events fill more than {pages} pages"))
+        super().__init__(spent(f"its device events fill more than {pages} pages"))
         self.pages = pages
         self.apart: Sequence[Sequence[Node]] = ()
         """The nodes, of several, that may do better in these parts."""
@@ -414,7 +377,7 @@ def _apart(nodes: Sequence[Node], events_of: Mapping[str, int]) -> list[Sequence
 class _LogGroup:
     """A cluster's log group: what it has of several nodes, and whether it turned out to be closed."""
 
-    def __init__(self, cluster: str, calls: _Calls, spending: _Spending, question: _Question) -> None:
+    def __init__(self, cluster: str, calls: Calls, spending: Spending, question: _Question) -> None:
         self.question = question
         self._name = log_group(cluster)
         self._calls, self._spending = calls, spending
@@ -472,7 +435,7 @@ class _LogGroup:
             self._give_back(found.values())
             error.apart = _apart(nodes, events_of)
             raise
-        except _EndedError as ended:
+        except EndedError as ended:
             self._give_back(found.values())
             return {node.instance_id: ended.missing for node in nodes}, pages
         return {key: one.events() for key, one in found.items()}, pages
@@ -519,7 +482,7 @@ class _LogGroup:
                         if one.node.instance_id in event["message"] and one.add(event["message"]):
                             self._streams[one.node.instance_id] = event.get("logStreamName", "")
             self._is_searched = True
-        except (_EndedError, _StreamMissingError):
+        except (EndedError, _StreamMissingError):
             return {}
         return {one.node.instance_id: one.events() for one in found if one.samples}
 
@@ -535,7 +498,7 @@ class _LogGroup:
                     if len(of_node) < _MOST_POD_SAMPLES and (pod := read_pod(message, node)):
                         of_node.append(pod)
                         self._spending.add(1, _POD_SAMPLE_BYTES + len(pod.namespace) + len(pod.name))
-        except (_EndedError, _StreamMissingError):
+        except (EndedError, _StreamMissingError):
             pass
         return found
 
@@ -553,19 +516,19 @@ class _LogGroup:
     def _pages(
         self, request: Mapping[str, Any], most: int, between: tuple[datetime, datetime]
     ) -> Iterator[Sequence[Mapping[str, Any]]]:
-        """The events page by page, to the last. Raises _StreamMissingError or _EndedError if it is not
+        """The events page by page, to the last. Raises _StreamMissingError or EndedError if it is not
         reached.
         """
         request = {
             "logGroupName": self._name,
-            "startTime": _milliseconds(between[0]),
-            "endTime": _milliseconds(between[1]),
+            "startTime": milliseconds(between[0]),
+            "endTime": milliseconds(between[1]),
             "limit": EVENTS_PER_PAGE,
             **request,
         }
         for _ in range(most):
             if self._closed:
-                raise _EndedError(self._closed)
+                raise EndedError(self._closed)
             try:
                 page = self._calls.make(request, self._spending)
             except AwsProblem as problem:
@@ -584,18 +547,18 @@ class _LogGroup:
         elif problem.kind is ProblemKind.DENIED:
             missing = MissingEvidence(NoEvidence.DENIED, f"{problem.what}, on {self._name}")
         elif problem.kind is ProblemKind.THROTTLED:
-            missing = _spent(problem.what)
+            missing = spent(problem.what)
         else:
             missing = MissingEvidence(NoEvidence.FAILED, problem.what)
         if problem.kind in {ProblemKind.MISSING, ProblemKind.THROTTLED} or problem.concerns_every_call:
             self._closed = missing
-        return _EndedError(missing)
+        return EndedError(missing)
 
 
 class _Found:
     """What was found of one node so far."""
 
-    def __init__(self, node: Node, question: _Question, spending: _Spending) -> None:
+    def __init__(self, node: Node, question: _Question, spending: Spending) -> None:
         self.node, self._question, self._spending = node, question, spending
         self.samples: list[DeviceSample] = []
         self._odd: Counter[Odd] = Counter()
@@ -676,236 +639,3 @@ def _with_pods(group: _LogGroup, nodes: Sequence[Node], answers: Answers) -> Ans
 
 def _has_pods_devices(answer: Answer) -> bool:
     return isinstance(answer, DeviceEvents) and any(digits_in(sample.device) for sample in answer.samples)
-
-
-# --- calls ---
-
-
-def _spent(detail: str) -> MissingEvidence:
-    """The budget did not reach this node."""
-    return MissingEvidence(NoEvidence.BUDGET_SPENT, detail)
-
-
-@dataclass(slots=True)
-class _Spending:
-    """What one look has used up of its budget."""
-
-    samples: int = 0
-    """Kept, in the looks before it as well."""
-    memory_bytes: int = 0
-    characters: int = 0
-    pauses: int = 0
-    lock: Lock = field(default_factory=Lock)
-
-    def add(self, samples: int, bytes_of_each: int) -> None:
-        """Samples that are kept, or fewer than none that are not kept after all."""
-        with self.lock:
-            self.samples += samples
-            self.memory_bytes += samples * bytes_of_each
-
-
-class _Calls:
-    """FilterLogEvents, at its pace and within the budget."""
-
-    def __init__(
-        self,
-        logs: Logs,
-        pace: Pace,
-        budget: Budget,
-        out_of_time: Callable[[], bool],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.budget = budget
-        self._logs, self._pace, self._out_of_time, self._sleep = logs, pace, out_of_time, sleep
-
-    def make(self, request: Mapping[str, Any], spending: _Spending) -> Mapping[str, Any]:
-        """One page. Raises AwsProblem, and _EndedError where the budget does not allow the call."""
-        pause_seconds = 1.0
-        while True:
-            self._check(spending)
-            self._pace.wait()
-            # The wait may have taken what time was left.
-            self._check(spending)
-            try:
-                with calling("logs:FilterLogEvents", self._logs):
-                    page = self._logs.filter_log_events(**request)
-                    events = [_event(each) for each in items(page, "events")]
-                    token = optional_text(page.get("nextToken"))
-                    break
-            except AwsProblem as problem:
-                if problem.kind is not ProblemKind.THROTTLED or spending.pauses >= self.budget.pauses:
-                    raise
-            with spending.lock:
-                spending.pauses += 1
-            self._sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-        with spending.lock:
-            spending.characters += sum(len(event["message"]) for event in events)
-        return {"events": events, "nextToken": token}
-
-    def _check(self, spending: _Spending) -> None:
-        if self._out_of_time():
-            raise _EndedError(_spent("time ran out before its device events could be read"))
-        if (
-            spending.characters >= self.budget.message_characters
-            or spending.samples >= self.budget.samples
-            or spending.memory_bytes >= self.budget.memory_bytes
-        ):
-            detail = "the devices of the nodes before it used up what one run reads of the logs"
-            raise _EndedError(_spent(detail))
-
-
-def _event(event: Mapping[str, Any]) -> Mapping[str, str]:
-    """Raises LookupError or TypeError for what CloudWatch Logs has no event as."""
-    return {"message": text(event["message"]), "logStreamName": text(event.get("logStreamName", ""))}
-
-
-def _milliseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-# --- one event ---
-
-
-@unique
-class Odd(Enum):
-    """Events that are not this node's device samples."""
-
-    OTHER = "other"
-    """Of another type. AWS leaves these out by the filter pattern; emulators do not."""
-    FOREIGN = "foreign"
-    ANONYMOUS = "anonymous"
-    """Without an instance id, and else as an agent of this cluster writes it: the agent asks the instance
-    metadata for the id, and does without where these are out of its reach."""
-    MALFORMED = "malformed"
-
-
-def read_event(message: str, node: Node) -> DeviceSample | Odd:
-    """One log event: a device sample of this node, or in what way it is not. Never raises."""
-    if len(message) > LONGEST_MESSAGE_CHARACTERS:
-        return Odd.MALFORMED
-    try:
-        event = json.loads(message)
-        return _sample(event, node)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return Odd.MALFORMED
-
-
-def _sample(event: object, node: Node) -> DeviceSample | Odd:
-    """Raises ValueError, TypeError or OverflowError for what no agent writes."""
-    if not isinstance(event, dict):
-        raise TypeError("an event is a JSON object")
-    if event.get("Type") != "NodeNet":
-        return Odd.OTHER
-    is_anonymous = event.get("InstanceId", "") == ""
-    instance_id = node.instance_id if is_anonymous else _text(event, "InstanceId")
-    if instance_id != node.instance_id or _text(event, "ClusterName") != node.insights_cluster:
-        return Odd.FOREIGN
-    sample = _device_sample(event)
-    return Odd.ANONYMOUS if is_anonymous else sample
-
-
-def _device_sample(event: Mapping[str, Any]) -> DeviceSample:
-    return DeviceSample(
-        _instant(event),
-        # Empty when the agent could not read the devices; a device without a name is for `weigh` to pass
-        # over.
-        _device(event),
-        _rate(event, "node_interface_network_rx_bytes"),
-        _rate(event, "node_interface_network_tx_bytes"),
-        _packets(event, "node_interface_network_rx_packets"),
-        _packets(event, "node_interface_network_tx_packets"),
-        _packets(event, "node_interface_network_rx_dropped", "node_interface_network_tx_dropped"),
-    )
-
-
-def read_pod(message: str, node: Node) -> PodSample | None:
-    """One `PodNet` or `Pod` event: what it says about a pod of this node, if it says so. Never raises."""
-    if len(message) > LONGEST_MESSAGE_CHARACTERS:
-        return None
-    try:
-        event = json.loads(message)
-        return _pod_sample(event, node)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return None
-
-
-def _pod_sample(event: object, node: Node) -> PodSample | None:
-    """Raises ValueError, TypeError or OverflowError for what no agent writes."""
-    if not isinstance(event, dict) or event.get("Type") not in {"PodNet", "Pod"}:
-        return None
-    if (event.get("InstanceId"), event.get("ClusterName")) != (node.instance_id, node.insights_cluster):
-        return None
-    kubernetes = event.get("kubernetes")
-    about: Mapping[str, Any] = kubernetes if isinstance(kubernetes, dict) else {}
-    # PodName is what a pod's owner is called, `web`; of the pod itself it is `web-df44f855f-ts4q2`.
-    name = about.get("pod_name") or event.get("FullPodName") or event.get("PodName")
-    namespace = about.get("namespace_name") or event.get("Namespace")
-    if not (isinstance(name, str) and isinstance(namespace, str)):
-        return None
-    if not (is_kubernetes_name(name) and is_namespace(namespace)):
-        return None
-    return PodSample(
-        namespace,
-        name,
-        _device(event) if "interface" in event else "",
-        _rate(event, "pod_interface_network_rx_bytes"),
-        _rate(event, "pod_interface_network_tx_bytes"),
-    )
-
-
-def _device(event: Mapping[str, Any]) -> str:
-    """The device's name. Raises TypeError or ValueError for one that Linux does not allow."""
-    name = _text(event, "interface")
-    if name and not is_device_name(name):
-        raise ValueError("interface is the name of a network device")
-    return name
-
-
-def _text(event: Mapping[str, Any], field: str) -> str:
-    value = event.get(field)
-    if not isinstance(value, str):
-        raise TypeError(f"{field} is a string")
-    return value
-
-
-def _instant(event: Mapping[str, Any]) -> datetime:
-    """When the sample was taken: milliseconds, as a string in version 0 of the format, a number in
-    version 1.
-    """
-    metadata = event.get("_aws")
-    stamp = metadata.get("Timestamp") if isinstance(metadata, dict) else event.get("Timestamp")
-    if isinstance(stamp, str) and _DIGITS.fullmatch(stamp):
-        stamp = int(stamp)
-    if type(stamp) is not int:
-        raise TypeError("a timestamp is in milliseconds")
-    return _EPOCH + timedelta(milliseconds=stamp)
-
-
-def _rate(event: Mapping[str, Any], field: str) -> float | None:
-    """Bytes per second; None where the event has none, which is how the agent says that a counter was
-    reset.
-    """
-    if field not in event:
-        return None
-    value = event[field]
-    if type(value) not in {int, float} or not math.isfinite(value):
-        raise ValueError(f"{field} is a finite number")
-    return float(value)
-
-
-def _packets(event: Mapping[str, Any], *names: str) -> float | None:
-    """Packets per second, several fields added up; None where one is absent or wrong, which spoils nothing
-    else."""
-    try:
-        rates = [_rate(event, name) for name in names]
-    except (ValueError, OverflowError):
-        return None
-    known = [rate for rate in rates if rate is not None and rate >= 0]
-    return sum(known) if len(known) == len(names) else None
-
-
-_DIGITS: Final = re.compile(r"[0-9]{1,15}")

@@ -19,14 +19,13 @@ from enigap.aws import bypass
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import (
     EVENTS_PER_PAGE,
-    LONGEST_MESSAGE_CHARACTERS,
     ContainerInsightsDevices,
     log_group,
-    read_event,
 )
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.iam import Statement
 from enigap.aws.metrics import CloudWatchTotals
+from enigap.aws.node_net import LONGEST_MESSAGE_CHARACTERS, read_event
 from enigap.aws.pace import Pace
 from enigap.aws.pages import items, pages
 from enigap.core.counting.bypass import Bypass
