@@ -53,7 +53,7 @@ def build(app: App, settings: Settings, functions: Path) -> list[EnigapStack]:
 
 def settings_for(app: App) -> Settings:
     """The settings in cdk.json, overridden by those on the command line. Raises SettingsError."""
-    configured = json.loads((PROJECT / "cdk.json").read_text())["context"].get(SETTINGS_KEY, {})
+    configured = json.loads((PROJECT / "cdk.json").read_text()).get("context", {}).get(SETTINGS_KEY, {})
     given = app.node.try_get_context(SETTINGS_KEY)
     if isinstance(given, str):
         given = object_from_json(given)
@@ -65,6 +65,10 @@ def settings_for(app: App) -> Settings:
 def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:
     """The synthesizer for `-c credentials=...`; None is the CDK's default."""
     match app.node.try_get_context(CREDENTIALS_KEY):
+        case None if app.node.try_get_context(BUCKET_KEY) is not None:
+            raise SettingsError(
+                f"{BUCKET_KEY}: it is for assets of `-c {CREDENTIALS_KEY}=cli`; give that, too."
+            )
         case None:
             return None
         case "cli":
@@ -93,8 +97,11 @@ def main() -> None:
     app = App()
     try:
         settings = settings_for(app)
+        region = os.environ.get("CDK_DEFAULT_REGION")  # which `cdk` sets where it found credentials
+        if region and not settings.regions:
+            settings.check_region(region)
         stacks = build(app, settings, asset.build(architecture=settings.architecture))
-        if region := os.environ.get("CDK_DEFAULT_REGION"):  # `cdk` found credentials
+        if region:
             warn_of_two(stacks, region)
     except SettingsError as error:
         sys.exit(str(error))

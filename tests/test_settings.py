@@ -221,6 +221,25 @@ def test_a_wrong_setting_is_named_with_what_it_takes(settings: dict[str, Any], s
     assert refusal(**settings) == sentence
 
 
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"clusters": ["a", "b", "c", "d", "e", "f", "g", "h ", "i"]}, "'h '"),
+        ({"email": ["ann@example.com", "bob@"]}, "'bob@'"),
+        ({"node_tags": {"team": "net", "stage": ["a", "b"]}}, "['a', 'b']"),
+        ({"virtual_devices": {"pod": ["mypod.*"], "gateway": ["gw", "["]}}, "'['"),
+        ({"vpc": {"subnets": ["subnet-0a1b2c3d"], "security_groups": ["default"]}}, "'default'"),
+        ({"vpc": {"eu-west-1": {"subnets": ["subnet-1"], "security_groups": ["sg-0a1b2c3d"]}}}, "'subnet-1'"),
+        ({"kms_key_arn": {"eu-west-1": "alias/own"}}, "'alias/own'"),
+        ({"tags": {"cost": "a & b"}}, "'a & b'"),
+        ({"tags": {"aWs:own": "x"}}, "'aWs:own'"),
+    ],
+)
+def test_of_a_list_or_object_the_part_that_is_wrong_is_shown(settings: dict[str, Any], shown: str) -> None:
+    [name] = settings
+    assert refusal(**settings).startswith(f"{name}: {shown} in it is not allowed; it takes ")
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(refusal(tolerance=5, email="me", cluster="prod").split("\n")) == 3
 
@@ -448,6 +467,25 @@ A_KEY = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234"
             f"kms_key_arn: {A_KEY} is not a key of us-east-1",
         ),
         ({"kms_key_arn": A_KEY.replace("key/", "alias/")}, "kms_key_arn: "),
+        ({"kms_key_arn": {}}, "kms_key_arn: {} is not allowed"),
+        (
+            {"kms_key_arn": A_KEY.replace("eu-west-1", "cn-north-1"), "regions": ["cn-north-1"]},
+            "kms_key_arn: arn:aws:kms:cn-north-1:111122223333:key/mrk-1234 is not a key of cn-north-1",
+        ),
+        (
+            {"permissions_boundary": "arn:aws:iam::111122223333:policy/b", "regions": ["us-gov-east-1"]},
+            "permissions_boundary: arn:aws:iam::111122223333:policy/b is of another partition",
+        ),
+        (
+            {
+                "slack": {
+                    "webhook_secret": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:hook-AbCdEf"
+                },
+                "regions": ["eu-west-2"],
+            },
+            "slack: webhook_secret is not a secret of eu-west-2; give one of that region.",
+        ),
+        ({"vpc": {}}, "vpc: {} is not allowed"),
         ({"vpc": {**A_VPC, "subnets": []}}, "vpc: "),
         ({"vpc": {"subnets": A_VPC["subnets"]}}, "vpc: "),
     ],
@@ -468,3 +506,15 @@ def test_each_region_has_its_own() -> None:
         {"kms_key_arn": dict(zip(REGIONS, (A_KEY, other), strict=True)), "regions": REGIONS}
     )
     assert [settings.kms_key_in(region) for region in REGIONS] == [A_KEY, other]
+
+
+@pytest.mark.parametrize(
+    "tags", [{"Équipe": "Büro Zürich"}, {"команда": "сеть"}, {"owner": ""}, {"a:b/c=d+e@f-g_h.i": "x y"}]
+)
+def test_a_deployments_tags_are_what_aws_takes(tags: dict[str, str]) -> None:
+    assert Settings.from_mapping({"tags": tags}).tags == tags
+
+
+@pytest.mark.parametrize("tags", [{"Team": "a", "team": "b"}, {"Application": "x"}])
+def test_tags_that_iam_takes_for_one_are_refused(tags: dict[str, str]) -> None:
+    assert refusal(tags=tags).startswith("tags: two names differ in upper and lower case alone")

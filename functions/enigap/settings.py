@@ -15,7 +15,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_type_hints
 
-from enigap.core.console import REGION_FORM
+from enigap.core.console import CONSOLES, REGION_FORM, is_region, partition_of
 from enigap.core.counting.devices import (
     COUNTED_AGAIN_PATTERNS,
     GATEWAY_PATTERNS,
@@ -27,6 +27,7 @@ from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.incident import Policy
 from enigap.core.published import Publish
+from enigap.core.strict import unique
 from enigap.core.text import matches
 
 VARIABLE: Final = "ENIGAP_SETTINGS"
@@ -119,7 +120,7 @@ _OBJECT: Final = "a JSON object of settings"
 
 
 class _RefusedError(Exception):
-    """The value is not valid for this kind."""
+    """The value is not valid for this kind. Its argument is the part of a list or object that is not."""
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,19 @@ def _optional(kind: _Kind[T]) -> _Kind[T | None]:
     return _Kind(f"{kind.takes}, or null", lambda value: None if value is None else kind.read(value))
 
 
+def _part(kind: _Kind[T], value: object) -> T:
+    """The value of a part. Raises _RefusedError, which has the innermost part that is not allowed."""
+    try:
+        return kind.read(value)
+    except _RefusedError as refused:
+        raise _RefusedError(*(refused.args or (value,))) from None
+
+
 def _list_of(item: _Kind[T], most: int, *, least: int = 0) -> _Kind[tuple[T, ...]]:
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple) or not least <= len(value) <= most:
             raise _RefusedError
-        items = tuple(item.read(each) for each in value)
+        items = tuple(_part(item, each) for each in value)
         if len(set(items)) < len(items):
             raise _RefusedError
         return items
@@ -224,7 +233,7 @@ def _object_of(name: _Kind[str], item: _Kind[T], most: int) -> _Kind[Mapping[str
     def read(value: object) -> Mapping[str, T]:
         if not isinstance(value, Mapping) or len(value) > most:
             raise _RefusedError
-        return {name.read(key): item.read(each) for key, each in value.items()}
+        return {_part(name, key): _part(item, each) for key, each in value.items()}
 
     return _Kind(f"an object of up to {most} entries: {name.takes} to {item.takes}", read)
 
@@ -237,7 +246,7 @@ def _shape(make: Callable[..., T], *, whole: bool, **members: _Kind[Any]) -> _Ki
             raise _RefusedError
         if whole and value.keys() != members.keys():
             raise _RefusedError
-        return make(**{name: members[name].read(each) for name, each in value.items()})
+        return make(**{name: _part(members[name], each) for name, each in value.items()})
 
     shape = ", ".join(f'"{name}": {kind.takes}' for name, kind in members.items())
     return _Kind(f"{{{shape}}}" if whole else f"any part of {{{shape}}}", read)
@@ -260,7 +269,8 @@ def _regional(item: _Kind[T]) -> _Kind[T | Mapping[str, T] | None]:
     by_region = _object_of(_REGION, item, 40)
 
     def read(value: object) -> T | Mapping[str, T] | None:
-        return None if value is None else _either(item, by_region).read(value)
+        is_by_region = isinstance(value, Mapping) and any(map(is_region, map(str, value)))
+        return None if value is None else by_region.read(value) if is_by_region else item.read(value)
 
     return _Kind(f"{item.takes}; or an object from each region to its own; or null", read)
 
@@ -335,7 +345,7 @@ _NAMESPACE: Final = _text(
     r"(?!AWS/|ContainerInsights$)[A-Za-z0-9][\w./#-]{0,254}", "a metric namespace that is not AWS's own"
 )
 _BOUNDARY: Final = _text(
-    r"[\w+=,.@/-]{1,512}|arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}",
+    r"(?!/)[\w+=,.@/-]{1,512}|arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}",
     "the name or ARN of a managed policy",
 )
 _VPC: Final = _shape(
@@ -347,8 +357,14 @@ _VPC: Final = _shape(
 _KEY: Final = _text(
     r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]{1,64}", "the ARN of a KMS key, which is no alias"
 )
-_OWN_TAG: Final = _text(r"(?!aws:)[\w .:/=+@-]{1,128}", "a tag's name, which does not begin with aws:")
-_STACK: Final = _text(r"[A-Za-z][A-Za-z0-9-]{0,99}", "a CloudFormation stack's name")
+_OWN_TAG: Final = _text(
+    r"(?!(?ai:aws:))(?u:[\w .:/=+@-]){1,128}",
+    "a tag's name of letters, digits, spaces and .:/=+@_-, not aws:...",
+)
+_OWN_TAG_VALUE: Final = _text(r"(?u:[\w .:/=+@-]){0,256}", "its value of the same characters")
+_STACK: Final = _text(
+    r"[A-Za-z][A-Za-z0-9-]{0,99}", "up to 100 letters, digits and hyphens, of which a letter is the first"
+)
 _LINK: Final = _text(r"https://[!#-;=?-{}~]{1,500}", "an https link")
 
 
@@ -377,7 +393,7 @@ class Settings:
     ] = None
     tags: Annotated[
         Mapping[str, str],
-        _object_of(_OWN_TAG, _TAG_VALUE, 40),
+        _object_of(_OWN_TAG, _OWN_TAG_VALUE, 40),
         "Tags of everything that is deployed and can have tags. Untried on AWS.",
     ] = field(default_factory=dict)
     log_retention_days: Annotated[
@@ -485,9 +501,10 @@ class Settings:
             kind = _ABOUT[key].kind
             try:
                 given[key] = kind.read(each)
-            except _RefusedError:
+            except _RefusedError as refused:
                 # The value may be a webhook's URL by mistake, which is a secret.
-                shown = "this value" if key == "slack" else _shown(each)
+                shown = _shown(refused.args[0]) + " in it" if refused.args else _shown(each)
+                shown = "this value" if key == "slack" else shown
                 problems.append(f"{key}: {shown} is not allowed; it takes {kind.takes}.")
         if problems:
             raise SettingsError("\n".join(problems))
@@ -584,15 +601,31 @@ class Settings:
                     f"{name}: it exists in one region only; with several `regions` give an object from each "
                     "region to its own."
                 )
-        keys = self.kms_key_arn
-        by_region = keys if isinstance(keys, Mapping) else dict.fromkeys(self.regions, keys)
-        for region, key in by_region.items():
-            if key is not None and key.split(":")[3] != region:
-                raise SettingsError(f"kms_key_arn: {key} is not a key of {region}; give one of that region.")
+        for region in self.regions:
+            self.check_region(region)
+
+    def check_region(self, region: str) -> None:
+        """Validate that what is to be used in a region is there. Raises SettingsError."""
+        key, boundary = self.kms_key_in(region) or "", self.permissions_boundary or ""
+        secret = self.slack.webhook_secret if isinstance(self.slack, SlackWebhook) else ""
+        if key and (key.split(":")[3] != region or _is_elsewhere(key, region)):
+            raise SettingsError(f"kms_key_arn: {key} is not a key of {region}; give one of that region.")
+        if secret.startswith("arn:") and secret.split(":")[3] != region:
+            raise SettingsError(
+                f"slack: webhook_secret is not a secret of {region}; give one of that region."
+            )
+        if _is_elsewhere(boundary, region):
+            raise SettingsError(
+                f"permissions_boundary: {boundary} is of another partition than {region}; give its name."
+            )
 
     def _check_together(self) -> None:
         """Validate combinations of settings. Raises SettingsError."""
-        self._check_regions()
+        if len({tag.casefold() for tag in (*self.tags, "application")}) < len({*self.tags, "application"}):
+            raise SettingsError(
+                "tags: two names differ in upper and lower case alone, which IAM takes for one; drop one of "
+                'them (the tag "application" is enigap\'s own).'
+            )
         secret = self.slack.webhook_secret if isinstance(self.slack, SlackWebhook) else ""
         if secret.startswith("arn:") and len(self.regions) > 1:
             raise SettingsError(
@@ -604,6 +637,7 @@ class Settings:
                 "slack: Amazon Q Developer has one configuration for a channel in all regions; with several "
                 "`regions` give webhook_secret, or deploy each region with a channel of its own."
             )
+        self._check_regions()
         if self.stack_name != _DEFAULTS.stack_name and self.metric_namespace == _DEFAULTS.metric_namespace:
             raise SettingsError(
                 f"metric_namespace: a stack_name other than {_DEFAULTS.stack_name} takes a namespace of its "
@@ -615,6 +649,12 @@ class Settings:
                 f"enigap: the settings come to {size:,} bytes, and a function's environment takes "
                 f"{MAX_VARIABLE_BYTES:,}; shorten the lists, for instance with patterns."
             )
+
+
+def _is_elsewhere(arn: str, region: str) -> bool:
+    """Whether an ARN is of another partition than a region; False of those that are not told by names."""
+    partition = arn.split(":")[1] if arn.startswith("arn:") else ""
+    return partition in CONSOLES and partition != partition_of(region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -634,11 +674,10 @@ _ABOUT: Final[Mapping[str, _About]] = {
 def object_from_json(text: str) -> object:
     """The JSON value of a text, such as the command line's. Raises SettingsError."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise SettingsError(
-            f"enigap: {_shown(text)} is not JSON; it takes a JSON object of settings."
-        ) from None
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        why = f"has {error}" if str(error).endswith(" twice") else "is not JSON"
+        raise SettingsError(f"enigap: {_shown(text)} {why}; it takes a JSON object of settings.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ def test_cdk_json_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     [
         ('{"tolerence": 0.1}', "'tolerence' is not a setting; did you mean tolerance?"),
         ("{tolerance: 0.1}", "enigap: '{tolerance: 0.1}' is not JSON; it takes a JSON object of settings."),
+        (
+            '{"email": [], "email": []}',
+            "enigap: '{\"email\": [], \"email\": []}' has 'email' twice; it takes a JSON object of settings.",
+        ),
         ("[]", "enigap: [] is not allowed; it takes a JSON object of settings."),
     ],
 )
@@ -79,6 +83,18 @@ def test_a_wrong_kind_of_credentials_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         build(App(context={"credentials": "mine"}), Settings(), functions())
     assert str(caught.value) == "credentials: 'mine' is not allowed; it takes \"cli\"."
+
+
+def test_a_bucket_without_the_credentials_that_use_it_is_not_ignored() -> None:
+    with pytest.raises(SettingsError, match=r"^bucket: it is for assets of `-c credentials=cli`; give that"):
+        build(App(context={"bucket": "own-assets"}), Settings(), functions())
+
+
+def test_what_is_not_in_the_region_of_the_credentials_fails_the_synthesis(tmp_path: Path) -> None:
+    key = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234"
+    result = run(tmp_path, {"enigap": json.dumps({"kms_key_arn": key})}, CDK_DEFAULT_REGION="us-east-2")
+    assert result.returncode == 1
+    assert result.stderr == f"kms_key_arn: {key} is not a key of us-east-2; give one of that region.\n"
 
 
 def test_no_feature_flag_is_left_open(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from enigap.aws import plain_yaml
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, region_of
 from enigap.aws.iam import Statement
+from enigap.core.strict import unique
 
 NAME: Final = "amazon-cloudwatch-observability"
 
@@ -171,7 +172,7 @@ def values_of(configuration: object) -> Mapping[str, Any] | None:
         return None
     configuration = configuration.removeprefix("\ufeff")
     try:
-        values = json.loads(configuration, object_pairs_hook=plain_yaml.unique, parse_constant=_no_json)
+        values = json.loads(configuration, object_pairs_hook=unique, parse_constant=_no_json)
     except RecursionError:
         return None
     except ValueError:

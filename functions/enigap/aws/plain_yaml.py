@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from enigap.core.strict import unique
+
 
 class _Line(NamedTuple):
     indent: int
@@ -53,16 +55,6 @@ def read(text: str) -> Any:
     if rest:
         raise ValueError(f"unexpected indentation: {rest[0].text[:40]!r}")
     return value
-
-
-def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs of a mapping. Raises ValueError if a key is there twice."""
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError(f"{key[:40]!r} twice")
-        values[key] = value
-    return values
 
 
 def _line(line: str) -> _Line:

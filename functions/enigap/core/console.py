@@ -32,6 +32,11 @@ def is_region(name: str) -> bool:
     return re.fullmatch(REGION_FORM, name, re.ASCII) is not None
 
 
+def partition_of(region: str) -> str:
+    """The partition of the console that shows a region."""
+    return next((each for start, each in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
 def quoted(text: str) -> str:
     """The text with everything else in it percent-encoded."""
     return "".join(chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in text.encode(errors="replace"))
@@ -39,9 +44,8 @@ def quoted(text: str) -> str:
 
 def home(region: str, service: str, partition: str | None = None) -> str:
     """The front page of a service in a region; the region's name tells the partition unless it is given."""
-    told = next((each for start, each in _PARTITIONS.items() if region.startswith(start)), "aws")
     name = quoted(region)
-    return f"https://{name}.{CONSOLES[partition or told]}/{service}/home?region={name}"
+    return f"https://{name}.{CONSOLES[partition or partition_of(region)]}/{service}/home?region={name}"
 
 
 def instance_url(region: str, instance_id: str) -> str:

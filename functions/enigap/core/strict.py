@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 from enigap.core.counting.units import ByteRate
@@ -50,6 +51,16 @@ def known_rate(value: Any) -> ByteRate:
     if known is None:
         raise _unexpected("a rate", value)
     return known
+
+
+def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs of an object. Raises ValueError if a key is there twice, of which parsers keep the last."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"{key[:40]!r} twice")
+        values[key] = value
+    return values
 
 
 def _unexpected(expected: str, value: Any) -> TypeError:
