@@ -182,7 +182,9 @@ def test_a_spoilt_item_hides_no_other_cluster_from_the_planner(item: dict[str, A
     known = list(StateTable(Table(item), "state", now=NOW).known())
     assert known[-1].cluster == "dev"
     assert [each.cluster for each in known[:-1]] == [
-        name for name in item["cluster"].values() if "S" in item["cluster"] and name  # an empty one is no name
+        name
+        for name in item["cluster"].values()
+        if "S" in item["cluster"] and name  # an empty one is no name
     ]
 
 

@@ -395,18 +395,11 @@ def _is_off_by_a_unit(signs: Signs) -> Named:
     is_there = _share_a_factor(ratios, MOST_HEADERS, EDGES) or _share_a_factor(newest, MOST_HEADERS, EDGES)
     if not is_there and not (signs.has_just_begun and signs.is_alike_both_ways):
         return ()
-    is_alone = min(ratios) > 1 or signs.lacks_bytes_alone
     # Bytes that never crossed a device take their packets with them; that may be a fifth left by chance.
-    if is_alone:
+    if min(ratios) > 1 or signs.lacks_bytes_alone:
         return (Cause.UNIT_ERROR,)
-    return (
-        (Cause.MOVED_DEVICE, Cause.UNIT_ERROR)
-        if signs.has_just_begun
-        else (
-            Cause.UNIT_ERROR,
-            Cause.MOVED_DEVICE,
-        )
-    )
+    moved_or_unit = (Cause.MOVED_DEVICE, Cause.UNIT_ERROR)
+    return moved_or_unit if signs.has_just_begun else moved_or_unit[::-1]
 
 
 def _total_is_off_by_a_unit(signs: Signs) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from enigap.core.console import device_events_url, instance_url
@@ -179,14 +180,13 @@ def _of_notice(told: Notice) -> Letter:
 
 
 def _of_notification(told: Notification) -> Letter:
-    where = f"region {name(told.region)}, account {name(told.account)}"
     if told.is_test:
         return Letter(
             subject="[TEST] enigap: nothing is wrong",
             title="TEST: nothing is wrong",
             preface=TEST_WORDS,
             steps=(READ_RUNBOOK,),
-            circumstances=f"R{where[1:]}",
+            circumstances=f"Region {name(told.region)}, account {name(told.account)}",
             thread="test",
             account=told.account,
             region=told.region,
@@ -204,13 +204,19 @@ def _of_notification(told: Notification) -> Letter:
         left_out=told.left_out,
         links=tuple(_links(told)),
         steps=tuple(_steps(told)),
-        circumstances=f"Window {told.start:%Y-%m-%d %H:%M}-{told.end:%H:%M} UTC, {where}",
+        circumstances=window_line(told.start, told.end, told.region, told.account),
         thread=one.id if one else told.cluster,
         account=told.account,
         region=told.region,
         cluster=told.cluster,
         instances=tuple(dict.fromkeys(nodes)),
     )
+
+
+def window_line(start: datetime, end: datetime, region: str, account: str) -> str:
+    """Which window of which region and account a message is about."""
+    window = f"{start:%Y-%m-%d %H:%M}-{end:%H:%M} UTC"
+    return f"Window {window}, region {name(region)}, account {name(account)}"
 
 
 # --- subject and title
@@ -240,7 +246,7 @@ def _subject(told: Notification, state: NewsKind | None) -> str:
     of_nodes = [tally for tally in kinds if not is_finding(tally.verdict)]
     if of_nodes:
         nodes = count(sum(tally.nodes for tally in of_nodes), "node")
-        findings.append(f"{nodes} {_verdicts(of_nodes)}")
+        findings.append(f"{nodes} {verdicts_of(of_nodes)}")
     return subject_line(TAGS[state], told.cluster, "", ", ".join(findings))
 
 
@@ -285,16 +291,17 @@ def _headline(everything: Sequence[Tally]) -> str:
     about_nodes = [tally for tally in is_open if not is_finding(tally.verdict)]
     if about_nodes:
         nodes = count(sum(t.nodes for t in about_nodes), "node")
-        parts.append(f"{nodes} unexplained ({_verdicts(about_nodes)})")
+        parts.append(f"{nodes} unexplained ({verdicts_of(about_nodes)})")
     resolved = [tally for tally in everything if tally.news is NewsKind.RESOLVED]
     if resolved:
         incidents = count(sum(tally.incidents for tally in resolved), "incident")
-        parts.append(f"{incidents} resolved ({_verdicts(resolved)})")
+        parts.append(f"{incidents} resolved ({verdicts_of(resolved)})")
     return ", ".join(parts)
 
 
-def _verdicts(some: Iterable[Tally]) -> str:
-    return ", ".join({name(tally.verdict, 20): None for tally in some})
+def verdicts_of(some: Iterable[Tally]) -> str:
+    """The verdicts of tallies, each once."""
+    return ", ".join(dict.fromkeys(name(tally.verdict, 20) for tally in some))
 
 
 # --- paragraphs

@@ -15,7 +15,7 @@ from enigap.core.documents import Document
 from enigap.core.incidents.incident import Silence
 from enigap.core.instants import instant, timestamp
 from enigap.core.messages.fitting import cut
-from enigap.core.messages.notification import NotANotificationError
+from enigap.core.messages.notification import reading
 
 NOTICE_SCHEMA: Final = "enigap.notice/1"
 
@@ -63,7 +63,7 @@ def notice_document(
 
 def read_notice(document: Any) -> Notice:
     """The notice that a JSON value is. Raises NotANotificationError."""
-    try:
+    with reading("notice"):
         until = document["until"]
         return Notice(
             account=strict.text(document["account"]),
@@ -74,5 +74,3 @@ def read_notice(document: Any) -> Notice:
             why=strict.text(document["why"]),
             by=strict.optional_text(document.get("by")),
         )
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise NotANotificationError(f"no notice that this version knows: {type(error).__name__}") from error

@@ -10,7 +10,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,15 @@ NOTIFICATION_SCHEMA: Final = "enigap.notification/1"
 
 class NotANotificationError(ValueError):
     """The document is no notification of a schema this version knows."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Raises NotANotificationError where a document is not read as this version knows it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise NotANotificationError(f"no {what} that this version knows: {type(error).__name__}") from error
 
 
 # --- written
@@ -198,12 +208,8 @@ class Notification:
 
 def read(document: Any) -> Notification:
     """The notification that a JSON value is. Raises NotANotificationError."""
-    try:
+    with reading("notification"):
         return _notification(document)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise NotANotificationError(
-            f"no notification that this version knows: {type(error).__name__}"
-        ) from error
 
 
 def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:

@@ -12,7 +12,7 @@ from enigap.core.incidents.incident import NewsKind
 from enigap.core.instants import instant, timestamp
 from enigap.core.messages.fitting import argument, lasting, name
 from enigap.core.messages.letter import LONGEST_SUMMARY, TAGS, Letter, Paragraph, Step, subject_line
-from enigap.core.messages.notification import NotANotificationError
+from enigap.core.messages.notification import reading
 from enigap.core.text import count
 
 REMINDER_SCHEMA: Final = "enigap.reminder/1"
@@ -44,15 +44,9 @@ def reminder_document(
     }
 
 
+@reading("reminder")
 def reminder_letter(document: Mapping[str, Any]) -> Letter:
     """The message that a reminder comes to. Raises NotANotificationError."""
-    try:
-        return _letter(document)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise NotANotificationError(f"no reminder that this version knows: {type(error).__name__}") from error
-
-
-def _letter(document: Mapping[str, Any]) -> Letter:
     account, region = strict.text(document["account"]), strict.text(document["region"])
     since, now = instant(document["since"]), instant(document["at"])
     overdue = strict.count(document["overdue_count"])

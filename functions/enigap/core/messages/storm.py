@@ -25,14 +25,16 @@ from enigap.core.messages.letter import (
     Paragraph,
     Step,
     subject_line,
+    verdicts_of,
+    window_line,
 )
 from enigap.core.messages.notification import (
-    NotANotificationError,
     Tally,
     badness,
     dashboard_at,
     notification_document,
     read_tally,
+    reading,
     tallied,
     tally_document,
 )
@@ -137,22 +139,16 @@ def storm_within(document: Document, room: int, size: Any) -> Document:
 # --- read
 
 
+@reading("storm")
 def storm_letter(document: Mapping[str, Any]) -> Letter:
     """The message that a storm comes to. Raises NotANotificationError."""
-    try:
-        return _letter(document)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
-        raise NotANotificationError(f"no storm that this version knows: {type(error).__name__}") from error
-
-
-def _letter(document: Mapping[str, Any]) -> Letter:
     account, region = strict.text(document["account"]), strict.text(document["region"])
     start, end = (instant(document["window"][edge]).astimezone(UTC) for edge in ("start", "end"))
     every = tallied(map(read_tally, document["counts"]))
     state = every[0].news
     clusters = count(strict.count(document["cluster_count"]), "cluster")
     of_state = [tally for tally in every if tally.news is state]
-    what = f"{count(sum(t.nodes for t in of_state), 'node')} {_verdicts(of_state)}"
+    what = f"{count(sum(t.nodes for t in of_state), 'node')} {verdicts_of(of_state)}"
     shown = [paragraph for each in document["clusters"] for paragraph in _paragraphs(each)]
     links = (
         ("Dashboard", dashboard_at(strict.text(document["dashboard_url"]), start, end)),
@@ -166,17 +162,11 @@ def _letter(document: Mapping[str, Any]) -> Letter:
         left_out=_left_out(every, shown),
         links=tuple((label, name(link, LONGEST_LINK)) for label, link in links if link),
         steps=tuple(_steps(document, region)),
-        circumstances=(
-            f"Window {start:%Y-%m-%d %H:%M}-{end:%H:%M} UTC, region {name(region)}, account {name(account)}"
-        ),
+        circumstances=window_line(start, end, region, account),
         thread="storm",
         account=account,
         region=region,
     )
-
-
-def _verdicts(tallies: Iterable[Tally]) -> str:
-    return ", ".join(dict.fromkeys(name(tally.verdict, 20) for tally in tallies))
 
 
 def _in_short(document: Mapping[str, Any], clusters: str) -> str:
