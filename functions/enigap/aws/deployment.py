@@ -179,7 +179,7 @@ def _subscribed(page: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
 class Unsubscribed:
     """An address in the settings that a topic has no subscription of.
 
-    Whoever opens the link at the end of an email unsubscribes its address, and so do mail scanners. A new
+    A reader or a mail scanner that opens the link at the end of an email unsubscribes its address. A new
     deployment does not subscribe it again, for nothing in the template has changed.
     """
 

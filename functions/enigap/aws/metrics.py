@@ -318,7 +318,7 @@ class _Answer:
         if self.status == _COMPLETE:
             if self.values or not remarks:
                 return None
-            # An empty answer is silence only while nobody says otherwise.
+            # An empty answer is silence only where no remark says otherwise.
             return f"CloudWatch found no {metric} and remarked: {remarks}"
         what = _FAILURES.get(self.status, f"CloudWatch answered {one_line(self.status)!r} about")
         return f"{what} {metric}" + (f" ({remarks})" if remarks else "")

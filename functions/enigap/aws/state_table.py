@@ -344,7 +344,7 @@ _FOR_THE_PLANNER: Final = ("cluster", "done", "planned_since", "nodes", "open_in
 
 
 def _again(step: Callable[[], T]) -> T:
-    """The answer of a step that reads and swaps, tried again where somebody else wrote in between."""
+    """The answer of a step that reads and swaps, tried again where another run wrote in between."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(ConflictError):
             return step()

@@ -80,7 +80,7 @@ def publish(
 
 
 def rehearse(sns: Sns, topic_arn: str) -> None:
-    """Self-test: publish what SNS refuses, for two reasons, so that nobody gets it. Raises AwsProblem."""
+    """Self-test: publish what SNS refuses, for two reasons, so that none is delivered. Raises AwsProblem."""
     with refused_on_purpose(), calling("sns:Publish", sns):
         sns.publish(
             TopicArn=topic_arn, Subject="x" * (_LONGEST_SUBJECT + 1), Message="x" * (_LONGEST_BYTES + 1)

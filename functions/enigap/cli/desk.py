@@ -148,12 +148,12 @@ def _any_of(devices: Iterable[str]) -> str:
 
 
 class _ReplayedAws(Aws):
-    """Clients that answer from a bundle, with no credentials of anybody's and no connection."""
+    """Clients that answer from a bundle, with no credentials and no connection."""
 
     sleep = staticmethod(lambda _: None)
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(region=REGION, attach=Player(bundle.calls).attach, session=_nobodys_session())
+        super().__init__(region=REGION, attach=Player(bundle.calls).attach, session=_session_of_a_bundle())
 
     @property
     def is_genuine(self) -> bool:
@@ -169,8 +169,8 @@ class _ReplayedAws(Aws):
         return super()._config(service).merge(once)
 
 
-def _nobodys_session() -> boto3.session.Session:
-    """So that the SDK looks for nobody's credentials: requests are signed and then not sent.
+def _session_of_a_bundle() -> boto3.session.Session:
+    """A session in which the SDK looks for no credentials: requests are signed and then not sent.
 
     It has the default of each of the SDK's variables: what the environment or ~/.aws/config sets may be no
     configuration at all, and one mode has the SDK ask the instance's metadata service.
@@ -182,6 +182,6 @@ def _nobodys_session() -> boto3.session.Session:
         "config_file": (None, None, os.devnull, None),
         "ignore_configured_endpoint_urls": (None, None, True, None),
     }
-    nobody = {"aws_access_key_id": "replayed", "aws_secret_access_key": "replayed"}
+    made_up = {"aws_access_key_id": "replayed", "aws_secret_access_key": "replayed"}
     session = botocore.session.Session(session_vars=variables)
-    return boto3.session.Session(**nobody, region_name=REGION, botocore_session=session)
+    return boto3.session.Session(**made_up, region_name=REGION, botocore_session=session)

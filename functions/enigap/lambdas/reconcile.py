@@ -185,7 +185,7 @@ class _Run:
             )
 
     def rehearse(self, key_arn: str | None) -> None:
-        """Self-test: make the calls of a run and disturb nobody: of the metrics, only a zero is published.
+        """Self-test: make the calls of a run and send no message: of the metrics, only a zero is published.
 
         `key_arn` is that of the topic's key, if it is the stack's own.
         """

@@ -85,7 +85,7 @@ class Packed:
     content: bytes
     replaced: Mapping[Kind, int]
     mapping: Mapping[str, str]
-    """The stand-in of each name. It stays with whoever recorded."""
+    """The stand-in of each name. It stays on the machine that recorded."""
 
 
 def packed(

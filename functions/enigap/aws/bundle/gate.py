@@ -34,7 +34,7 @@ def check(documents: Sequence[Mapping[str, Any]], stand_ins: StandIns, raw: Iter
                 f"The bundle would hold text of {len(text)} characters that enigap does not know, so nothing "
                 "is written: report it as a bug."
             )
-    # Words, shapes and times are nobody's wherever they stand; a name may be part of one, as in docker0.
+    # Words, shapes and times identify no user; a name may be part of one, as in docker0.
     searched = "\n".join(texts & (stand_ins.minted | parts))
     for value in set(raw) | stand_ins.replaced:
         if len(value) >= _LEAST_CHARACTERS and value in searched:

@@ -96,7 +96,7 @@ def iso_time(value: Any, to: Rewriting) -> Any:
 
 
 def shaped(pattern: str) -> Shape:
-    """Text of a stated shape that tells of nobody, such as an instance type."""
+    """Text of a stated shape that identifies no user, such as an instance type."""
     compiled = re.compile(pattern)
     SHAPES.append(compiled)
     return lambda value, _: value if isinstance(value, str) and compiled.fullmatch(value) else DROPPED
