@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from enigap.aws.errors import AwsProblem
 from enigap.aws.iam import Statement
 from enigap.aws.pages import items, pages
-from enigap.aws.placement import FILTER_VALUES
+from enigap.aws.placement import FILTER_VALUES, INSTANCES_PER_PAGE
 from enigap.core.counting.bypass import Bypass, Bypasses, EfaTraffic
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import FetchSpan
@@ -29,7 +29,6 @@ EFA_METRICS: Final = 5
 """How many metrics `CloudWatchTotals.efa` reads, and is billed for, for each node."""
 
 _SESSIONS_PER_PAGE: Final = 1000
-_INSTANCES_PER_PAGE: Final = 500
 
 
 class Ec2(Protocol):
@@ -105,7 +104,7 @@ def enis_of(ec2: Ec2, instance_ids: Iterable[str]) -> dict[str, Enis]:
     for start in range(0, len(wanted), FILTER_VALUES):
         request = {
             "Filters": [{"Name": "instance-id", "Values": wanted[start : start + FILTER_VALUES]}],
-            "MaxResults": _INSTANCES_PER_PAGE,
+            "MaxResults": INSTANCES_PER_PAGE,
         }
         for page in pages("ec2:DescribeInstances", ec2, ec2.describe_instances, request, read):
             found |= page

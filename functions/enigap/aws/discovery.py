@@ -33,6 +33,7 @@ from enigap.aws.pages import items, pages
 from enigap.aws.placement import (
     FILTER_VALUES,
     INSTANCE_ID,
+    INSTANCES_PER_PAGE,
     NAME_TAGS,
     OWNERSHIP_TAG,
     Discovery,
@@ -63,8 +64,6 @@ ACTIONS: Final = (*CLUSTER_ACTIONS, Statement(("ec2:DescribeInstanceTypes",)))
 
 
 _IDS_PER_CALL: Final = FILTER_VALUES - 1
-# Page size of DescribeInstances: half of the maximum of 1,000, to parse a page within 40 MB of memory.
-_INSTANCES_PER_PAGE: Final = 500
 _TAGS_PER_PAGE: Final = 1000
 _TYPES_PER_CALL: Final = 100
 
@@ -327,7 +326,7 @@ class _Searching:
         calls = -(-len(ids) // _IDS_PER_CALL)
         if calls > _CALLS_BY_ID:
             # Nearly all of so many are gone. What runs is listed in fewer calls, in all but huge accounts.
-            most = calls * _INSTANCES_PER_PAGE
+            most = calls * INSTANCES_PER_PAGE
             running = list(islice(_running(self._ec2), most))
             self._add(each for each in running if each.instance_id in ids)
             if len(running) < most:
@@ -437,7 +436,7 @@ def _ids_by_name(ec2: Ec2, names: Sequence[str] | None) -> set[str]:
 def _running(ec2: Ec2, *filters: dict[str, Any]) -> Iterator[Instance]:
     request = {
         "Filters": [*filters, {"Name": "instance-state-name", "Values": ["running"]}],
-        "MaxResults": _INSTANCES_PER_PAGE,
+        "MaxResults": INSTANCES_PER_PAGE,
     }
 
     def read(page: Mapping[str, Any]) -> list[Instance]:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, unique
 from typing import Any, Final, TypeVar
 
@@ -17,16 +17,15 @@ from enigap.core.counting.devices import is_device_name
 from enigap.core.counting.evidence import DeviceSample
 from enigap.core.counting.node import Node, is_kubernetes_name, is_namespace
 from enigap.core.counting.pods import PodSample
+from enigap.core.counting.window import EPOCH
 
 # CloudWatch Logs takes no larger event.
 LONGEST_MESSAGE_CHARACTERS: Final = 1_048_576
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def milliseconds(instant: datetime) -> int:
     """As CloudWatch Logs has instants."""
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return (instant - EPOCH) // timedelta(milliseconds=1)
 
 
 T = TypeVar("T")
@@ -143,7 +142,7 @@ def _instant(event: Mapping[str, Any]) -> datetime:
         stamp = int(stamp)
     if type(stamp) is not int:
         raise TypeError("a timestamp is in milliseconds")
-    return _EPOCH + timedelta(milliseconds=stamp)
+    return EPOCH + timedelta(milliseconds=stamp)
 
 
 def _rate(event: Mapping[str, Any], field: str) -> float | None:

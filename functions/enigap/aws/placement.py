@@ -33,6 +33,8 @@ FARGATE: Final = "fargate-"
 # EC2 takes 200 values in all the filters of a call ("FilterLimitExceeded: The maximum number of filter values
 # specified on a single call is 200"), one of which says that instances must be running.
 FILTER_VALUES: Final = 200
+# Of DescribeInstances: half of the maximum of 1,000, to parse a page within 40 MB of memory.
+INSTANCES_PER_PAGE: Final = 500
 
 _NAMES_PER_CALL: Final = FILTER_VALUES - len(NAME_TAGS) - 1
 
@@ -233,11 +235,13 @@ def join(
             twice.append(f"{instance.instance_id} as {placed.node_name or 'a node'} of {placed.cluster}")
     gone = [one for one in series if one.is_on_ec2 and one.instance_id not in instances]
     called = {called: cluster for cluster, called in renamed}
-    departed = Counter(called.get(one.cluster, one.cluster) for one in gone)
-    fargate = Counter(called.get(one.cluster, one.cluster) for one in series if one.is_fargate)
-    not_on_ec2 = Counter(
-        called.get(one.cluster, one.cluster) for one in series if not one.is_fargate and not one.is_on_ec2
-    )
+
+    def counted(some: Iterable[Series]) -> Counter[str]:
+        return Counter(called.get(one.cluster, one.cluster) for one in some)
+
+    departed = counted(gone)
+    fargate = counted(one for one in series if one.is_fargate)
+    not_on_ec2 = counted(one for one in series if not one.is_fargate and not one.is_on_ec2)
     return Discovery(
         tuple(
             FoundCluster(

@@ -20,6 +20,8 @@ from enigap.settings import Settings, SettingsError
 
 MINUTES_KEPT = timedelta(days=15)
 """How long CloudWatch keeps one-minute data."""
+MOST_DAYS = MINUTES_KEPT.days - 1
+"""That a command may reach back."""
 
 
 class UsageError(Exception):

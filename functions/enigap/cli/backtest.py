@@ -17,6 +17,7 @@ from enigap.aws.clients import Aws
 from enigap.aws.placement import FoundCluster
 from enigap.cli.arguments import (
     MINUTES_KEPT,
+    MOST_DAYS,
     At,
     Clusters,
     Format,
@@ -49,7 +50,6 @@ from enigap.settings import Settings
 from enigap.wiring import sources
 
 SCHEMA: Final = "enigap.backtest/1"
-MOST_DAYS: Final = MINUTES_KEPT.days - 1
 
 _WINDOWS_PER_FETCH: Final = 32
 """With so many, a GetMetricData call for 125 nodes has less than 100,800 datapoints, hence one page."""

@@ -12,6 +12,7 @@ import typer
 from enigap.assessment import billed_metrics
 from enigap.cli.arguments import (
     MINUTES_KEPT,
+    MOST_DAYS,
     At,
     Clusters,
     Evidence,
@@ -38,7 +39,6 @@ from enigap.wiring import sources
 
 MOST_CHARTS: Final = 60
 """Nodes whose charts are drawn without being asked for, worst first; a chart is about 20 kB."""
-MOST_DAYS: Final = MINUTES_KEPT.days - 1
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name

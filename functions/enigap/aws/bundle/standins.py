@@ -2,7 +2,7 @@
 
 Stand-ins sort as the names do, so that whatever goes by their order comes out alike. A pod's device is named
 after the pod (`core.counting.pods`), so its stand-in has the digits of the stand-in pod: the true digits
-would tell the pod's name to anybody who tries names.
+would let the pod's name be found by trying names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from enigap.core.counting.devices import Classifier, DeviceKind
-from enigap.core.counting.pods import digits_in, digits_of
+from enigap.core.counting.pods import MOST_INTERFACES, digits_in, digits_of
 
 REGION: Final = "us-east-1"
 """Every bundle's region."""
@@ -25,11 +25,10 @@ _ORDINARY_DEVICE: Final = re.compile(
     r"|enp\d{1,3}s\d{1,3}(f\d{1,2})?|lo|kube-bridge|cilium_(host|net|vxlan|geneve)|vxlan\.calico|nodelocaldns"
     r"|kube-ipvs0|ovs-system|br-(int|ex|tun)|pod-id-link0|genev_sys_6081|vxlan_sys_4789"
 )
-"""Names that Linux, the VPC CNI and other plugins give on every node, which tell of nobody."""
+"""Names that Linux, the VPC CNI and other plugins give on every node, which identify no user."""
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]{8}([0-9a-f]{9})?")
 _MOST_TRIES: Final = 200_000
 _MOST_WEEKS: Final = 200
-_MOST_INTERFACES: Final = 32
 
 
 def _parts(pod: str) -> tuple[str, str]:
@@ -78,7 +77,7 @@ class StandIns:
     def __init__(self, names: Names, classifier: Classifier, draw: Callable[[], int]) -> None:
         """`draw` returns a random number below a million.
 
-        What is made up is short but for random digits, so that it holds no word that may be somebody's.
+        What is made up is short but for random digits, so that it holds no word that may be a user's.
         """
         self.shift = timedelta(weeks=4 + draw() % _MOST_WEEKS)
         self._draw = draw
@@ -125,7 +124,7 @@ class StandIns:
 
     @property
     def mapping(self) -> dict[str, str]:
-        """Of every name, for whoever recorded and wants to compare."""
+        """Of every name, to compare a bundle with what was recorded."""
         return {name: stand_in for (_, name), stand_in in self._of.items()}
 
     def _make_pods(self, pods: Iterable[str], devices: Iterable[str], unknown: str) -> None:
@@ -138,7 +137,7 @@ class StandIns:
         further = {  # of pods with several interfaces
             digits: (pod, index)
             for pod in pods
-            for index in range(1, _MOST_INTERFACES)
+            for index in range(1, MOST_INTERFACES)
             if (digits := digits_of(*_parts(pod), index)) in owners
         }
         order = sorted(owners.keys() - further.keys())

@@ -53,6 +53,11 @@ class DeviceSample:
     dropped_per_second: float | None = None
     """Packets that the device dropped, received and sent ones together."""
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether it has both rates."""
+        return self.rx_bytes_per_second is not None and self.tx_bytes_per_second is not None
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvents:

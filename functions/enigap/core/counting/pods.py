@@ -41,7 +41,7 @@ class PodSample:
 DIGITS: Final = 11
 _POD_END: Final = re.compile(rf"(?P<prefix>[^/\s]{{1,4}})(?P<digits>[0-9a-f]{{{DIGITS}}})")
 """Linux allows 15 characters, so a prefix has four at most."""
-_MOST_INTERFACES: Final = 32
+MOST_INTERFACES: Final = 32
 """Of one pod: the largest instance types have as many network cards."""
 
 
@@ -62,7 +62,7 @@ def pods_by_device(devices: Iterable[str], pods: Iterable[PodSample]) -> dict[st
     wanted = {name: digits for name in devices if (digits := digits_in(name))}
     identities = {(pod.namespace, pod.name): pod.pod for pod in pods}
     found: dict[str, str] = {}
-    for index in range(_MOST_INTERFACES):
+    for index in range(MOST_INTERFACES):
         left = {digits for name, digits in wanted.items() if name not in found}
         if not left or not identities:
             break

@@ -40,7 +40,7 @@ COUNTER_AGE: Final = timedelta(seconds=20)
 """J: how old the counters cAdvisor hands out may be when the agent asks (its housekeeping lags up to 15 s,
 plus margin)."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_END: Final = datetime.min.replace(tzinfo=UTC) + GRID
 
 
@@ -53,7 +53,7 @@ class Window:
     def __post_init__(self) -> None:
         if self.end.tzinfo is None:
             raise ValueError(f"a window's end needs a time zone: {self.end.isoformat()}")
-        if (self.end - _EPOCH) % GRID:
+        if (self.end - EPOCH) % GRID:
             raise ValueError(f"a window ends on a quarter of an hour, not at {self.end.isoformat()}")
         if self.end < _FIRST_END:
             raise ValueError(f"a window lies within the calendar: {self.end.isoformat()}")
@@ -105,7 +105,7 @@ def floor_to(instant: datetime, step: timedelta) -> datetime:
     """The last multiple of `step` since the Unix epoch at or before `instant`, in UTC."""
     if instant.tzinfo is None:
         raise ValueError(f"an instant needs a time zone: {instant.isoformat()}")
-    return instant.astimezone(UTC) - (instant - _EPOCH) % step
+    return instant.astimezone(UTC) - (instant - EPOCH) % step
 
 
 def bytes_inside(rates: Sequence[float], age: timedelta = COUNTER_AGE) -> tuple[float, float, float]:

@@ -176,7 +176,7 @@ class Signs:
     @cached_property
     def vanished(self) -> frozenset[str]:
         """Devices that had rates, and have no event any more."""
-        rated = {s.device for s in self._all.samples if s.at < self.window.end and _is_rated(s)}
+        rated = {s.device for s in self._all.samples if s.at < self.window.end and s.is_rated}
         return frozenset(rated - self.devices)
 
     @property
@@ -279,7 +279,7 @@ def _absences(samples: Iterable[DeviceSample], classifier: Classifier) -> tuple[
     in_order = sorted((s for s in samples if _is_physical(classifier, s)), key=lambda s: (s.device, s.at))
     for _, of_one in groupby(in_order, key=lambda sample: sample.device):
         several = list(of_one)
-        runs = [is_rated for is_rated, _ in groupby(several, key=_is_rated)]
+        runs = [is_rated for is_rated, _ in groupby(several, key=lambda sample: sample.is_rated)]
         if not all(runs):
             most = max(most, runs.count(False))
             fastest = max(
@@ -287,10 +287,6 @@ def _absences(samples: Iterable[DeviceSample], classifier: Classifier) -> tuple[
                 *(max(s.rx_bytes_per_second or 0.0, s.tx_bytes_per_second or 0.0) for s in several),
             )
     return most, ByteRate(fastest)
-
-
-def _is_rated(sample: DeviceSample) -> bool:
-    return sample.rx_bytes_per_second is not None and sample.tx_bytes_per_second is not None
 
 
 def _is_physical(classifier: Classifier, sample: DeviceSample) -> bool:
@@ -323,7 +319,7 @@ def _still_writes(signs: Signs) -> Named:
     if not signs.samples:
         return ()
     # The total has the fields of its first device, whichever that is: where it has no rate there is none.
-    if all(map(_is_rated, signs.samples)):
+    if all(sample.is_rated for sample in signs.samples):
         return (Cause.METRIC_PATH,)
     return (Cause.COUNTER_RESET,)
 

@@ -396,10 +396,9 @@ class _Case:
             return ()
         rated_before, without = set(), Counter[str]()
         for sample in self.events.samples:
-            is_rated = sample.rx_bytes_per_second is not None and sample.tx_bytes_per_second is not None
-            if is_rated and sample.at < self.window.end:
+            if sample.is_rated and sample.at < self.window.end:
                 rated_before.add(sample.device)
-            elif not is_rated and self.window.start <= sample.at < self.window.end:
+            elif not sample.is_rated and self.window.start <= sample.at < self.window.end:
                 without[sample.device] += 1
         return tuple(
             sorted(

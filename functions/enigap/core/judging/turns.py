@@ -16,12 +16,12 @@ Where the cluster has more nodes than can be read so often, both cycles stretch 
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from math import ceil
 from typing import Final
 
-from enigap.core.counting.window import GRID, MINUTE, Window
+from enigap.core.counting.window import EPOCH, GRID, MINUTE, Window
 
 SHORT_LOOK: Final = timedelta(hours=1)
 """An hour of EC2's periods; the events reach five minutes further on both sides."""
@@ -33,8 +33,6 @@ NODES_PER_WINDOW: Final = 560
 A page of 1 MB holds the ENI devices of 8 nodes for a short look and of 1.4 for a long one, of which there
 is one in six. So these are 125 pages: a hundred seconds of a reconciler that has a quarter of the
 quota of FilterLogEvents (1.25 calls a second)."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Look(Enum):
@@ -48,7 +46,7 @@ class Look(Enum):
 def turn_of(instance_id: str, window: Window, stretch: int = 1) -> Look:
     """Whether it is the node's turn in this window, for which look."""
     own = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8])
-    number = (window.end - _EPOCH) // GRID + own
+    number = (window.end - EPOCH) // GRID + own
     if number % (LONG_CYCLE_WINDOWS * stretch) == 0:
         return Look.LONG
     return Look.SHORT if number % (SHORT_CYCLE_WINDOWS * stretch) == 0 else Look.NONE

@@ -89,3 +89,11 @@ def _same_day(start: datetime, end: datetime) -> bool:
 
 def _minute(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M}"
+
+
+_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def with_entities(text: str) -> str:
+    """Text in which Slack and Teams read no markup of angle brackets."""
+    return text.translate(_ENTITIES)

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from enigap.core.documents import Document
-from enigap.core.messages.fitting import cut, cut_to, fitting, json_size, name
+from enigap.core.messages.fitting import cut, cut_to, fitting, json_size, name, with_entities
 from enigap.core.messages.letter import Letter, Step
 
 LONGEST_TITLE: Final = 250
@@ -18,7 +18,6 @@ MOST_BYTES: Final = 5_000
 """Of the incidents, as JSON. The whole description may have 8,000 characters."""
 LONGEST_COMMAND: Final = 500
 
-_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What starts formatting in Slack's or Teams' markdown. An underscore inside a word does not: `os_silent`.
 _MARKS: Final = re.compile(r"([*~\[\]#|\\]|(?<![^\W_])_|_(?![^\W_]))")
 _LINK: Final = re.compile(r"https://[!-)+-;=?-Z_a-z]+")
@@ -79,7 +78,7 @@ def _step(step: Step) -> str:
 
 def _code(command: str) -> str:
     """A command as code, which nothing is formatted in; a backtick would end it."""
-    return f"`{_entities(command).replace('`', ' ')}`"
+    return f"`{with_entities(command).replace('`', ' ')}`"
 
 
 def _own(text: str) -> str:
@@ -93,11 +92,7 @@ def _literal(text: str) -> str:
 
     A backtick becomes an apostrophe, for a command between two of them must be fit to be copied.
     """
-    return _entities(_MARKS.sub(rf"{_NOTHING}\1{_NOTHING}", text.replace("`", "'")))
-
-
-def _entities(text: str) -> str:
-    return text.translate(_ENTITIES)
+    return with_entities(_MARKS.sub(rf"{_NOTHING}\1{_NOTHING}", text.replace("`", "'")))
 
 
 def _size(text: str) -> int:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from enigap.core.console import CONSOLES, home, quoted
 from enigap.core.documents import Document
 from enigap.core.incidents.incident import NewsKind
-from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name
+from enigap.core.messages.fitting import cut, cut_to, fitting, in_ascii, name, with_entities
 from enigap.core.messages.letter import Letter, Paragraph, Step
 from enigap.core.messages.letters import any_letter_of
 from enigap.core.messages.notification import NotANotificationError
@@ -38,7 +38,6 @@ LONGEST_FIELD: Final = 2_000
 LONGEST_PLAIN: Final = 39_000
 """Of a message without blocks: Slack cuts what is longer than 40,000."""
 
-_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _LINK: Final = re.compile(r"https://[!-;=?-{}~]{1,1500}")
 _LABELLED: Final = re.compile(r"<([^|>]+)\|([^>]+)>")
 
@@ -238,7 +237,7 @@ def _alarm_url(alarm: Mapping[str, Any]) -> str:
 
 def _message(notice: str, blocks: list[Document]) -> Document:
     # `text` is what a phone shows of the message; without `mrkdwn` nothing in it is formatting.
-    return {"text": _escaped(in_ascii(cut(notice, LONGEST_HEADER))), "mrkdwn": False, "blocks": blocks}
+    return {"text": with_entities(in_ascii(cut(notice, LONGEST_HEADER))), "mrkdwn": False, "blocks": blocks}
 
 
 def _header(text: str) -> Document:
@@ -254,12 +253,12 @@ def _context(text: str) -> Document:
 
 
 def _plain(text: str, most: int) -> Document:
-    return {"type": "plain_text", "emoji": False, "text": _escaped(cut_to(text, most, _size))}
+    return {"type": "plain_text", "emoji": False, "text": with_entities(cut_to(text, most, _size))}
 
 
 def _links(*links: tuple[str, str | None]) -> Iterable[Document]:
     """One block with those of the links that are of a form nothing can hide in; none without any."""
-    texts = [f"<{_escaped(url)}|{what}>" for what, url in links if url and _LINK.fullmatch(url)]
+    texts = [f"<{with_entities(url)}|{what}>" for what, url in links if url and _LINK.fullmatch(url)]
     if texts:
         yield {"type": "section", "text": {"type": "mrkdwn", "verbatim": True, "text": "   ".join(texts)}}
 
@@ -289,13 +288,9 @@ def _steps(steps: Iterable[Step]) -> Iterable[Document]:
 
 def _rich(text: str, *, is_code: bool = False) -> Document:
     code = {"style": {"code": True}} if is_code else {}
-    return {"type": "text", "text": _escaped(cut_to(text, LONGEST_TEXT, _size)), **code}
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ENTITIES)
+    return {"type": "text", "text": with_entities(cut_to(text, LONGEST_TEXT, _size)), **code}
 
 
 def _size(text: str) -> int:
     """What Slack may count, at the most: entities in full, and UTF-16's two units for an emoji."""
-    return len(_escaped(text).encode("utf-16-le", "surrogatepass")) // 2
+    return len(with_entities(text).encode("utf-16-le", "surrogatepass")) // 2
