@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -28,6 +29,8 @@ from tests.fakes.otel_ports import InProcess
 from tests.fakes.promql import LOOPBACK, BadQueryError, PromqlEndpoint, Reply, Stored, metric_name
 
 PROGRAMS: Final = ("prometheus", "promtool")
+START_WITHIN_SECONDS: Final = 60.0
+"""It takes a fiftieth of a second."""
 MOST_SAMPLES: Final = 100_000
 """In memory for one query; a query of more is answered with HTTP 422."""
 
@@ -90,20 +93,25 @@ class Engine:
         self._process = subprocess.Popen(
             [*with_parent, "prometheus", *options], cwd=folder, stderr=subprocess.PIPE, text=True
         )
+        given_up = Timer(START_WITHIN_SECONDS, self._process.kill)
+        given_up.start()
         try:
             self._port = self._port_once_ready()
         except BaseException:
             self._stop()
             raise
+        finally:
+            given_up.cancel()
 
     def _port_once_ready(self) -> int:
         assert self._process.stderr is not None
-        said, port = [], 0
+        said, port, is_ready = [], 0, False
         for line in self._process.stderr:
             said.append(line)
             if listens := re.search(rf'"Listening on" address={LOOPBACK}:(\d+)', line):
                 port = int(listens[1])
-            if port and "Server is ready" in line:
+            is_ready = is_ready or "Server is ready" in line
+            if port and is_ready:
                 return port
         raise RuntimeError(f"Prometheus ended before it was ready: {''.join(said[-5:])}")
 
