@@ -61,7 +61,7 @@ test: setup ## format, lint, types and all tests: must pass before a change is m
 	echo "==> Types"; cat build/types.txt; \
 	[ $$tests -eq 0 ] && [ $$types -eq 0 ]
 
-bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found, ARGS=page for the page of the report
+bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found, ARGS=sources for classic events against OpenTelemetry's counters, ARGS=page for the page of the report
 	$(call set-up,desk python-3.13 bench)
 	@$(BIN)/python -m bench $(ARGS)
 

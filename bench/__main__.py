@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench import detection, functions, page, report
-from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure
+from bench import detection, functions, page, report, sources
+from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure, processor
 from bench.servers import serving
 
 HERE: Final = Path(__file__).parent
@@ -56,16 +56,20 @@ def main() -> None:
     parser.add_argument(
         "subject",
         nargs="?",
-        choices=("speed", "functions", "detection", "page"),
+        choices=("speed", "functions", "detection", "sources", "page"),
         default="speed",
         help="what to measure: speed and cost against others, the deployed functions on large clusters with "
-        "churn (half an hour), how surely simulated faults are found (hours), or the page of the report",
+        "churn (half an hour), how surely simulated faults are found (hours), the classic source against the "
+        "OpenTelemetry one on 10,000 simulated nodes (ten minutes), or the page of the report",
     )
     parser.add_argument("--nodes", type=int, default=20, help="of detection: simulated nodes of each kind")
     parser.add_argument("--minutes", type=float, default=600.0, help="of detection: stop after so long")
     options = parser.parse_args()
     if options.subject == "detection":
         detection.main(options.nodes, options.minutes, quick=options.quick)
+        return
+    if options.subject == "sources":
+        sources.main(quick=options.quick)
         return
     if options.subject == "functions":
         functions.main(quick=options.quick)
@@ -121,21 +125,12 @@ def _machine() -> dict[str, str]:
     in_aws = subprocess.check_output([str(lambda_python), "-V"], text=True).strip()
     return {
         "measured": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "processor": f"{os.cpu_count()} x {_processor()}",
+        "processor": f"{os.cpu_count()} x {processor()}",
         "system": f"{platform.system()} {platform.release().split('-')[0]}, load {os.getloadavg()[0]:.1f}",
         "enigap": f"{version('enigap')}, botocore {version('botocore')}, Python {platform.python_version()}",
         "rivals": f"Cloud Custodian {c7n}, boto3 {boto3}, orjson {orjson}",
         "cold starts": in_aws,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _say(what: str) -> None:

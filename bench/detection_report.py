@@ -14,6 +14,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULT: Final = ROOT / "bench" / "detection.json"
+SOURCES: Final = ROOT / "bench" / "sources.json"
 PAGE: Final = ROOT / "docs" / "detection.md"
 PLOT: Final = ROOT / "docs" / "detection.svg"
 
@@ -35,16 +36,22 @@ def rewritten(text: str, result: Document) -> str:
     )
 
 
+def committed() -> Document:
+    """The results of both benches that the page shows."""
+    both: Document = json.loads(RESULT.read_text(encoding="utf-8"))
+    return both | {"sources": json.loads(SOURCES.read_text(encoding="utf-8"))}
+
+
 def write() -> None:
     """Bring the page and the plot up to date."""
-    result = json.loads(RESULT.read_text(encoding="utf-8"))
+    result = committed()
     PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
     PLOT.write_text(plot(result), encoding="utf-8")
 
 
 def tables(result: Document) -> str:
-    """All tables, for the terminal."""
-    return "\n".join(f"{name}\n\n{block(result)}" for name, block in BLOCKS.items())
+    """All tables about detection, for the terminal."""
+    return "\n".join(f"{name}\n\n{block(result)}" for name, block in OF_DETECTION.items())
 
 
 # --- tables ---
@@ -179,6 +186,47 @@ def cost(result: Document) -> str:
     )
 
 
+def sources(result: Document) -> str:
+    """The classic events against OpenTelemetry's counters, on the same nodes."""
+    faulty = result["faulty"]
+    of_each = (result["lives"] - faulty, faulty)
+    verdicts = [
+        (kind, *(f"{_of(count, of)}" for count, of in zip(counts, of_each, strict=True)))
+        for kind, counts in result["differences"].items()
+    ]
+    rows = (
+        ("faults where there are none", "false_faults", of_each[0]),
+        ("faults that are there, proven in this window", "proven", faulty),
+        ("windows with an interval", "known", result["lives"]),
+        ("intervals without the truth", "truth_outside", None),
+        ("the same without pods that come back under their names", "outside_otherwise", None),
+    )
+    sides = [
+        (what, *(_of(result[name][n], of or result["known"][n]) for n in (0, 1))) for what, name, of in rows
+    ]
+    broken = [f"{what}: {len(seeds)} ({_first(seeds)})" for what, seeds in result["broken"].items()]
+    first, last = result["seeds"]
+    widths = (
+        f"Of {result['same_periods']:,} windows with both intervals over the same periods, the counters' is "
+        f"{result['median_width']} times as wide as the classic one at the median, and wider in "
+        f"{result['wider']:,}; of these, {result['wider_otherwise']:,} are not of pods that come back."
+    )
+    run = (
+        f"Broken: {'; '.join(broken) or 'nothing'}. Seeds {first:,} to {last:,}, {result['measured']}, "
+        f"{result['machine']}."
+    )
+    tables = (
+        _table(("the two verdicts on a window", "healthy nodes", "nodes with a fault"), verdicts),
+        _table(("", "classic", "OpenTelemetry"), sides),
+    )
+    return "\n".join((*tables, widths, "", run, ""))
+
+
+def _first(seeds: Sequence[int]) -> str:
+    """The first of them."""
+    return ", ".join(map(str, seeds[:5])) + (", ..." if len(seeds) > 5 else "")
+
+
 def _found(rows: Sequence[Row], hours: float) -> str:
     found = sum(row["found_after_hours"] is not None and row["found_after_hours"] <= hours for row in rows)
     return _of(found, len(rows))
@@ -200,13 +248,17 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-BLOCKS: Final[dict[str, Callable[[Document], str]]] = {
+OF_DETECTION: Final[dict[str, Callable[[Document], str]]] = {
     "promises": promises,
     "faults": faults,
     "shapes": shapes,
     "incidents": incidents,
     "healthy": healthy,
     "cost": cost,
+}
+BLOCKS: Final[dict[str, Callable[[Document], str]]] = {
+    **OF_DETECTION,
+    "sources": lambda result: sources(result["sources"]),
 }
 
 # --- the plot: for each shape the share found against the size of the mismatch ---

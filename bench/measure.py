@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import tempfile
 import time
@@ -102,3 +103,13 @@ def _told(contender: str, text: str, scratch: Path) -> dict[str, Any]:
         return {"nodes": len(matched)}
     told: dict[str, Any] = json.loads(text)
     return told
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

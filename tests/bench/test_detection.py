@@ -95,7 +95,7 @@ def test_the_cost_of_short_and_long_looks_is_measured() -> None:
 
 @pytest.mark.skipif(not detection_report.RESULT.exists(), reason="the bench has not been run yet")
 def test_the_page_and_the_plot_show_the_committed_result() -> None:
-    committed = json.loads(detection_report.RESULT.read_text(encoding="utf-8"))
+    committed = detection_report.committed()
     page = detection_report.PAGE.read_text(encoding="utf-8")
     assert detection_report.rewritten(page, committed) == page, (
         "Run `.venv/bin/python -m bench.detection_report`."

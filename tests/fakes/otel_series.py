@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import compress
 from random import Random
 from typing import Final
 
@@ -100,19 +101,20 @@ def _copies(  # noqa: PLR0917 - one device as one pod has it
 ) -> Iterator[Stored]:
     """One device's counters; from zero each time that the device is made."""
     gone = [fault for fault in node.faults if isinstance(fault, DeviceGone) and fault.device == device]
-    there = [not any(fault.start <= at < fault.end for fault in gone) for at in read]
-    seconds = [at.timestamp() for at, is_there in zip(read, there, strict=True) if is_there]
+    there = [not any(fault.start <= at < fault.end for fault in gone) for at in read] if gone else []
+    seconds = [at.timestamp() for at in (compress(read, there) if gone else read)]
     for (way, kind), name in _NAMES.items():
         if kind not in kinds or (kind == "packets" and not node.has_packets):
             continue
         counters = node._counters if kind == "bytes" else node._packet_counters
         counter = counters[Crossing(device, way)]
-        begun = {fault.end: counter.before(_microseconds(fault.end)) for fault in gone}
-        values = [
-            float(value - max((begun[back] for back in begun if back <= at), default=0))
-            for at, is_there, value in zip(read, there, counter.sampled(sampled), strict=True)
-            if is_there
-        ]
+        values = [float(value) for value in counter.sampled(sampled)]
+        if gone:
+            begun = {fault.end: counter.before(_microseconds(fault.end)) for fault in gone}
+            values = [
+                value - max((begun[back] for back in begun if back <= at), default=0)
+                for at, value in compress(zip(read, values, strict=True), there)
+            ]
         if values:
             labels = _labels(node, workload, name) | {"interface": device}
             yield Stored(labels, seconds, values)
