@@ -27,7 +27,7 @@ BUILD: Final = PROJECT / "build" / "asset"
 ASSETS_KEPT: Final = 5
 """Older builds are deleted: each has 14 MB, and every change of the sources makes a new one."""
 
-FOR_THE_DESK: Final = ("cli/", "aws/bundle/", "aws/observe.py", "core/doctor/")
+FOR_THE_DESK: Final = ("cli/", "aws/bundle/", "aws/observe", "core/doctor/")
 
 SERVICES: Final = frozenset(
     {

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
-DESK_ONLY = ("cli", "aws/bundle", "aws/observe", "core/doctor")
+DESK_ONLY = ("cli", "aws/bundle", "aws/observe", "aws/observe_otel", "aws/observe_uses", "core/doctor")
 OUTSIDE = {"bench", "demo", "infra", "lab", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",

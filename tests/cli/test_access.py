@@ -258,4 +258,5 @@ def test_doctors_policy_adds_optional_reads(enigap: Enigap, policy: dict[str, An
         return {action for statement in document["Statement"] for action in statement["Action"]}
 
     more = actions(enigap("policy", "--doctor").document) - actions(policy)
-    assert more == {"cloudwatch:DescribeAlarmHistory", "servicequotas:ListServiceQuotas"}
+    of_cloudwatch = {"DescribeAlarmHistory", "DescribeAlarms", "GetDashboard", "ListDashboards"}
+    assert more == {f"cloudwatch:{name}" for name in of_cloudwatch} | {"servicequotas:ListServiceQuotas"}

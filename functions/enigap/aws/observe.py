@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from typing import Any, Final, TypeVar
 
-from enigap.aws import bypass
+from enigap.aws import bypass, observe_otel, observe_uses
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import (
     EVENTS_PER_PAGE,
@@ -52,12 +52,16 @@ from enigap.core.doctor.observed import (
     NodeSeen,
     NotSeen,
     Observations,
+    OtelSeen,
     RawEvents,
 )
 from enigap.core.doctor.sample import candidates, sample
 from enigap.core.text import count
 
-ACTIONS: Final = (Statement(("cloudwatch:DescribeAlarmHistory", "servicequotas:ListServiceQuotas")),)
+ACTIONS: Final = (
+    Statement(("cloudwatch:DescribeAlarmHistory", "servicequotas:ListServiceQuotas")),
+    *observe_uses.ACTIONS,
+)
 """Optional, beside those of `enigap check`."""
 
 SECONDS: Final = 50.0
@@ -69,9 +73,12 @@ DAY: Final = timedelta(hours=24)
 TWO_WEEKS: Final = timedelta(days=14)
 _LOG_SECONDS: Final = 35.0
 """Of these, for reading events."""
+_COUNTER_SECONDS: Final = 15.0
+"""For asking by PromQL."""
 _FILTERED: Final = timedelta(minutes=2)
 
 _NOT_IN_BUNDLE: Final = NotSeen("a bundle holds one node alone")
+_NO_COUNTERS_IN_BUNDLE: Final = NotSeen("a bundle holds no answers by PromQL")
 
 T = TypeVar("T")
 
@@ -226,6 +233,7 @@ class Observer:
                 filtered=self._filtered(reporting),
                 kept=self._kept(chosen),
                 log_calls_per_second=_NOT_IN_BUNDLE if self._only_node else _optional(self._quota),
+                otel=_NO_COUNTERS_IN_BUNDLE if self._only_node else self._counters(busiest_first),
                 day=self._day(reporting) if deep else NotSeen("only --deep reads 24 hours"),
                 answers=self._cloudwatch.answers(),
                 page_events=max((len(events) for _, events in self._logs.logs), default=0),
@@ -363,6 +371,18 @@ class Observer:
                     if "FilterLogEvents" in str(quota.get("QuotaName")):
                         return float(quota["Value"])
         return NotSeen("Service Quotas lists no quota of FilterLogEvents")
+
+    def _counters(self, seen: Sequence[NodeSeen]) -> OtelSeen | NotSeen:
+        self._say("asking for OpenTelemetry's counters")
+        until = min(self._until, time.monotonic() + _COUNTER_SECONDS)
+        return observe_otel.look(
+            self._aws.client("cloudwatch"),
+            seen,
+            self._window,
+            self._rules,
+            sleep=self._aws.sleep,
+            out_of_time=lambda: time.monotonic() > until,
+        )
 
     def _day(self, nodes: Sequence[Node]) -> Day | NotSeen:
         if not nodes:

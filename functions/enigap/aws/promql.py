@@ -149,6 +149,8 @@ def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientE
     message = said.get("message") or said.get("Message") or said.get("error") or ""
     if status == 429:
         code = _CODES[status]
+    elif not code and status < 500:
+        code = f"HTTP {status}"  # so that it is a refusal: an endpoint without PromQL, say
     return ClientError(
         {
             "Error": {"Code": code, "Message": str(message)},

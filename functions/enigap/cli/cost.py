@@ -41,6 +41,7 @@ _RECALLED = "AWS's pricing page as remembered; not verified"
 
 GET_METRIC_DATA: Final = Price(0.01 / 1_000, "metric requested", _PRICE_LIST)
 """No free tier. Up to five statistics of a metric in one call are billed once."""
+PROMQL_SAMPLE: Final = Price(0.01 / 1_000_000, "sample scanned by PromQL", _PRICE_LIST)
 CUSTOM_METRIC_TIERS: Final = (
     (10_000, Price(0.30, "metric-month", _PRICE_LIST)),
     (250_000, Price(0.10, "metric-month", _PRICE_LIST)),

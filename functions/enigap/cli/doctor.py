@@ -25,6 +25,7 @@ from enigap.aws.observe import (
     minutes_since,
     oldest_message,
 )
+from enigap.aws.observe_otel import SAMPLES_PER_NODE
 from enigap.cli.arguments import (
     AS_DEPLOYED,
     Clusters,
@@ -36,7 +37,7 @@ from enigap.cli.arguments import (
     Stack,
     UsageError,
 )
-from enigap.cli.cost import GET_METRIC_DATA
+from enigap.cli.cost import GET_METRIC_DATA, PROMQL_SAMPLE
 from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.desk import Desk, Replay, desk
 from enigap.cli.look import found_clusters
@@ -97,7 +98,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         nodes = _nodes(it, settings, node, say)
     billed = 0 if replay else billed_metrics(1 if node else len(nodes), deep=deep)
     if output is Format.TABLE and not replay:
-        Screen().print(Constrain(_price(billed, it.aws.region, len(nodes)), _PROSE))
+        Screen().print(Constrain(_price(billed, it.aws.region, 1 if node else len(nodes)), _PROSE))
     with progress() as say:
         wanted = nodes[0].instance_id if node else None
         seen = observe(replace(it, settings=settings), nodes, wanted, say, deep=deep)
@@ -149,9 +150,12 @@ def billed_metrics(nodes: int, *, deep: bool) -> int:
 
 def _price(billed: int, region: str, nodes: int) -> Text:
     dollars = billed * GET_METRIC_DATA.dollars
+    samples = SAMPLES_PER_NODE * min(nodes, MOST_NODES)
     return Text(
         f"Looking at up to {MOST_NODES} of {count(nodes, 'node')} in {printable(region)}, for a minute at "
-        f"most. It reads up to {count(billed, 'metric')}, which cost ${dollars:.4f}, and changes nothing."
+        f"most. It reads up to {count(billed, 'metric')}, which cost ${dollars:.4f}, and of OpenTelemetry's "
+        f"counters, where there are any, about {samples:,} samples (${samples * PROMQL_SAMPLE.dollars:.4f}). "
+        "It changes nothing."
     )
 
 

@@ -12,7 +12,7 @@ from enigap.core.counting.bypass import Bypass
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample, DeviceScope, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.pods import PodSample, digits_of
-from enigap.core.counting.reading import Readings
+from enigap.core.counting.reading import OsSource, Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
@@ -22,10 +22,14 @@ from enigap.core.doctor.observed import (
     Day,
     Deployment,
     Filtered,
+    Held,
     Kept,
     Limits,
+    Matched,
     NodeSeen,
     Observations,
+    OtelNode,
+    OtelSeen,
     RawEvents,
 )
 
@@ -141,14 +145,60 @@ def day(*, shift: float = 0.0, extra: float = 0.0, off: float = 1.0) -> Day:
     return Day(EniHistory(start, side, side), DeviceEvents(samples))
 
 
+def of_counters(busy: float = 2e6, **more: Any) -> OtelNode:
+    """As OpenTelemetry has one of the nodes: two pods that stand for it, each with both ENI devices."""
+    given: dict[str, Any] = {
+        "clusters": frozenset({"prod"}),
+        "anchors": {
+            pod: {"ens5": 1e12 + 1e6 * n, "ens6": 1e12} for n, pod in enumerate(("aws-node", "fluent-bit"))
+        },
+        "readings": replace(readings(busy), os_source=OsSource.OTEL),
+        "events": of_enis(events(busy)),
+        "grown": {"ens5": 1e9, "ens6": 1e9, POD: 5e8},
+        "of_kubelet": {"ens5": 1e9, "ens6": 1e9},
+    }
+    return OtelNode(**given | more)
+
+
+SECONDS = tuple(range(0, 300, 30))
+HELD = (Held("aws-node", SECONDS, (10,) * 10), Held("fluent-bit", tuple(s + 7 for s in SECONDS), (10,) * 10))
+
+
+def counters(**more: Any) -> OtelSeen:
+    given: dict[str, Any] = {
+        "queries": 20,
+        "nodes": {each.node.instance_id: of_counters(_busy_as(each)) for each in HEALTHY_NODES},
+        "range_seconds": 10,
+        "held": HELD,
+        "ranges": Matched(14, 14),
+        "by_pattern": Matched(4, 4),
+        "long_answer": Matched(0, 1700),
+    }
+    return OtelSeen(**given | more)
+
+
+def _otel(**different: Any) -> Observations:
+    return world(otel=counters(**different))
+
+
+def _of_each(**different: Any) -> Observations:
+    """Something is different of each node's counters."""
+    return _otel(
+        nodes={each.node.instance_id: of_counters(_busy_as(each), **different) for each in HEALTHY_NODES}
+    )
+
+
 DEPLOYED = Deployment(15, 5.0, 0, 2, 0, 3, 0, 12.0)
+
+
+HEALTHY_NODES = [node(0), node(1), node(2), node(3), *(node(n, 5e3) for n in (4, 5, 6))]
 
 
 def world(change: Callable[[NodeSeen], NodeSeen] = lambda each: each, **more: Any) -> Observations:
     """All beliefs hold, unless something is changed in each node, or in the whole."""
-    nodes = [node(0), node(1), node(2), node(3), *(node(n, 5e3) for n in (4, 5, 6))]
     given: dict[str, Any] = {
-        "nodes": tuple(map(change, nodes)),
+        "nodes": tuple(map(change, HEALTHY_NODES)),
+        "otel": counters(),
         "missing_stream": NoEvidence.STREAM_MISSING,
         "batch": Batch(7, 7),
         "filtered": Filtered(20, 20),
@@ -249,6 +299,19 @@ CONTRADICTED: dict[str, Callable[[], Observations]] = {
     "device-for-each-eni": lambda: _all(enis=4),
     "counts-per-byte": lambda: _events(events(devices=("ens5", "ens6", "flannel.1"))),
     "pod-names": lambda: _events(events(pods=(PodSample("shop", "other"),))),
+    "otel-asked": lambda: world(otel=OtelSeen(0, denied="AWS denied cloudwatch:GetMetricData by PromQL")),
+    "otel-host-id": lambda: world(otel=OtelSeen(1, under_other_ids=12)),
+    "otel-cluster-name": lambda: _of_each(clusters=frozenset({"arn:aws:eks:cluster/prod"})),
+    "otel-devices": lambda: _of_each(events=of_enis(events(1e4))),
+    "otel-anchors": lambda: _of_each(anchors={"aws-node": {"ens5": 1e12}, "fluent-bit": {"eth0": 5.0}}),
+    "otel-range": lambda: _otel(ranges=Matched(3, 14)),
+    "otel-age": lambda: _otel(held=tuple(replace(each, for_seconds=(30,) * 10) for each in HELD)),
+    "otel-interval": lambda: _otel(held=(Held("aws-node", (0, 60, 120, 180), (10,) * 4),)),
+    "otel-times": lambda: _otel(held=tuple(replace(each, at=SECONDS) for each in HELD)),
+    "otel-cut": lambda: _otel(long_answer=Matched(499, 1700)),
+    "otel-regex": lambda: _otel(by_pattern=Matched(0, 4)),
+    "otel-sum": lambda: _of_each(readings=replace(readings(os=2.0), os_source=OsSource.OTEL)),
+    "otel-kubelet": lambda: _of_each(of_kubelet={"ens5": 9e9}),
     "deployed-plans": lambda: _deployment(minutes_since_plan=200.0),
     "deployed-judges": lambda: _deployment(overdue=1),
     "deployed-tells": lambda: _deployment(not_told=1),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from enigap.core.doctor import deployed, device_log, ec2_side, os_side, over_a_day, unchecked
+from enigap.core.doctor import deployed, device_log, ec2_side, os_side, otel_side, over_a_day, unchecked
 from enigap.core.doctor.belief import Belief, Outcome, Status
 from enigap.core.doctor.observed import NotSeen, Observations
 
@@ -14,6 +14,7 @@ AREAS: Final = {
     "EC2's metrics": (*ec2_side.BELIEFS, *over_a_day.BELIEFS),
     "Container Insights' metric": os_side.BELIEFS,
     "The agent's device events": device_log.BELIEFS,
+    "OpenTelemetry's counters": otel_side.BELIEFS,
     "What is deployed": deployed.BELIEFS,
     "Not checked": unchecked.BELIEFS,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -144,6 +144,67 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """When a pod's counter of one device was read, seen by asking for it at each second."""
+
+    anchor: str
+    """The pod's workload."""
+    at: tuple[int, ...]
+    """The seconds from which a newer value was answered."""
+    for_seconds: tuple[int, ...]
+    """How long each was answered for, within a range of `OtelSeen.range_seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Of how many series one question has what it should, and how many there are."""
+
+    same: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtelNode:
+    """What OpenTelemetry's counters are of one node."""
+
+    clusters: frozenset[str]
+    """What its series call the cluster."""
+    anchors: Mapping[str, Mapping[str, float]]
+    """By the workload of each pod that stands for the node: its ENI devices' bytes received, at one
+    instant."""
+    readings: Readings | NotSeen = NOT_ASKED
+    """Both sides of the last windows, the OS's by these counters."""
+    events: DeviceEvents | NotSeen = NOT_ASKED
+    """Of the ENI devices."""
+    grown: Mapping[str, float] | NotSeen = NOT_ASKED
+    """By device: what the counters grew by in the newest settled window, both directions."""
+    of_kubelet: Mapping[str, float] | NotSeen = NOT_ASKED
+    """The same, by the kubelet's own metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtelSeen:
+    """How CloudWatch answers PromQL, and what OpenTelemetry's counters are."""
+
+    queries: int
+    """How many were answered."""
+    denied: str | None = None
+    """What AWS said, as a clause, where it denied the first of them."""
+    nodes: Mapping[str, OtelNode] = field(default_factory=dict)
+    """By instance id, those of the sample that have counters."""
+    under_other_ids: int = 0
+    """Series of the sample's clusters whose host is no instance id."""
+    range_seconds: int = 0
+    held: tuple[Held, ...] | NotSeen = NOT_ASKED
+    ranges: Matched | NotSeen = NOT_ASKED
+    """Series that have the same value by both kinds of question."""
+    by_pattern: Matched | NotSeen = NOT_ASKED
+    """Of one node: the series that come by a pattern, and those that come by its exact id."""
+    long_answer: Matched | NotSeen = NOT_ASKED
+    """Series in an answer that is too long, and how many there are; none where it is no answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the adapters take for limits of AWS."""
 
@@ -173,4 +234,5 @@ class Observations:
     log_calls_per_second: float | NotSeen = NOT_ASKED
     """The account's quota of FilterLogEvents."""
     day: Day | NotSeen = NOT_ASKED
+    otel: OtelSeen | NotSeen = NOT_ASKED
     deployment: Deployment | NotSeen = NOT_ASKED

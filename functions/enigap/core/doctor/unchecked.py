@@ -140,6 +140,14 @@ BELIEFS: Final = (
         "Prices come from a list and not from the account; the bill shows them.",
     ),
     _belief(
+        "otel-billed",
+        "Of PromQL only the samples of series that match are billed, each time that they are read.",
+        "Reading OpenTelemetry's counters costs more than `enigap estimate` says.",
+        "enigap.aws.promql.PromQL",
+        "No answer says what was scanned. To find out, look a day later at CloudWatch's PromQL samples in "
+        "Cost Explorer, by usage type, against what `enigap doctor --migration` said before it began.",
+    ),
+    _belief(
         "console-links",
         "The console's addresses have the form that links in messages have.",
         "A link leads nowhere.",
