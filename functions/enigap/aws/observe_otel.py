@@ -18,6 +18,7 @@ from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import CloudWatchTotals
 from enigap.aws.otel import (
+    AGE,
     ANCHORS,
     BYTES,
     HOST,
@@ -318,9 +319,7 @@ class _Look:
                 yield series.labels, value
 
 
-def _query(
-    aggregate: str, by: Sequence[str], metric: str, *matchers: str, over: timedelta = timedelta(seconds=60)
-) -> str:
+def _query(aggregate: str, by: Sequence[str], metric: str, *matchers: str, over: timedelta = AGE) -> str:
     """The newest value of the seconds before an instant, of the series that match."""
     selector = ",".join((f'__name__="{metric}"', *filter(None, matchers)))
     grouped = f" by ({', '.join(_label(each) for each in by)}) " if by else " "

@@ -10,7 +10,6 @@ from typing import Annotated, Final, TypeVar
 import typer
 from rich.console import Console
 from rich.constrain import Constrain
-from rich.table import Table
 from rich.text import Text
 
 from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
@@ -25,7 +24,8 @@ from enigap.aws.observe import (
     minutes_since,
     oldest_message,
 )
-from enigap.aws.observe_otel import SAMPLES_PER_NODE
+from enigap.aws.observe_otel import SAMPLES_PER_DAY, SAMPLES_PER_NODE
+from enigap.cli import migration as both
 from enigap.cli.arguments import (
     AS_DEPLOYED,
     Clusters,
@@ -44,8 +44,10 @@ from enigap.cli.look import found_clusters
 from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
 from enigap.core.counting.node import Node
+from enigap.core.counting.window import Window
 from enigap.core.doctor.belief import Status
 from enigap.core.doctor.beliefs import Judged, diagnose, exit_status, paragraph
+from enigap.core.doctor.migration import exit_status as contradictions
 from enigap.core.doctor.observed import Deployment, NotSeen, Observations
 from enigap.core.doctor.sample import MOST_CANDIDATES, MOST_NODES
 from enigap.core.documents import Document
@@ -60,7 +62,6 @@ SCHEMA: Final = "enigap.doctor/1"
 ALARMS_DAYS: Final = 7
 OS_QUESTIONS: Final = 1
 """How often the OS's metric is asked for once more: how many values it has, and what is kept of it."""
-_STYLES: Final = {Status.PASS: "green", Status.FAIL: "bold red", Status.CANT_TELL: "yellow"}
 _PROSE: Final = 120
 
 T = TypeVar("T")
@@ -78,6 +79,14 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             "--deep", help="Also read 24 hours of one node: what EC2 adds to each packet, and when."
         ),
     ] = False,
+    migration: Annotated[  # noqa: FBT002 - a flag is passed by name
+        bool,
+        typer.Option(
+            "--migration",
+            help="Compare the classic Container Insights with the OpenTelemetry one instead: all nodes over "
+            "24 hours, with the alarms and dashboards that need the classic one.",
+        ),
+    ] = False,
     region: Region = None,
     profile: Profile = None,
     output: Output = Format.TABLE,
@@ -87,15 +96,20 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 ) -> int:
     """Check what enigap believes about AWS and the agent against this account: read-only, in a minute.
 
-    At most ten nodes are looked at. Exit status: 1 if a belief is contradicted; 2 if it could not ask; else
-    0.
+    At most ten nodes are looked at. Exit status: 1 if a belief is contradicted, or the two Container Insights
+    contradict each other; 2 if it could not ask; else 0.
     """
+    if migration and (deep or replay):
+        other = "--deep looks at one node" if deep else "a bundle holds one node"
+        raise UsageError(f"--migration compares all nodes, and {other}: leave one of the two out.")
     of_stack = stack if settings_file == AS_DEPLOYED or replay else None
     it = desk(profile=profile, region=region, settings_file=settings_file, stack=of_stack, bundle=replay)
     settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters))
     it.aws.sign_in()
     with progress() as say:
         nodes = _nodes(it, settings, node, say)
+    if migration:
+        return _compare(replace(it, settings=settings), nodes, output)
     billed = 0 if replay else billed_metrics(1 if node else len(nodes), deep=deep)
     if output is Format.TABLE and not replay:
         Screen().print(Constrain(_price(billed, it.aws.region, 1 if node else len(nodes)), _PROSE))
@@ -111,6 +125,32 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     else:
         show(Screen(), seen, judged)
     return exit_status(seen, judged)
+
+
+def _compare(it: Desk, nodes: Sequence[Node], output: Format) -> int:
+    """`--migration`."""
+    if output is Format.TABLE:
+        Screen().print(Constrain(Text(both.price(len(nodes), it.aws.region)), _PROSE))
+    with progress() as say:
+        clusters, uses = both.compared(it, nodes, say)
+    if output is Format.TABLE:
+        both.show(Screen(), clusters, uses)
+        _show_paragraph(Screen(), both.paragraph(clusters, uses))
+    else:
+        newest = Window.newest_settled(it.now, it.settings.rules().settle)
+        write(
+            {
+                "schema": SCHEMA,
+                "region": it.aws.region,
+                "at": timestamp(it.now.replace(microsecond=0)),
+                "billed_metrics_at_most": METRICS_PER_NODE * len(nodes),
+                "nodes": [node.instance_id for node in nodes],
+                "checks": [],
+                "paragraph": both.paragraph(clusters, uses),
+                "migration": both.document(clusters, uses, newest, SAMPLES_PER_DAY * len(nodes)),
+            }
+        )
+    return contradictions(clusters)
 
 
 def observe(
@@ -223,34 +263,27 @@ def show(console: Console, seen: Observations, judged: Sequence[Judged]) -> None
         parts = (("seen", outcome.seen), ("so", belief.depends), ("to do", f"{belief.to_do} ({belief.id})"))
         more = (Text.assemble((f"{name}: ", "bold"), printable(text, most=500)) for name, text in parts)
         console.print()
-        console.print(_line(Status.FAIL, belief.claim, *more))
+        console.print(both.line(Status.FAIL, belief.claim, *more))
     if of[Status.PASS]:
         console.print()
     for belief, outcome in of[Status.PASS]:
         seen_of_it = Text(printable(outcome.seen, most=500), "dim")
-        console.print(_line(Status.PASS, belief.claim, seen_of_it))
+        console.print(both.line(Status.PASS, belief.claim, seen_of_it))
     for why, some in _by_reason(of[Status.CANT_TELL]):
         claims = (Text(f"{belief.id}: {belief.claim}", "dim") for belief, _ in some)
         console.print()
-        console.print(_line(Status.CANT_TELL, f"{printable(why, most=500)}:", *claims))
+        console.print(both.line(Status.CANT_TELL, f"{printable(why, most=500)}:", *claims))
     console.print()
     counts = ", ".join(f"{len(of[status])} {status.value}" for status in Status)
     console.print(Text(f"{counts}.", "bold"))
+    _show_paragraph(console, paragraph(seen, judged))
+
+
+def _show_paragraph(console: Console, text: str) -> None:
     console.print()
     console.print("What you could tell us, with no name of yours in it: paste this into a report.")
     console.print()
-    console.print(Constrain(Text(paragraph(seen, judged)), _PROSE))
-
-
-def _line(status: Status, text: str, *more: Text) -> Constrain:
-    """A status, what it is of and more about it, beside each other."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, width=len(Status.CANT_TELL))
-    table.add_column()
-    table.add_row(Text(status.value, _STYLES[status]), Text(text))
-    for each in more:
-        table.add_row("", each)
-    return Constrain(table, _PROSE)
+    console.print(Constrain(Text(text), _PROSE))
 
 
 def _by_reason(judged: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:

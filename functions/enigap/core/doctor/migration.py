@@ -1,9 +1,14 @@
 """Whether the classic Container Insights and the OpenTelemetry one say the same about a cluster's nodes.
 
-Both totals of a node are compared by the hour, over the periods that both have whole. They are read at
-different seconds: each value ends up to a minute before the second that it stands for, and cAdvisor's counter
-may be 20 s old. So what `EDGE_SECONDS` carry at both ends of an hour may be in one and not in the other; a
-hundredth of the bytes is allowed on top, for what devices of pods count just before they are removed.
+Both totals of a node are compared over the periods that both have whole: by the hour, and over each stretch
+without a gap. They need not be equal, for they are read at different seconds:
+
+* a value ends up to a minute before the second that it stands for, and cAdvisor's counter may be 20 s old:
+  what `EDGE_SECONDS` carry at both ends may be in one and not in the other;
+* a rate of the classic metric is over the seconds between two samples, and the counters of each are up to
+  20 s old: of a burst it tells too much or too little. Counters tell all of it;
+* what a pod's device counts just before it is removed is in neither, of the last minute in the classic metric
+  and of up to five in the other: a hundredth of the bytes is allowed for it, and a tenth of the hours.
 """
 
 from __future__ import annotations
@@ -13,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
+from math import sqrt
 from typing import Final
 
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable, os_complete_periods, runs_of
 from enigap.core.counting.rules import Rules
-from enigap.core.counting.window import MINUTE, PERIODS_PER_WINDOW, Window
+from enigap.core.counting.window import COUNTER_AGE, MINUTE, PERIODS_PER_WINDOW, Window
 from enigap.core.doctor.usages import Usages
 from enigap.core.judging.judge import judge_windows
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -30,16 +37,19 @@ EDGE_SECONDS: Final = 80.0
 FOR_PODS: Final = 0.01
 _NEXT_TO_NOTHING: Final = 1000.0
 """Bytes a second: less than a node's own housekeeping."""
-_HOUR: Final = timedelta(hours=1)
+HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_HOURS_APART: Final = 0.1
 ENOUGH: Final = 0.95
 """Of the windows: a source that has fewer is not ready to be the only one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
-    """Up to an hour of whole periods, by both."""
+class Stretch:
+    """Whole periods side by side, by both."""
 
     start: datetime
+    end: datetime
     classic_bytes: float
     otel_bytes: float
     allowed_bytes: float
@@ -50,9 +60,11 @@ class Hour:
         return abs(self.otel_bytes - self.classic_bytes) - self.allowed_bytes
 
 
-def hours_of(classic: Readings, otel: Readings, windows: Sequence[Window]) -> list[Hour]:
-    """The periods of the windows that both have whole, an hour at a time."""
-    found: list[Hour] = []
+def stretches(
+    classic: Readings, otel: Readings, windows: Sequence[Window], longest: timedelta = HOUR
+) -> list[Stretch]:
+    """The periods of the windows that both have whole, cut where one is missing and at the longest time."""
+    found: list[Stretch] = []
     in_order = sorted(windows)
     periods = [
         start
@@ -62,22 +74,35 @@ def hours_of(classic: Readings, otel: Readings, windows: Sequence[Window]) -> li
     for run in runs_of(tuple(periods)):
         start = run.start
         while start < run.end:
-            end = min(start + _HOUR, run.end)
-            found.append(_hour(classic, otel, start, end))
+            end = min(start + longest, run.end)
+            found.append(_stretch(classic, otel, start, end))
             start = end
     return found
 
 
-def _hour(classic: Readings, otel: Readings, start: datetime, end: datetime) -> Hour:
+def _stretch(classic: Readings, otel: Readings, start: datetime, end: datetime) -> Stretch:
     one, other = (_bytes(each, start, end) for each in (classic, otel))
     edges = sum(_greatest(each, classic, otel) for each in (start, end))
     seconds = (end - start).total_seconds()
-    allowed = EDGE_SECONDS * edges + FOR_PODS * max(one, other) + _NEXT_TO_NOTHING * seconds
-    return Hour(start, one, other, allowed)
+    allowed = EDGE_SECONDS * edges + _left_open(classic, start, end)
+    allowed += FOR_PODS * max(one, other) + _NEXT_TO_NOTHING * seconds
+    return Stretch(start, end, one, other, allowed)
 
 
 def _bytes(readings: Readings, start: datetime, end: datetime) -> float:
     return MINUTE.total_seconds() * sum(each or 0.0 for each in readings.os_minutes(start, end - MINUTE))
+
+
+def _left_open(classic: Readings, start: datetime, end: datetime) -> float:
+    """How many bytes the classic rates may tell too much or too little, as chance has the counters' ages.
+
+    Four standard deviations of the sum that `core.counting.window` has, and no more than its bound.
+    """
+    rates = [each or 0.0 for each in classic.os_minutes(start, end - MINUTE)]
+    changes = [after - before for before, after in pairwise(rates)]
+    age = COUNTER_AGE.total_seconds()
+    by_chance = 4 * age / sqrt(12) * sqrt(sum(change**2 for change in changes))
+    return min(by_chance, age * sum(map(abs, changes)))
 
 
 def _greatest(at: datetime, *of: Readings) -> float:
@@ -89,7 +114,7 @@ class Contrast(StrEnum):
     """How two verdicts on one window differ, the worst first."""
 
     OPPOSITE = "opposite"
-    """One says that the traffic is explained, the other that it is not."""
+    """One says that the traffic is explained, or too much, the other that it is not, or too little."""
     ONE_ACCUSES = "one_accuses"
     """One says that it is not explained, the other cannot tell."""
     ONE_CANNOT_TELL = "one_cannot_tell"
@@ -99,17 +124,23 @@ class Contrast(StrEnum):
     @classmethod
     def of(cls, one: Verdict, other: Verdict) -> Contrast:
         """Of two different verdicts."""
-        if one.explained is other.explained:
+        claims = {_claim(one), _claim(other)}
+        if len(claims) == 1:
             return cls.OTHER_WORDS
-        match {one.explained, other.explained}:
-            case told if None not in told:
-                return cls.OPPOSITE
-            case told if False in told:
-                return cls.ONE_ACCUSES
-            case _:
-                return cls.ONE_CANNOT_TELL
+        if None not in claims:
+            return cls.OPPOSITE
+        return cls.ONE_CANNOT_TELL if True in claims else cls.ONE_ACCUSES
 
 
+def _claim(verdict: Verdict) -> Verdict | bool | None:
+    """What a verdict says of the traffic: True that it is explained, itself that it is not, None nothing."""
+    if verdict.explained:
+        return True
+    return verdict if verdict in _ACCUSING else None
+
+
+_ACCUSING: Final = frozenset({Verdict.OS_DEFICIT, Verdict.OS_EXCESS, Verdict.IMPLAUSIBLE})
+"""Others that are not explained, such as `os_silent`, are about what is missing of the source itself."""
 _WORST_FIRST: Final = tuple(Contrast)
 
 
@@ -138,7 +169,9 @@ class NodeCompared:
     classic_windows: int = 0
     """Of how many of them the classic metric has enough to judge."""
     otel_windows: int = 0
-    hours: tuple[Hour, ...] = ()
+    hours: tuple[Stretch, ...] = ()
+    whole: tuple[Stretch, ...] = ()
+    """The same, cut at gaps alone."""
     differing: tuple[Differing, ...] = ()
     """Worst first."""
     why_not: str | None = None
@@ -159,15 +192,24 @@ class NodeCompared:
         return sum(hour.beyond > 0 for hour in self.hours)
 
     @property
-    def furthest(self) -> Hour | None:
+    def seconds(self) -> float:
+        """How long was compared."""
+        return sum((hour.end - hour.start).total_seconds() for hour in self.hours)
+
+    @property
+    def furthest(self) -> Stretch | None:
         """The hour in which they are furthest apart, of those that are."""
         apart = [hour for hour in self.hours if hour.beyond > 0]
         return max(apart, key=lambda hour: hour.beyond, default=None)
 
     @property
     def is_equivalent(self) -> bool | None:
-        """Whether both say the same, hour by hour; None where nothing could be compared."""
-        return None if self.why_not or not self.hours else self.hours_apart == 0
+        """Whether both say the same; None where nothing could be compared."""
+        if self.why_not or not self.hours:
+            return None
+        apart = abs(self.otel_bytes - self.classic_bytes)
+        is_close = apart <= sum(each.allowed_bytes for each in self.whole)
+        return is_close and self.hours_apart <= _HOURS_APART * len(self.hours)
 
     @property
     def windows_that_differ(self) -> int:
@@ -208,7 +250,8 @@ def compare(
         compared,
         classic_windows=_covered(classic, windows),
         otel_windows=_covered(otel, windows),
-        hours=tuple(hours_of(classic, otel, windows)),
+        hours=tuple(stretches(classic, otel, windows)),
+        whole=tuple(stretches(classic, otel, windows, _DAY)),
         differing=_differing(*(judge_windows(node, each, None, windows, rules) for each in (classic, otel))),
     )
 

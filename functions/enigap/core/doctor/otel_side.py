@@ -14,7 +14,7 @@ from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import GRID, PERIOD, Window, floor_to
 from enigap.core.doctor.belief import Belief, Outcome, cannot_tell, most, told
 from enigap.core.doctor.ec2_side import bytes_agree
-from enigap.core.doctor.migration import EDGE_SECONDS, hours_of
+from enigap.core.doctor.migration import EDGE_SECONDS, stretches
 from enigap.core.doctor.observed import (
     Matched,
     NodeSeen,
@@ -29,8 +29,8 @@ from enigap.core.text import count, percent
 
 USUAL_SECONDS: Final = 30.0
 """Between two readings of a counter."""
-MOST_SECONDS: Final = 40.0
-"""With the 20 s by which cAdvisor may be late, a reading is then no older than 60 s."""
+MOST_SECONDS: Final = 35.0
+"""With the 20 s by which cAdvisor may be late, a reading is then no older than the 55 s that it may be."""
 _ENOUGH: Final = 3
 """Readings of a counter that show how far they are apart."""
 
@@ -185,7 +185,7 @@ def adds_up(o: Observations, otel: OtelSeen) -> Outcome:
     off, wrong = [], []
     for each, counters in _of_nodes(o, otel):
         if isinstance(each.readings, Readings) and isinstance(counters.readings, Readings):
-            hours = hours_of(each.readings, counters.readings, _windows(o, counters.readings))
+            hours = stretches(each.readings, counters.readings, _windows(o, counters.readings))
             if total := sum(hour.classic_bytes for hour in hours):
                 off.append(sum(hour.otel_bytes for hour in hours) / total - 1)
                 wrong.append(any(hour.beyond > 0 for hour in hours))
