@@ -86,9 +86,10 @@ def warn_of_two(stacks: Sequence[EnigapStack], region: str) -> None:
     """
     for stack in stacks:
         where = region if Token.is_unresolved(stack.region) else stack.region
-        aws = Aws(region=where)
-        aws.deadline.seconds_left = lambda: OPTIONAL_SECONDS
         with suppress(AwsProblem):
+            aws = Aws(region=where)
+            aws.deadline.seconds_left = lambda: OPTIONAL_SECONDS
+            aws.sign_in(may_ask=False)  # `cdk` has asked for a code already, and each is good for once
             if found := two_stacks(aws.client("cloudformation"), where, stack.stack_name):
                 Annotations.of(stack).add_warning_v2("enigap:two-stacks", found)
 

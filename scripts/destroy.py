@@ -8,18 +8,17 @@ the stacks of further regions `NAME-REGION`: they are found, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from botocore.exceptions import WaiterError
 
 from enigap.aws import deployment
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, calling
-from enigap.cli.arguments import Profile, Region, Stack
+from enigap.cli.arguments import Profile, Region, Stack, UsageError
 from enigap.cli.deployed import deployed
 from enigap.cli.main import run
 from enigap.settings import SettingsError
@@ -48,9 +47,8 @@ def command(
     aws = Aws(profile=profile, region=region)
     aws.sign_in()
     name = stack or deployment.STACK
-    clients = {
-        each: Aws(profile=profile, region=each).client("cloudformation") for each in _regions(aws, name)
-    }
+    regions, unread = _regions(aws, name)
+    clients = {each: aws.at(each).client("cloudformation") for each in regions}
     found = [
         Found(where, *each)
         for where, client in clients.items()
@@ -63,33 +61,63 @@ def command(
         return 0
     for each in found:
         typer.echo(f"{each.name} in {each.region} ({each.status})")
+    if unread:
+        typer.echo(f"Only {aws.region} was searched, for the deployed settings cannot be read. {unread}")
     typer.echo("Its state, logs, topics and dashboard go with a stack.")
-    if not yes and not typer.confirm("Delete?" if len(found) == 1 else f"Delete these {len(found)}?"):
+    if not yes and not _agreed("Delete?" if len(found) == 1 else f"Delete these {len(found)}?"):
         typer.echo("Nothing was deleted.")
         return 0
-    return max([_deleted(clients, each) for each in found])
+    # The stack that was asked for last: its settings say in which regions the others are.
+    for each in sorted(found, key=lambda each: each.region == aws.region):
+        if problem := _deleted(clients[each.region], each):
+            typer.echo(
+                f"enigap: {each.name} in {each.region} was not deleted, nor what is after it. {problem}",
+                err=True,
+            )
+            return 2
+    return 0
 
 
-def _regions(aws: Aws, stack: str) -> tuple[str, ...]:
-    """The region asked for and those of the deployed settings, if these can be read."""
+def _agreed(question: str) -> bool:
     try:
-        regions = deployed(aws, datetime.now(UTC), stack).settings().regions
-    except (AwsProblem, SettingsError):  # not there, half deleted, or of another version
-        regions = ()
-    return tuple(dict.fromkeys((aws.region, *regions)))
+        return typer.confirm(question)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError("There is no terminal to ask on: give --yes to delete without asking.") from None
 
 
-def _deleted(clients: Mapping[str, Any], stack: Found) -> int:
-    client = clients[stack.region]
+def _regions(aws: Aws, stack: str) -> tuple[tuple[str, ...], Exception | None]:
+    """The region asked for and those of the deployed settings, and why these could not be read."""
+    try:
+        regions, unread = deployed(aws, datetime.now(UTC), stack).settings().regions, None
+    except (AwsProblem, SettingsError) as problem:  # not there, half deleted, or of another version
+        regions, unread = (), problem
+    return tuple(dict.fromkeys((aws.region, *regions))), unread
+
+
+def _deleted(client: Any, stack: Found) -> str:
+    """Delete a stack; why it could not be, in a sentence."""
     typer.echo(f"Deleting {stack.name} in {stack.region} ...")
     try:
         with calling("cloudformation:DeleteStack", client):
             client.delete_stack(StackName=stack.name)
-        client.get_waiter("stack_delete_complete").wait(StackName=stack.name, WaiterConfig=_PATIENCE)
-    except (AwsProblem, WaiterError) as problem:
-        typer.echo(f"{stack.name} in {stack.region} was not deleted: its events say why. {problem}", err=True)
-        return 2
-    return 0
+            client.get_waiter("stack_delete_complete").wait(StackName=stack.name, WaiterConfig=_PATIENCE)
+    except AwsProblem as problem:
+        return _remedy(problem, stack)
+    return ""
+
+
+def _remedy(problem: AwsProblem, stack: Found) -> str:
+    named = f"--stack-name {stack.name} --region {stack.region}"
+    if "TerminationProtection" in problem.what:
+        command = (
+            f"aws cloudformation update-termination-protection --no-enable-termination-protection {named}"
+        )
+        return f"It is protected from it: `{command}` ends that."
+    if "WaiterError" in problem.what:
+        return f"`aws cloudformation describe-stack-events {named}` shows why."
+    return str(problem)
 
 
 def main() -> None:

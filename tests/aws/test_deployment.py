@@ -1,6 +1,6 @@
 """Finding the deployed enigap by its stack, and who it tells; the answers are made up as AWS gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from enigap.aws.deployment import (
     Subscription,
     environment,
     find,
+    stacks_of,
     subscriptions,
     two_stacks,
 )
@@ -39,13 +40,20 @@ class CloudFormation:
 
     stacks: Mapping[str, Mapping[str, str]]
     refuses: ClientError | None = None
+    tagged: Collection[str] | None = None
+    """The stacks that have enigap's tag; all where it is None."""
+    status: str | None = None
 
     def describe_stacks(self, **request: Any) -> dict[str, Any]:
         if self.refuses:
             raise self.refuses
         if "StackName" not in request:
             tags = [{"Key": "application", "Value": "enigap"}]
-            tagged = [{"StackName": name, "Tags": tags} for name in self.stacks]
+            tagged = [
+                {"StackName": name, "Tags": tags}
+                for name in self.stacks
+                if self.tagged is None or name in self.tagged
+            ]
             return {"Stacks": [{"StackName": "CDKToolkit"}, *tagged]}
         name = request["StackName"]
         if name not in self.stacks:
@@ -55,7 +63,10 @@ class CloudFormation:
             for key, value in self.stacks[name].items()
         ]
         # A stack without outputs has no member for them.
-        return {"Stacks": [{"StackName": name} | ({"Outputs": outputs} if outputs else {})]}
+        more: dict[str, Any] = {"StackStatus": self.status} if self.status else {}
+        if name in (self.tagged or ()):
+            more["Tags"] = [{"Key": "application", "Value": "enigap"}]
+        return {"Stacks": [{"StackName": name} | more | ({"Outputs": outputs} if outputs else {})]}
 
 
 @dataclass
@@ -130,6 +141,29 @@ def test_a_stack_of_an_earlier_version_beside_this_one_is_to_be_deleted() -> Non
     assert said.endswith(
         "`aws cloudformation delete-stack --stack-name enigap-eu-west-1 --region eu-west-1`."
     )
+
+
+def test_nobody_is_told_to_delete_a_stack_that_is_not_enigaps() -> None:
+    network = CloudFormation({"network": OUTPUTS, "network-eu-west-1": {}}, tagged=["network"])
+    assert two_stacks(network, "eu-west-1", "network") is None
+    both = CloudFormation(network.stacks, tagged=["network", "network-eu-west-1"])
+    assert "delete-stack --stack-name network-eu-west-1" in str(two_stacks(both, "eu-west-1", "network"))
+
+
+def test_a_stack_that_is_not_enigaps_is_neither_used_nor_deleted() -> None:
+    stacks = CloudFormation({"network": {"VpcId": "vpc-1"}, "gap": OUTPUTS}, tagged=["gap"], status="X")
+    said = "The stack network in eu-west-1 is none of enigap's, for it has no tag application=enigap"
+    with pytest.raises(AwsProblem, match=said):
+        find(stacks, "eu-west-1", "network")
+    with pytest.raises(AwsProblem, match=said):
+        stacks_of(stacks, "eu-west-1", "network")
+    assert stacks_of(stacks, "eu-west-1", "gap") == {"gap": "X"}
+
+
+@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+def test_a_stack_without_outputs_is_told_with_its_state(status: str) -> None:
+    with pytest.raises(AwsProblem, match=f"finish its deployment with `cdk deploy`, for it is {status}"):
+        find(CloudFormation({"enigap": {}}, status=status), "eu-west-1")
 
 
 @pytest.mark.parametrize("missing", list(OUTPUTS)[:5])

@@ -101,8 +101,55 @@ def test_the_keys_policy_lets_each_service_use_it_for_this_account(
     assert all(account in str(each["Condition"]) for each in statements)
 
 
-def test_one_policy_is_printed_at_a_time(enigap: Enigap) -> None:
-    assert "ask for one of them" in enigap("policy", "--key", "--operator").problem
+@pytest.mark.parametrize("other", ["--operator", "--doctor"])
+def test_one_policy_is_printed_at_a_time(enigap: Enigap, other: str) -> None:
+    assert "ask for one of them" in enigap("policy", "--key", other).problem
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--key", "--region", "us-east-1a"), "--region takes one such as eu-west-1, not 'us-east-1a'."),
+        (("--key", "--region", ""), "--region takes one such as eu-west-1, not ''."),
+        (
+            ("--key", "--account", "1111-2222-3333"),
+            "--account takes the account's 12 digits, not '1111-2222-3333'.",
+        ),
+        (
+            ("--key", "--partition", "aws", "--region", "cn-northwest-1"),
+            "cn-northwest-1 is in the partition aws-cn: give that, or leave --partition out.",
+        ),
+        (("--region", "eu-west-1"), "--region and --account are for --key: give it, too, or leave them out."),
+        (("--operator", "--account", "111122223333"), "--region and --account are for --key"),
+        (("--stack", "net-gap"), "--stack is for --operator and --key: give one of them, or leave it out."),
+        (
+            ("--operator", "--stack", ""),
+            "--stack takes a CloudFormation stack's name such as enigap, not ''.",
+        ),
+        (("--key", "--stack", "net_gap"), "--stack takes a CloudFormation stack's name"),
+    ],
+)
+def test_what_contradicts_itself_or_has_no_effect_is_refused(
+    enigap: Enigap, arguments: tuple[str, ...], said: str
+) -> None:
+    assert enigap("policy", *arguments).problem.startswith(said)
+
+
+def test_the_keys_partition_is_its_regions(enigap: Enigap) -> None:
+    asked = ("--region", "us-gov-east-1", "--account", "111122223333")
+    [logs] = [
+        each
+        for each in enigap("policy", "--key", *asked).document["Statement"]
+        if str(each["Principal"].get("Service")).startswith("logs.")
+    ]
+    assert logs["Principal"] == {"Service": "logs.us-gov-east-1.amazonaws.com"}
+    assert "arn:aws-us-gov:logs:us-gov-east-1:111122223333:" in str(logs["Condition"])
+
+
+def test_what_is_left_for_you_to_fill_in_is_said(enigap: Enigap) -> None:
+    ran = enigap("policy", "--key", "--region", "eu-west-1")
+    assert ran.stderr == "Put your own in place of ACCOUNT, or give --account.\n"
+    assert "ACCOUNT" in str(ran.document)
 
 
 def test_it_is_enough_for_check(as_user: Any, policy: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +96,27 @@ def test_what_is_not_in_the_region_of_the_credentials_fails_the_synthesis(tmp_pa
     result = run(tmp_path, {"enigap": json.dumps({"kms_key_arn": key})}, CDK_DEFAULT_REGION="us-east-2")
     assert result.returncode == 1
     assert result.stderr == f"kms_key_arn: {key} is not a key of us-east-2; give one of that region.\n"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "credential_process = /no/such/program",
+        "role_arn = arn:aws:iam::111122223333:role/r\nsource_profile = base\nmfa_serial = mfa",
+    ],
+    ids=["a program that is not there", "a code"],
+)
+def test_looking_for_an_earlier_stack_asks_nobody_and_fails_no_synthesis(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, profile: str
+) -> None:
+    keys = "[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = sesame\n"
+    (tmp_path / "config").write_text(f"{keys}[profile ann]\n{profile}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "ann")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _: pytest.fail("a code was asked for"))
+    stack: Any = SimpleNamespace(region="eu-west-1", stack_name="enigap")
+    module.warn_of_two([stack], "eu-west-1")
 
 
 def test_no_feature_flag_is_left_open(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class Aws:
         session: boto3.session.Session | None = None,
     ) -> None:
         """`attach` is called with each client that is created, such as to record its calls. A `session` is
-        used in place of that of the profile and region.
+        used in place of that of the profile.
         """
         self.parallelism = parallelism
         self._attach = attach
@@ -72,7 +72,7 @@ class Aws:
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
             self._session = session or _session(profile, region)
-            self.region = str(self._session.region_name or "")
+            self.region = str(region or self._session.region_name or "")
         if not self.region or region == "":
             raise no_region()
         if not is_region(self.region):
@@ -83,12 +83,17 @@ class Aws:
         """The deadline of every call of every client; endless until its `seconds_left` is set."""
         return Deadline()
 
-    def sign_in(self) -> None:
+    def sign_in(self, *, may_ask: bool = True) -> None:
         """Get the credentials now: it may ask for an MFA code or run a program that asks for a password.
 
-        Commands call it before they draw anything on the terminal. Raises AwsProblem.
+        Commands call it before they draw anything on the terminal. Raises AwsProblem, also where a code is
+        needed and must not be asked for.
         """
-        get_credentials(self._session)
+        get_credentials(self._session, may_ask=may_ask)
+
+    def at(self, region: str) -> Aws:
+        """The clients of another region, with the same credentials: nothing is asked for again."""
+        return Aws(session=self._session, region=region)
 
     def caller(self) -> str:
         """Whose credentials they are: the last part of the caller's ARN, a user's or a session's name.
@@ -115,7 +120,9 @@ class Aws:
     def _make(self, service: str) -> Any:
         with calling(service):
             try:
-                client: Any = self._session.client(service, config=self._config(service))
+                client: Any = self._session.client(
+                    service, region_name=self.region, config=self._config(service)
+                )
                 _require_url(client.meta.endpoint_url)
             except BotoCoreError:
                 raise  # some are ValueErrors, too

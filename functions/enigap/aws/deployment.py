@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, Protocol
@@ -103,15 +103,18 @@ class Subscription:
 def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Deployment:
     """The deployment of this name in the client's region. Raises AwsProblem if there is none."""
     for name in (stack, f"{stack}-{region}"):
-        outputs = _outputs(cloudformation, name)
-        if outputs is None:
+        described = _described(cloudformation, name)
+        if described is None or (name != stack and not _is_enigaps(described, stack)):
             continue
+        outputs = _outputs(cloudformation, described)
         missing = [output for output in _OUTPUTS if output not in outputs]
+        if missing and not _is_enigaps(described, stack):
+            raise _not_enigaps(name, region, tagged_stacks(cloudformation))
         if missing:
             raise AwsProblem(
                 ProblemKind.MISSING,
                 f"The stack {name} in {region} has no output {missing[0]}",
-                "finish its deployment with `cdk deploy`",
+                f"finish its deployment with `cdk deploy`{_state(described)}",
             )
         own = (outputs[output] for output in _OUTPUTS)
         return Deployment(
@@ -145,6 +148,24 @@ def tagged_stacks(cloudformation: CloudFormation) -> tuple[str, ...]:
 
 def _is_tagged(stack: Mapping[str, Any]) -> bool:
     return TAG in {(tag["Key"], tag["Value"]) for tag in stack.get("Tags") or ()}
+
+
+def _is_enigaps(described: Mapping[str, Any], stack: str) -> bool:
+    """Whether a stack that was asked for is enigap's: by its name, or else by its tag."""
+    return stack == STACK or _is_tagged(described)
+
+
+def _not_enigaps(name: str, region: str, others: Sequence[str]) -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.MISSING,
+        f"The stack {name} in {region} is none of enigap's, for it has no tag {'='.join(TAG)}",
+        f"give one of {', '.join(others)} with --stack" if others else "give the name of one that is",
+    )
+
+
+def _state(described: Mapping[str, Any]) -> str:
+    status = described.get("StackStatus")
+    return f", for it is {text(status)}" if status else ""
 
 
 def environment(lambda_: Lambda, deployment: Deployment) -> Mapping[str, str]:
@@ -223,7 +244,11 @@ def stacks_of(cloudformation: CloudFormation, region: str, stack: str) -> dict[s
     Raises AwsProblem.
     """
     described = {name: _described(cloudformation, name) for name in (stack, f"{stack}-{region}")}
-    return {name: text(each["StackStatus"]) for name, each in described.items() if each is not None}
+    there = {name: each for name, each in described.items() if each is not None}
+    own = {name: each for name, each in there.items() if _is_enigaps(each, stack)}
+    if stack in there and stack not in own:
+        raise _not_enigaps(stack, region, tagged_stacks(cloudformation))
+    return {name: text(each["StackStatus"]) for name, each in own.items()}
 
 
 def two_stacks(cloudformation: CloudFormation, region: str, stack: str) -> str | None:
@@ -232,7 +257,8 @@ def two_stacks(cloudformation: CloudFormation, region: str, stack: str) -> str |
     Raises AwsProblem.
     """
     before = f"{stack}-{region}"
-    if _described(cloudformation, before) is None:
+    described = _described(cloudformation, before)
+    if described is None or not _is_enigaps(described, stack):
         return None
     command = f"aws cloudformation delete-stack --stack-name {before} --region {region}"
     return (
@@ -240,10 +266,7 @@ def two_stacks(cloudformation: CloudFormation, region: str, stack: str) -> str |
     )
 
 
-def _outputs(cloudformation: CloudFormation, stack: str) -> Mapping[str, str] | None:
-    described = _described(cloudformation, stack)
-    if described is None:
-        return None
+def _outputs(cloudformation: CloudFormation, described: Mapping[str, Any]) -> Mapping[str, str]:
     with calling("cloudformation:DescribeStacks", cloudformation):
         outputs = described.get("Outputs") or ()
         return {text(output["OutputKey"]): text(output["OutputValue"]) for output in outputs}

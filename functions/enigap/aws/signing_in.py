@@ -56,8 +56,11 @@ _REMEDIES: Final[Mapping[Way, str]] = {
 }
 
 
-def get_credentials(session: Any) -> None:
+def get_credentials(session: Any, *, may_ask: bool = True) -> None:
     """Get the credentials of a boto3 session; they stay in it. Raises AwsProblem."""
+    if not may_ask:
+        providers = session._session.get_component("credential_provider")  # noqa: SLF001 - as below
+        providers.get_provider("assume-role")._prompter = _ask_nobody  # noqa: SLF001
     try:
         with warnings.catch_warnings():
             # Without a terminal, asking for an MFA code would read the code from stdin, and echo it.
@@ -73,6 +76,10 @@ def get_credentials(session: Any) -> None:
         _require_usable(name, value, session)
     if frozen.token is not None:
         _require_usable("session token", frozen.token, session)
+
+
+def _ask_nobody(_: str) -> str:
+    raise GetPassWarning
 
 
 def _require_usable(name: str, value: object, session: Any) -> None:

@@ -40,9 +40,22 @@ Region = Annotated[
     typer.Option(metavar="REGION", help="The AWS region; by default that of the environment or profile."),
 ]
 Profile = Annotated[str | None, typer.Option(metavar="PROFILE", help="The AWS profile.")]
+
+
+def _stack_name(given: str | None) -> str | None:
+    if given is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", given):
+        raise UsageError(f"--stack takes a CloudFormation stack's name such as enigap, not {given[:40]!r}.")
+    return given
+
+
 Stack = Annotated[
     str | None,
-    typer.Option("--stack", metavar="NAME", help="The deployed stack's name. [default: enigap]"),
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        callback=_stack_name,
+        help="The deployed stack's name. [default: enigap]",
+    ),
 ]
 Clusters = Annotated[
     list[str] | None,

@@ -160,7 +160,7 @@ class _ReplayedAws(Aws):
         """AWS's console shows nothing of a bundle."""
         return False
 
-    def sign_in(self) -> None:
+    def sign_in(self, *, may_ask: bool = True) -> None:
         """There is nothing to sign in to."""
 
     def _config(self, service: str) -> Config:

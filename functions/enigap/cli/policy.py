@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from enigap.aws import deployment, observe, state_table, topic
 from enigap.aws.iam import KEY_USES, Statement, policy_document
 from enigap.cli.arguments import Stack, UsageError
 from enigap.cli.screen import write
+from enigap.core.console import is_region, partition_of
 from enigap.wiring import READ_ACTIONS
 
 
@@ -37,32 +39,67 @@ def command(
     ] = False,
     stack: Stack = None,
     partition: Annotated[
-        Partition, typer.Option(help="The partition of the account, which ARNs begin with.")
-    ] = Partition.AWS,
+        Partition | None,
+        typer.Option(
+            help="The partition of the account, which ARNs begin with. [default: that of --region, or aws]"
+        ),
+    ] = None,
     key: Annotated[
         bool,
         typer.Option(
             "--key", help="The statements that the policy of the key in `kms_key_arn` needs instead."
         ),
     ] = False,
-    region: Annotated[str, typer.Option(metavar="REGION", help="The key's region, for --key.")] = "REGION",
+    region: Annotated[str | None, typer.Option(metavar="REGION", help="The key's region, for --key.")] = None,
     account: Annotated[
-        str, typer.Option(metavar="ACCOUNT", help="The number of the account that enigap is in, for --key.")
-    ] = "ACCOUNT",
+        str | None,
+        typer.Option(metavar="ACCOUNT", help="The number of the account that enigap is in, for --key."),
+    ] = None,
 ) -> int:
     """The IAM policy that check, explain, report, backtest and doctor need; with --operator, the others.
 
     The former is read-only. The latter covers the resources of one stack, in any region.
     """
-    if key and operator:
-        raise UsageError("--operator and --key are two policies: ask for one of them.")
+    if key and (operator or doctor):
+        raise UsageError("--operator and --doctor are for roles, --key is for a key: ask for one of them.")
+    if not key and (region is not None or account is not None):
+        raise UsageError("--region and --account are for --key: give it, too, or leave them out.")
+    if stack and not (key or operator):
+        raise UsageError("--stack is for --operator and --key: give one of them, or leave it out.")
+    partition = _partition(partition, region)
     if key:
-        write(key_policy(stack or deployment.STACK, partition, region, account), indent=2)
+        _check_account(account)
+        placeholders = [name for name, given in (("REGION", region), ("ACCOUNT", account)) if given is None]
+        if placeholders:
+            named = " and ".join(f"--{name.lower()}" for name in placeholders)
+            typer.echo(f"Put your own in place of {' and '.join(placeholders)}, or give {named}.", err=True)
+        write(
+            key_policy(stack or deployment.STACK, partition, region or "REGION", account or "ACCOUNT"),
+            indent=2,
+        )
         return 0
     statements = list(operator_statements(stack or deployment.STACK) if operator else READ_ACTIONS)
     statements += observe.ACTIONS * doctor
     write(policy_document(statements, partition=partition), indent=2)
     return 0
+
+
+def _partition(given: Partition | None, region: str | None) -> Partition:
+    """The partition asked for, or else the region's. Raises UsageError where they contradict each other."""
+    if region is None:
+        return given or Partition.AWS
+    if not is_region(region):
+        raise UsageError(f"--region takes one such as eu-west-1, not {region[:40]!r}.")
+    of_region = Partition(partition_of(region))
+    if given not in {None, of_region}:
+        raise UsageError(f"{region} is in the partition {of_region}: give that, or leave --partition out.")
+    return of_region
+
+
+def _check_account(account: str | None) -> None:
+    """Raises UsageError for what is no account's number."""
+    if account is not None and not re.fullmatch("[0-9]{12}", account):
+        raise UsageError(f"--account takes the account's 12 digits, not {account[:40]!r}.")
 
 
 _OPERATOR_ACTIONS: Final = (
