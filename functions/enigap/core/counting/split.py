@@ -51,7 +51,7 @@ a fault, and nothing is known to be inside the node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import Enum
@@ -59,7 +59,7 @@ from itertools import pairwise
 from typing import Final
 
 from enigap.core.counting.devices import Classifier, DeviceKind
-from enigap.core.counting.evidence import DeviceEvents, DeviceRates, DeviceSample, Evidence
+from enigap.core.counting.evidence import DeviceEvents, DeviceRates, Evidence
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
@@ -358,27 +358,20 @@ def _scaled(split: Split, os: ByteRate) -> Split:
     if total <= ZERO:
         return replace(split, host_off_node=replace(split.host_off_node, middle=os))
     factor = os / total
-    return replace(
-        split,
-        **{
-            part.name: replace(span, middle=factor * span.middle)
-            for part in fields(split)
-            for span in (getattr(split, part.name),)
-        },
-    )
+    return _with_each(split, lambda span: replace(span, middle=factor * span.middle))
 
 
 def _consistent(split: Split) -> Split:
     """With bounds that hold the likely figures: those are scaled to the OS's readings, which have another
     phase than EC2's periods and the devices' events."""
-    return replace(
+    return _with_each(
         split,
-        **{
-            part.name: replace(span, low=min(span.low, span.middle), high=max(span.high, span.middle))
-            for part in fields(split)
-            for span in (getattr(split, part.name),)
-        },
+        lambda span: replace(span, low=min(span.low, span.middle), high=max(span.high, span.middle)),
     )
+
+
+def _with_each(split: Split, change: Callable[[RateSpan], RateSpan]) -> Split:
+    return replace(split, **{part.name: change(getattr(split, part.name)) for part in fields(split)})
 
 
 def _above_floor(rate: ByteRate, rules: Rules) -> ByteRate:
@@ -417,7 +410,7 @@ def _near(events: DeviceEvents, window: Window) -> DeviceEvents:
 def _pods_are_whole(events: DeviceEvents, window: Window, classifier: Classifier) -> bool:
     near = _near(events, window)
     if any(
-        _has_no_rate(sample) and classifier.kind(sample.device) is DeviceKind.POD for sample in near.samples
+        not sample.is_rated and classifier.kind(sample.device) is DeviceKind.POD for sample in near.samples
     ):
         return False
     tracks = tracks_of(near, classifier, lambda name: classifier.kind(name) is DeviceKind.POD)
@@ -432,10 +425,6 @@ def _pods_are_whole(events: DeviceEvents, window: Window, classifier: Classifier
         for track in reading
         if track.times[0] < end and track.times[-1] > start
     )
-
-
-def _has_no_rate(sample: DeviceSample) -> bool:
-    return sample.rx_bytes_per_second is None or sample.tx_bytes_per_second is None
 
 
 @dataclass(slots=True)
