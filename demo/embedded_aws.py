@@ -15,13 +15,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from datetime import timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import trustme  # a certificate authority without the openssl command, which ministack would call
 
@@ -30,6 +29,8 @@ ACCOUNT = "123456789012"
 # In ministack the root user's access key is the account number; its signature is not checked.
 ACCESS_KEY_ID = ACCOUNT
 SECRET_ACCESS_KEY = "unchecked"  # noqa: S105
+
+_START_SECONDS = 60.0
 
 # Environment variables that the emulator and its functions inherit: enough to run, no credentials.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -59,20 +60,18 @@ class EmbeddedAws:
     policy that allows the call. With `tls` it serves https only, with a certificate of a private authority.
     """
 
+    region: Final = "eu-west-1"
+
     def __init__(
         self,
         *,
-        region: str = "eu-west-1",
         tls: bool = False,
         enforce_iam: bool = False,
-        start_within: timedelta = timedelta(seconds=60),
         python: Path | None = None,
     ) -> None:
-        self.region = region
         self.port = 0
         self._tls = tls
         self._enforce_iam = enforce_iam
-        self._start_within = start_within
         self._python = python
         self._process: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -134,9 +133,9 @@ class EmbeddedAws:
         }
         return arguments | {"verify": str(self._ca)} if self._tls else arguments
 
-    def log_tail(self, lines: int = 20) -> str:
+    def log_tail(self) -> str:
         """The last lines of the emulator's log, for error messages; functions log to CloudWatch Logs."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
 
     @property
     def process_group(self) -> int:
@@ -225,16 +224,16 @@ class EmbeddedAws:
         return certificate, key
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._start_within.total_seconds()
+        deadline = time.monotonic() + _START_SECONDS
         while not self._is_ready():
             if self._running.poll() is not None:
                 raise EmbeddedAwsError(
                     f"The embedded AWS stopped while it started; it said:\n{self.log_tail()}"
                 )
             if time.monotonic() > deadline:
-                seconds = self._start_within.total_seconds()
                 raise EmbeddedAwsError(
-                    f"The embedded AWS did not answer within {seconds:.0f} s; it said:\n{self.log_tail()}"
+                    f"The embedded AWS did not answer within {_START_SECONDS:g} s; "
+                    f"it said:\n{self.log_tail()}"
                 )
             time.sleep(0.05)
 

@@ -38,9 +38,9 @@ def newest_window() -> Window:
     return Window.newest_settled(datetime.now(UTC), Settings().settle)
 
 
-def judged_here(name: str, run: LabRun, rules: Rules | None = None) -> Judgement:
+def judged_here(name: str, run: LabRun) -> Judgement:
     """By the code that the functions run, without an AWS."""
-    rules = rules or Rules()
+    rules = Rules()
     span = FetchSpan.of(run.window, rules.windows_fetched)
     events = run.events()
     judgement = judge(Node(CLUSTER, "i-0abc", name), run.readings(span), events, run.window, rules)

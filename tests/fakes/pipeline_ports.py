@@ -15,7 +15,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import Window
 from enigap.core.incidents.incident import ClusterState, News, Silence
-from enigap.core.incidents.state import Known, Remembered, from_json, to_json
+from enigap.core.incidents.state import Known, Remembered, read_json, to_json
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind, NodeReport
 from enigap.core.judging.verdict import Cause, Judgement, Reason, Verdict
 from enigap.core.published import Datum
@@ -127,11 +127,11 @@ class FakeStates:
     def state(self, cluster: str = CLUSTER) -> ClusterState:
         text = self.items[cluster]
         assert text is not None
-        return from_json(text)
+        return read_json(text)[0]
 
     def read(self, cluster: str) -> tuple[Remembered, Sequence[Silence]]:
         text = self.items.get(cluster)
-        state = from_json(text) if text is not None else ClusterState(cluster)
+        state = read_json(text)[0] if text is not None else ClusterState(cluster)
         return Remembered(state, revision=None), tuple(self.silences)
 
     def write(self, remembered: Remembered) -> Remembered:
@@ -140,7 +140,7 @@ class FakeStates:
 
     def known(self) -> Iterable[Known]:
         for cluster, text in self.items.items():
-            state = from_json(text) if text is not None else None
+            state = read_json(text)[0] if text is not None else None
             if state is None or state.done is None:
                 yield Known(cluster, self.planned_since[cluster], is_alive=True)
             else:

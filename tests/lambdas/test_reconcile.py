@@ -9,7 +9,7 @@ import pytest
 
 from enigap.aws.errors import AwsProblem
 from enigap.core.counting.window import Window
-from enigap.core.incidents.state import from_json
+from enigap.core.incidents.state import read_json
 from enigap.core.work import WorkItem
 from enigap.lambdas.reconcile import handler
 from tests.fakes.strict_cloudwatch import ALWAYS
@@ -53,7 +53,7 @@ def judge(at: Sequence[Window]) -> None:
 
 def state(deployed: LambdaAccount) -> Any:
     [item] = deployed.items()
-    return from_json(item["state"]["S"])
+    return read_json(item["state"]["S"])[0]
 
 
 def test_a_name_in_the_settings_without_nodes_is_told_once(

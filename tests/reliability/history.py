@@ -24,7 +24,7 @@ from typing import Final
 from enigap.core.counting.window import MINUTE, PERIOD, Window
 from enigap.core.incidents.decide import due
 from enigap.core.incidents.incident import ClusterState, Policy
-from enigap.core.incidents.state import from_json
+from enigap.core.incidents.state import read_json
 from enigap.core.work import WorkItem
 from tests.fakes.pipeline_ports import CLUSTER, window
 from tests.fakes.strict_cloudwatch import ALWAYS, matching
@@ -228,7 +228,7 @@ class Oracle:
 def decided_with(before: str, after: ClusterState) -> list[Window]:
     """The newest window of a state, and before it the missed ones that were decided with it."""
     assert after.done is not None
-    known = from_json(before) if before else ClusterState(after.cluster)
+    known = read_json(before)[0] if before else ClusterState(after.cluster)
     missed = {*known.missed, *due(known, after.done, Policy())} - {*after.missed, after.done}
     return [*sorted(missed), after.done]
 
@@ -331,7 +331,7 @@ class History:
         world.table.decided.clear()
         world.quarter(self.number)
         for before, after, now in world.table.decided:
-            for decided in decided_with(before, from_json(after)):
+            for decided in decided_with(before, read_json(after)[0]):
                 self._decide(decided, now, faults)
         self.number, self._kill_at = self.number + 1, None
         self.check()

@@ -36,7 +36,7 @@ from enigap.aws.work_queue import WorkQueue
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import GRID, Window
 from enigap.core.incidents.incident import ClusterState, Incident, Silence
-from enigap.core.incidents.state import from_json
+from enigap.core.incidents.state import read_json
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.messages import notification_document
 from enigap.core.published import Metric, Scope, of
@@ -315,7 +315,7 @@ class World:
     @property
     def state(self) -> ClusterState:
         item = self.table.items.get(f"cluster#{CLUSTER}", {})
-        return from_json(item["state"]["S"]) if "state" in item else ClusterState(CLUSTER)
+        return read_json(item["state"]["S"])[0] if "state" in item else ClusterState(CLUSTER)
 
     @property
     def state_bytes(self) -> int:
@@ -382,7 +382,7 @@ class World:
         """What always holds; after every quarter, and whenever somebody asks."""
         for item in self.table.items.values() if self.checks_the_state else ():
             if "state" in item:
-                from_json(item["state"]["S"])
+                read_json(item["state"]["S"])[0]
                 assert len(item["state"]["S"]) <= SMALL_BYTES
         self.audience.hears(self.topic.published)
         assert self.audience.repeats <= self.kills, "more messages repeat something than runs were killed"

@@ -37,7 +37,7 @@ from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import FetchSpan
 from enigap.core.documents import Document, node_document
-from enigap.core.incidents.state import SCHEMA, StateUnreadableError, from_json, read_json
+from enigap.core.incidents.state import SCHEMA, StateUnreadableError, read_json
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import ClusterReport, NodeReport
 from enigap.core.judging.judge import judge
@@ -216,7 +216,7 @@ STATE = {
 @pytest.mark.parametrize("count", [-1, 1e300, 2.5, True, "12", 10**12, None, [3]], ids=str)
 @pytest.mark.parametrize("field", ["nodes", "unreadable_runs"])
 def test_a_count_that_is_none_is_damage_and_not_another_number(field: str, count: object) -> None:
-    assert from_json(json.dumps(STATE)).nodes == 3
+    assert read_json(json.dumps(STATE))[0].nodes == 3
     state, damaged = read_json(json.dumps({**STATE, field: count}))
     assert getattr(state, field) == 0
     [said] = damaged
@@ -228,7 +228,7 @@ def test_a_count_that_is_none_is_damage_and_not_another_number(field: str, count
 @example("enigap.state/2")
 def test_a_state_of_an_older_or_newer_schema_is_refused_and_never_guessed_at(schema: object) -> None:
     with pytest.raises(StateUnreadableError, match="delete its item in the state table"):
-        from_json(json.dumps({**STATE, "schema": schema}))
+        read_json(json.dumps({**STATE, "schema": schema}))[0]
 
 
 # --- datapoints: anybody who may publish metrics ---

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from enigap.core.incidents.decide import MOST_RETURNS, decide, hold
 from enigap.core.incidents.incident import ClusterState, NewsKind, Policy
-from enigap.core.incidents.state import from_json, to_json
+from enigap.core.incidents.state import read_json, to_json
 from enigap.core.judging.cluster import Finding, FindingKind
 from enigap.core.judging.verdict import Verdict
 from enigap.core.messages.words import notes
@@ -98,7 +98,7 @@ def test_whatever_comes_and_goes_few_messages_tell_of_it_and_it_is_open_while_it
             both = both[:1]
         state = decide(state, report_of(window(number), {"i-1": both}), policy, (), window(number).end)
         told += [number for news in state.outbox if news.kind is not NewsKind.REMINDER]
-        state = from_json(to_json(replace(state, outbox=())))
+        state = read_json(to_json(replace(state, outbox=())))[0]
         if number and is_bad and plays[number - 1]:
             assert state.incidents, "two bad windows and nothing is open"
     day = max((sum(first <= each < first + DAY for each in told) for first in told), default=0)

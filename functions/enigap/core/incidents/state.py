@@ -171,11 +171,6 @@ MIGRATIONS: Final[Mapping[str, Migration]] = {}
 before cannot read what is written: fields that are added do not change it."""
 
 
-def from_json(text: str, aside: str = "") -> ClusterState:
-    """The state back, what is damaged left out. Raises StateUnreadableError for anything that is not one."""
-    return read_json(text, aside)[0]
-
-
 def read_json(
     text: str,
     aside: str = "",
