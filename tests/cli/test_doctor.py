@@ -5,8 +5,11 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from enigap.cli.doctor import document
+from enigap.aws.clients import Aws
+from enigap.cli.desk import Desk
+from enigap.cli.doctor import document, head
 from enigap.core.doctor.beliefs import diagnose
+from enigap.settings import Settings
 from tests.cli.accounts import Account
 from tests.cli.conftest import Enigap
 from tests.core.doctor.worlds import CONTRADICTED, NOW
@@ -34,7 +37,7 @@ def test_the_beliefs_hold_on_the_embedded_aws_and_the_price_comes_first(
 def test_its_document_holds_to_its_schema() -> None:
     o = CONTRADICTED["eni-settles"]()
     judged = diagnose(o)
-    written = document("eu-west-1", NOW, 99, o, judged)
+    written = {**head(Desk(Aws(region="eu-west-1"), Settings(), NOW), 99, 400_000), **document(o, judged)}
     SCHEMA.validate(json.loads(json.dumps(written, allow_nan=False)))
     check = schema("doctor-1")["$defs"]["check"]
     assert set(written["checks"][0]) == set(check["properties"])

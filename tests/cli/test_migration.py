@@ -146,9 +146,7 @@ class Compared:
 
     @property
     def document(self) -> Any:
-        return json.loads(
-            json.dumps(migration.document(self.clusters, self.uses, WINDOW, 1), allow_nan=False)
-        )
+        return json.loads(json.dumps(migration.document(self.clusters, self.uses, WINDOW), allow_nan=False))
 
 
 def compared(

@@ -110,9 +110,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         nodes = _nodes(it, settings, node, say)
     if migration:
         return _compare(replace(it, settings=settings), nodes, output)
-    billed = 0 if replay else billed_metrics(1 if node else len(nodes), deep=deep)
+    number = 1 if node else len(nodes)
+    billed = 0 if replay else billed_metrics(number, deep=deep)
+    samples = 0 if replay else SAMPLES_PER_NODE * min(number, MOST_NODES)
     if output is Format.TABLE and not replay:
-        Screen().print(Constrain(_price(billed, it.aws.region, 1 if node else len(nodes)), _PROSE))
+        Screen().print(Constrain(_price(billed, samples, it.aws.region, number), _PROSE))
     with progress() as say:
         wanted = nodes[0].instance_id if node else None
         seen = observe(replace(it, settings=settings), nodes, wanted, say, deep=deep)
@@ -121,7 +123,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             seen = _with_deployment(seen, it.aws, it.now, stack)
     judged = diagnose(seen)
     if output is Format.JSON:
-        write(document(it.aws.region, it.now, billed, seen, judged))
+        write({**head(it, billed, samples), **document(seen, judged)})
     else:
         show(Screen(), seen, judged)
     return exit_status(seen, judged)
@@ -140,14 +142,11 @@ def _compare(it: Desk, nodes: Sequence[Node], output: Format) -> int:
         newest = Window.newest_settled(it.now, it.settings.rules().settle)
         write(
             {
-                "schema": SCHEMA,
-                "region": it.aws.region,
-                "at": timestamp(it.now.replace(microsecond=0)),
-                "billed_metrics_at_most": METRICS_PER_NODE * len(nodes),
+                **head(it, METRICS_PER_NODE * len(nodes), SAMPLES_PER_DAY * len(nodes)),
                 "nodes": [node.instance_id for node in nodes],
                 "checks": [],
                 "paragraph": both.paragraph(clusters, uses),
-                "migration": both.document(clusters, uses, newest, SAMPLES_PER_DAY * len(nodes)),
+                "migration": both.document(clusters, uses, newest),
             }
         )
     return contradictions(clusters)
@@ -188,9 +187,8 @@ def billed_metrics(nodes: int, *, deep: bool) -> int:
     return candidates + of_sample * min(nodes, MOST_NODES) + OS_QUESTIONS + METRICS_PER_LOOK * deep
 
 
-def _price(billed: int, region: str, nodes: int) -> Text:
+def _price(billed: int, samples: int, region: str, nodes: int) -> Text:
     dollars = billed * GET_METRIC_DATA.dollars
-    samples = SAMPLES_PER_NODE * min(nodes, MOST_NODES)
     return Text(
         f"Looking at up to {MOST_NODES} of {count(nodes, 'node')} in {printable(region)}, for a minute at "
         f"most. It reads up to {count(billed, 'metric')}, which cost ${dollars:.4f}, and of OpenTelemetry's "
@@ -293,15 +291,20 @@ def _by_reason(judged: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:
     yield from groups.items()
 
 
-def document(
-    region: str, now: datetime, billed: int, seen: Observations, judged: Sequence[Judged]
-) -> Document:
-    """The JSON document."""
+def head(it: Desk, billed: int, samples: int) -> Document:
+    """How the JSON document begins."""
     return {
         "schema": SCHEMA,
-        "region": region,
-        "at": timestamp(now.replace(microsecond=0)),
+        "region": it.aws.region,
+        "at": timestamp(it.now.replace(microsecond=0)),
         "billed_metrics_at_most": billed,
+        "promql_samples_about": samples,
+    }
+
+
+def document(seen: Observations, judged: Sequence[Judged]) -> Document:
+    """The rest of it."""
+    return {
         "nodes": [each.node.instance_id for each in seen.nodes],
         "checks": [
             {

@@ -32,7 +32,7 @@ from enigap.core.doctor.migration import (
     NodeCompared,
     Publishes,
     Stretch,
-    cluster_compared,
+    by_cluster,
     next_step,
 )
 from enigap.core.doctor.usages import EVERY_METRIC, Usages
@@ -64,12 +64,10 @@ def compared(it: Desk, nodes: Sequence[Node], say: Say) -> tuple[list[ClusterCom
     """Each cluster's nodes by both, and what uses the classic metrics. Raises AwsProblem."""
     rules = it.settings.rules()
     until = time.monotonic() + SECONDS_FOR_A_DAY
-    of: dict[str, list[NodeCompared]] = {}
     with it.aws.deadline.within(SECONDS_FOR_A_DAY):
         newest = Window.newest_settled(it.now, rules.settle)
-        for each in day_of_all(it.aws, nodes, newest, rules, say, lambda: time.monotonic() > until):
-            of.setdefault(each.node.cluster, []).append(each)
-    clusters = [cluster_compared(name, some) for name, some in sorted(of.items())]
+        found = day_of_all(it.aws, nodes, newest, rules, say, lambda: time.monotonic() > until)
+        clusters = by_cluster(list(found))
     return clusters, usages(it.aws, say)
 
 
@@ -227,12 +225,11 @@ def paragraph(clusters: Sequence[ClusterCompared], uses: Usages) -> str:
     )
 
 
-def document(clusters: Sequence[ClusterCompared], uses: Usages, newest: Window, samples: int) -> Document:
+def document(clusters: Sequence[ClusterCompared], uses: Usages, newest: Window) -> Document:
     """The member `migration` of the JSON document."""
     return {
         "start": timestamp(newest.end - WINDOWS * GRID),
         "end": timestamp(newest.end),
-        "promql_samples_about": samples,
         "clusters": [
             {
                 "cluster": cluster.cluster,

@@ -34,7 +34,8 @@ def command(
     doctor: Annotated[
         bool,
         typer.Option(
-            "--doctor", help="With what doctor also reads where it may: alarms' actions and quotas."
+            "--doctor",
+            help="With what doctor also reads where it may: alarms, their actions, dashboards and quotas.",
         ),
     ] = False,
     stack: Stack = None,

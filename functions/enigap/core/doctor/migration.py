@@ -222,7 +222,7 @@ class NodeCompared:
     @property
     def has_gaps(self) -> bool:
         """Whether the counters are missing in more than a few windows."""
-        return self.otel_windows < ENOUGH * self.windows
+        return not self.node.is_windows and self.otel_windows < ENOUGH * self.windows
 
     def order(self) -> tuple[bool, bool, float, bool, int]:
         """Worst first."""
@@ -315,8 +315,13 @@ class ClusterCompared:
         return [each for each in self.compared if not each.is_equivalent or each.is_opposite]
 
 
-def cluster_compared(cluster: str, nodes: Sequence[NodeCompared]) -> ClusterCompared:
-    return ClusterCompared(cluster, tuple(sorted(nodes, key=NodeCompared.order)))
+def by_cluster(nodes: Sequence[NodeCompared]) -> list[ClusterCompared]:
+    """The clusters, those with the most nodes that differ first, each with its worst nodes first."""
+    of: dict[str, list[NodeCompared]] = {}
+    for each in sorted(nodes, key=NodeCompared.order):
+        of.setdefault(each.node.cluster, []).append(each)
+    clusters = [ClusterCompared(name, tuple(some)) for name, some in of.items()]
+    return sorted(clusters, key=lambda each: (-len(each.not_equivalent), each.cluster))
 
 
 def exit_status(clusters: Sequence[ClusterCompared]) -> int:
@@ -356,6 +361,11 @@ def _steps(clusters: Sequence[ClusterCompared], usages: Usages) -> Iterator[str]
         yield (
             f"Look at the cloudwatch-agent of {gaps[0].node.instance_id} first: {count(len(gaps), 'node')} "
             f"had counters in less than {percent(ENOUGH)} of the windows."
+        )
+    if on_windows := sum(node.node.is_windows for node in nodes):
+        yield (
+            f"Leave the classic Container Insights on for {count(on_windows, 'node')} on Windows, where no "
+            "pod has the node's own counters."
         )
     if usages.uses:
         why = (

@@ -1,7 +1,7 @@
 """Which alarms and dashboards use metrics of the classic Container Insights.
 
 What an account holds is anybody's words. So nothing in here relies on a shape: a document is walked through
-value by value, up to a bound, and what is not understood is left out or, where it cannot be read, said.
+value by value, and what is not understood is left out or, where it cannot be read, said.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from enigap.core.text import count
 
 EVERY_METRIC: Final = "*"
 """For a search that names the namespace and no metric of it."""
-MOST_VALUES: Final = 200_000
-"""Of one document: a dashboard has 500 widgets of 500 metrics at most."""
 
 _NAMESPACE: Final = re.compile(rf"(?<![\w/.-]){OS_NAMESPACE}(?![\w/.-])")
 """Not `ECS/ContainerInsights`, `ContainerInsights/Prometheus` or `/aws/containerinsights`."""
 _METRIC: Final = re.compile(
-    r"\b(?:node|pod|container|cluster|namespace|service|instance|daemonset|deployment|statefulset|replicaset"
-    r"|job|kube|apiserver|etcd|controller|scheduler|star|storage)_[a-z][a-z0-9_]*\b"
+    r"\b(?:apiserver|cluster|container|daemonset|deployment|etcd|job|namespace|node|pod|replicas|rest_client"
+    r"|service|statefulset|status)_[a-z][a-z0-9_]*\b"
 )
 _OF_NETWORK: Final = re.compile(r"\bnode(?:_interface)?_network_\w+")
 _SEARCHES: Final = re.compile(r"\bSEARCH\s*\(|\bFROM\b|\bSCHEMA\s*\(", re.IGNORECASE)
@@ -127,9 +125,7 @@ def _in_rows(rows: object) -> set[str]:
 def _values(document: object) -> Iterator[object]:
     """All values of a JSON document, without recursion: how deep it is nested is not ours."""
     waiting = [document]
-    for _ in range(MOST_VALUES):
-        if not waiting:
-            return
+    while waiting:
         value = waiting.pop()
         yield value
         if isinstance(value, dict):
