@@ -25,7 +25,6 @@ from typing import Final
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import DeviceSample
 from enigap.core.counting.pods import digits_in
-from enigap.core.counting.reading import usable_number
 from enigap.core.counting.track import SAME_TICK_SECONDS
 from enigap.core.counting.units import ByteRate
 
@@ -125,13 +124,9 @@ def _by_device(samples: Iterable[DeviceSample], start: datetime, end: datetime) 
         ticks[at] = newest
     found: dict[str, dict[float, _Sample]] = {}
     for sample in inside:
-        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
-        if rx is not None and tx is not None:
-            packets = (
-                usable_number(sample.rx_packets_per_second),
-                usable_number(sample.tx_packets_per_second),
-            )
-            found.setdefault(sample.device, {})[ticks[sample.at.timestamp()]] = (rx, tx, *packets)
+        if (both := sample.usable_rates) is not None:
+            of_device = found.setdefault(sample.device, {})
+            of_device[ticks[sample.at.timestamp()]] = (*both, *sample.usable_packets)
     return dict(found)
 
 

@@ -58,6 +58,17 @@ class DeviceSample:
         """Whether it has both rates."""
         return self.rx_bytes_per_second is not None and self.tx_bytes_per_second is not None
 
+    @property
+    def usable_rates(self) -> tuple[float, float] | None:
+        """Bytes received and sent per second; None where either is missing or can be no rate."""
+        rx, tx = usable_number(self.rx_bytes_per_second), usable_number(self.tx_bytes_per_second)
+        return None if rx is None or tx is None else (rx, tx)
+
+    @property
+    def usable_packets(self) -> tuple[float | None, float | None]:
+        """Packets received and sent per second, each None where it is missing or can be no rate."""
+        return usable_number(self.rx_packets_per_second), usable_number(self.tx_packets_per_second)
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceEvents:
@@ -245,10 +256,10 @@ def sums_by_minute(events: DeviceEvents) -> dict[datetime, float]:
     seen: set[tuple[str, datetime]] = set()
     for sample in events.samples:
         minute = floor_to(sample.at, MINUTE)
-        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
-        if rx is not None and tx is not None and (sample.device, sample.at) not in seen:
+        both = sample.usable_rates
+        if both is not None and (sample.device, sample.at) not in seen:
             seen.add((sample.device, sample.at))
-            rates.setdefault(minute, {}).setdefault(sample.device, []).append(rx + tx)
+            rates.setdefault(minute, {}).setdefault(sample.device, []).append(sum(both))
     return {
         minute: sum(sum(several) / len(several) for several in devices.values())
         for minute, devices in rates.items()
@@ -279,10 +290,9 @@ def _by_device(events: DeviceEvents) -> dict[str, list[_Covered]]:
     """The usable samples of each device in time order, each exact repeat once, with the span each covers."""
     grouped: dict[str, dict[datetime, tuple[float, float]]] = {}
     for sample in events.samples:
-        rx, tx = usable_number(sample.rx_bytes_per_second), usable_number(sample.tx_bytes_per_second)
-        if sample.device and rx is not None and tx is not None:
-            grouped.setdefault(sample.device, {}).setdefault(sample.at, (rx, tx))
-    return {device: _spans(rates, events.counter_age) for device, rates in grouped.items()}
+        if sample.device and (rates := sample.usable_rates) is not None:
+            grouped.setdefault(sample.device, {}).setdefault(sample.at, rates)
+    return {device: _spans(by_time, events.counter_age) for device, by_time in grouped.items()}
 
 
 def _spans(rates: Mapping[datetime, tuple[float, float]], age: timedelta) -> list[_Covered]:
@@ -350,10 +360,7 @@ def _are_unbroken(ticks: Sequence[datetime], start: datetime, end: datetime) -> 
 def _unrated(samples: Iterable[DeviceSample], devices: Container[str]) -> dict[str, list[datetime]]:
     found: dict[str, list[datetime]] = {}
     for sample in samples:
-        if sample.device in devices and (
-            usable_number(sample.rx_bytes_per_second) is None
-            or usable_number(sample.tx_bytes_per_second) is None
-        ):
+        if sample.device in devices and sample.usable_rates is None:
             found.setdefault(sample.device, []).append(sample.at)
     return found
 

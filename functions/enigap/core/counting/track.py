@@ -150,11 +150,8 @@ def _rated(samples: Iterable[DeviceSample], wanted: Callable[[str], bool]) -> di
             continue
         rx, tx = _possible(sample.rx_bytes_per_second), _possible(sample.tx_bytes_per_second)
         if sample.device and rx is not None and tx is not None:
-            packets = (
-                usable_number(sample.rx_packets_per_second),
-                usable_number(sample.tx_packets_per_second),
-            )
-            found.setdefault(sample.device, {}).setdefault(sample.at.timestamp(), (rx, tx, *packets))
+            of_device = found.setdefault(sample.device, {})
+            of_device.setdefault(sample.at.timestamp(), (rx, tx, *sample.usable_packets))
     return found
 
 
