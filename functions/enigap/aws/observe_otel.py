@@ -152,7 +152,6 @@ class _Look:
         nodes = [each.node for each in found]
         of_nodes = self._of_nodes(found, there)
         return OtelSeen(
-            len(self._promql.answers),
             nodes=of_nodes,
             under_other_ids=others,
             range_seconds=_RANGE // _SECOND,
@@ -160,6 +159,7 @@ class _Look:
             ranges=_or_not(lambda: self._ranges(nodes)),
             by_pattern=_or_not(lambda: self._by_pattern(nodes, there)),
             long_answer=_or_not(lambda: self._long_answer(nodes)),
+            queries=len(self._promql.answers),
         )
 
     def _there(self, nodes: Sequence[Node], *, exactly: bool = False) -> dict[str, dict[str, int]]:
