@@ -36,7 +36,7 @@ from tests.fakes.strict_cloudwatch import StrictCloudWatch, attach
 
 WINDOW = Window(datetime(2026, 1, 2, 12, 0, tzinfo=UTC))
 NOW = WINDOW.end + timedelta(minutes=12)
-SPAN = FetchSpan.of(WINDOW, 96)
+SPAN = FetchSpan.of(WINDOW, 97)
 BEGIN, END = SPAN.start - timedelta(hours=1), SPAN.end + timedelta(minutes=10)
 POD = "eni00000000001"
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -252,7 +252,7 @@ def test_a_cluster_that_publishes_one_alone_is_told_which_and_what_to_do(
 
 
 def test_counters_with_gaps_are_told_by_their_coverage() -> None:
-    half = SPAN.start.timestamp() + 12 * 3600
+    half = WINDOW.end.timestamp() - 12 * 3600
 
     def newest_half(each: Stored) -> Stored:
         number = next(n for n, second in enumerate(each.seconds) if second > half)

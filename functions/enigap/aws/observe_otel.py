@@ -37,7 +37,7 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import GRID, PERIOD, FetchSpan, Window
-from enigap.core.doctor.migration import WINDOWS, NodeCompared, compare
+from enigap.core.doctor.migration import NodeCompared, compare, span_of_day
 from enigap.core.doctor.observed import (
     NOT_ASKED,
     Held,
@@ -389,7 +389,7 @@ def day_of_all(  # noqa: PLR0917 - an account's nodes, and how long they may tak
     cloudwatch = aws.client("cloudwatch")
     totals = CloudWatchTotals(cloudwatch, out_of_time=out_of_time)
     promql = PromQL(cloudwatch, sleep=aws.sleep, out_of_time=out_of_time)
-    span = FetchSpan.of(newest, WINDOWS)
+    span = span_of_day(newest, rules)
 
     def read(some: Sequence[Node]) -> list[NodeCompared]:
         classic = totals.read(some, span)

@@ -25,7 +25,7 @@ from typing import Final
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable, os_complete_periods, runs_of
 from enigap.core.counting.rules import Rules
-from enigap.core.counting.window import COUNTER_AGE, MINUTE, PERIODS_PER_WINDOW, Window
+from enigap.core.counting.window import COUNTER_AGE, MINUTE, PERIODS_PER_WINDOW, FetchSpan, Window
 from enigap.core.doctor.usages import Usages
 from enigap.core.judging.judge import judge_windows
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -239,7 +239,7 @@ class NodeCompared:
 def compare(
     node: Node, classic: Readings | Unreadable, otel: Readings | Unreadable, newest: Window, rules: Rules
 ) -> NodeCompared:
-    """One node over the day that ends with a window. Readings cover it as `FetchSpan.of` has it."""
+    """One node over the day that ends with a window. Readings are of `span_of_day`."""
     day = [newest.previous(number) for number in range(WINDOWS)]
     windows = [each for each in day if node.launched_at is None or each.start >= node.launched_at]
     compared = NodeCompared(node, len(windows))
@@ -252,8 +252,23 @@ def compare(
         otel_windows=_covered(otel, windows),
         hours=tuple(stretches(classic, otel, windows)),
         whole=tuple(stretches(classic, otel, windows, _DAY)),
-        differing=_differing(*(judge_windows(node, each, None, windows, rules) for each in (classic, otel))),
+        differing=_differing(*(_judged(node, each, windows, rules) for each in (classic, otel))),
     )
+
+
+def span_of_day(newest: Window, rules: Rules) -> FetchSpan:
+    """What is read to judge each window of a day as a run judges it."""
+    return FetchSpan.of(newest, WINDOWS + rules.windows_fetched - 1)
+
+
+def _judged(node: Node, readings: Readings, windows: Sequence[Window], rules: Rules) -> list[Judgement]:
+    """Each window judged by what a run at its time reads."""
+    found = []
+    for window in windows:
+        run = readings.within(FetchSpan.of(window, rules.windows_fetched))
+        fetched = [window.previous(number) for number in range(rules.windows_fetched)]
+        found.append(judge_windows(node, run, None, fetched, rules)[0])
+    return found
 
 
 def _covered(readings: Readings, windows: Sequence[Window]) -> int:
