@@ -1,11 +1,11 @@
 """The tiers of tests in CONTRIBUTING.md, what `make check` must not start, and what runs before a commit."""
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.test_architecture import imports
 
 ROOT = Path(__file__).parent.parent
 TESTS = ROOT / "tests"
@@ -62,15 +62,6 @@ def test_check_leaves_out_what_is_listed_and_nothing_else() -> None:
 def quick_files() -> list[Path]:
     left_out = tuple(f"{ROOT / folder}/" for folder in NOT_IN_CHECK)
     return sorted(path for path in TESTS.rglob("*.py") if not str(path).startswith(left_out))
-
-
-def imports(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def file_of(name: str) -> Path | None:

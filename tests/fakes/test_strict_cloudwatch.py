@@ -1,12 +1,13 @@
 """What the strict fake CloudWatch answers, seen through boto3."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import (
     MetricIdentity,
     NodeRates,
@@ -20,7 +21,6 @@ from tests.fakes.strict_cloudwatch import (
     query,
 )
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 NETWORK_IN = metric("AWS/EC2", "NetworkIn", InstanceId="i-1")
 OS_TOTAL = metric(
     "ContainerInsights", "node_network_total_bytes", ClusterName="prod", InstanceId="i-1", NodeName="ip-1"
@@ -30,16 +30,6 @@ OWN = metric("EniGap", "OsToEniRatio", ClusterName="prod", InstanceId="i-1")
 
 def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
-
-
-@pytest.fixture
-def fake() -> StrictCloudWatch:
-    return StrictCloudWatch(NOON)
-
-
-@pytest.fixture
-def client(fake: StrictCloudWatch) -> Any:
-    return client_of(fake)
 
 
 def get(client: Any, *queries: dict[str, Any], start: datetime, end: datetime = NOON, **more: Any) -> Any:

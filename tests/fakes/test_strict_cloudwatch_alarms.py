@@ -1,26 +1,16 @@
 """The strict fake CloudWatch's alarms, held against the tables of the CloudWatch User Guide."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import StatisticSet, StrictCloudWatch, client_of, metric
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 SILENT = metric("EniGap", "NodesSilent", ClusterName="prod")
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:pipeline"
-
-
-@pytest.fixture
-def fake() -> StrictCloudWatch:
-    return StrictCloudWatch(NOON)
-
-
-@pytest.fixture
-def client(fake: StrictCloudWatch) -> Any:
-    return client_of(fake)
 
 
 def alarm(**changes: Any) -> dict[str, Any]:

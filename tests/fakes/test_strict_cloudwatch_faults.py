@@ -1,16 +1,16 @@
 """What the strict fake CloudWatch can be told to do wrong, seen through boto3."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import ALWAYS, StrictCloudWatch, client_of, datum, matching, metric, query
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 NODES = [metric("AWS/EC2", "NetworkIn", InstanceId=f"i-{number}") for number in range(3)]
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import (
     MetricIdentity,
     StatisticSet,
@@ -21,7 +22,6 @@ from tests.fakes.strict_cloudwatch import (
     query,
 )
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 HOUR_AGO = NOON - timedelta(hours=1)
 SERIES = [metric("EniGap", "m", InstanceId=f"i-{number}") for number in range(4)]
 

@@ -1,29 +1,19 @@
 """What the strict fake CloudWatch refuses, by which code and in whose words."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.strict_cloudwatch import StrictCloudWatch, client_of, datum, metric, query
+from tests.fakes.conftest import NOON
+from tests.fakes.strict_cloudwatch import StrictCloudWatch, datum, metric, query
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 OWN = metric("EniGap", "OsToEniRatio", ClusterName="prod", InstanceId="i-1")
 NETWORK_IN = metric("AWS/EC2", "NetworkIn", InstanceId="i-1")
 WINDOW = {"StartTime": NOON - timedelta(minutes=15), "EndTime": NOON}
 FINE = {"Value": 1.0}
-
-
-@pytest.fixture
-def fake() -> StrictCloudWatch:
-    return StrictCloudWatch(NOON)
-
-
-@pytest.fixture
-def client(fake: StrictCloudWatch) -> Any:
-    return client_of(fake)
 
 
 def refused(call: Any, **parameters: Any) -> tuple[str, str]:

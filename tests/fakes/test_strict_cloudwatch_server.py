@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import (
     CloudWatchServer,
     StrictCloudWatch,
@@ -27,14 +28,8 @@ from tests.fakes.strict_cloudwatch import (
     serve,
 )
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 OWN = metric("EniGap", "m", ClusterName="prod")
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def fake() -> StrictCloudWatch:
-    return StrictCloudWatch(NOON)
 
 
 @pytest.fixture

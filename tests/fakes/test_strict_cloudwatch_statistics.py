@@ -1,14 +1,14 @@
 """GetMetricStatistics of the strict fake CloudWatch, seen through boto3."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.fakes.conftest import NOON
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, SyntheticFleet, client_of, metric, metric_of
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
 HALF_AN_HOUR = 6 * FIVE_MINUTES
 FLEET = SyntheticFleet(1, until=NOON)
