@@ -187,7 +187,9 @@ def assess_cluster(
         # A name with a * or ? in it is taken for a pattern, which may find others, too.
         cluster = next((each for each in found.clusters if each.name == name), cluster)
         if not cluster.nodes and name in settings.named_clusters:
-            finding = Finding(FindingKind.NOT_FOUND, why_not_found(cluster, aws.region))
+            finding = Finding(
+                FindingKind.NOT_FOUND, why_not_found(cluster, aws.region, found.called.get(name))
+            )
             return ClusterReport(name, window, finding=finding, notes=found.notes)
         report = assess_found(
             aws, settings, cluster, window, out_of_time, readers=readers, is_followed=is_followed
@@ -211,9 +213,14 @@ def notes_on_name(cluster: str) -> tuple[str, ...]:
     return (said,)
 
 
-def why_not_found(cluster: FoundCluster, region: str) -> str:
-    """Why a cluster that the settings name has no node to judge, with what to do."""
+def why_not_found(cluster: FoundCluster, region: str, by_eks: str | None = None) -> str:
+    """Why a cluster that the settings name has no node to judge, with what to do.
+
+    `by_eks` is EKS's name of the cluster whose agents call it so.
+    """
     missing = f"No node of {cluster.name} to judge was found in {region}"
+    if by_eks:
+        return f"{missing}, for it is what the agents of {by_eks} call it: give that name in `clusters`."
     if cluster.other_tags:
         others = count(cluster.other_tags, "running node")
         return f"{missing}, for {others} of it carry other tags: correct `node_tags`."

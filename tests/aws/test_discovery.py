@@ -307,6 +307,26 @@ def test_two_clusters_whose_agents_share_a_placeholder_for_a_name_stay_two() -> 
 # --- what is asked for ---
 
 
+@pytest.mark.parametrize("real", [True, False], ids=["one is called so by EKS", "none is"])
+def test_what_is_gone_is_not_counted_as_of_one_of_the_clusters_that_share_a_name(real: bool) -> None:  # noqa: FBT001
+    shared = "staging" if real else "{{cluster_name}}"
+    ec2 = FakeEc2(
+        [Machine("i-1", {"eks:cluster-name": "staging"}), Machine("i-2", {"eks:cluster-name": "shop"})]
+    )
+    series = [Series(shared, "i-1", "ip-1"), Series(shared, "i-2", "ip-2"), Series(shared, "i-9", "ip-9")]
+    fargate = Series(shared, "fargate-ip-3", "fargate-ip-3")
+    discovery = found(ec2, seen(*series, fargate))
+    shop, staging = discovery.clusters
+    assert (shop.departed, shop.fargate) == (0, 0)
+    assert (staging.departed, staging.fargate) == ((1, 1) if real else (0, 0))
+    assert f"Fargate nodes of {shared} are left out" in discovery.notes[-1]
+
+
+def test_a_space_at_the_end_of_an_agents_name_can_be_seen() -> None:
+    discovery = found(FakeEc2([Machine("i-1", OWNED)]), seen(Series("prod ", "i-1", "ip-1")))
+    assert "is called 'prod ' by the agents" in discovery.notes[0]
+
+
 def test_only_the_clusters_asked_for_are_there() -> None:
     names = ("prod-a", "prod-b", "staging")
     ec2 = FakeEc2(
@@ -638,6 +658,27 @@ def test_a_cluster_that_its_agent_calls_otherwise_is_planned_under_its_own_name(
     fake = seen(Series("prod-eu", "i-1", "ip-1"), Series("prod-eu", "i-8", "ip-8"), at=NOW - ago)
     assert clusters(ec2, plain_client(fake)) == ("prod",)
     assert nodes_of(found(ec2, fake, "prod")) == {"prod": ["i-1"]}
+
+
+@pytest.mark.parametrize("asked", ["shop-eu", "shop-*", "arn:aws:eks:eu-west-1:111122223333:cluster/Shop"])
+def test_the_planner_finds_no_cluster_by_what_its_agents_call_it_and_says_whose_name_it_is(
+    asked: str,
+) -> None:
+    called = "shop-eu" if "*" in asked else asked
+    ec2 = FakeEc2([Machine("i-1", {"eks:cluster-name": "Shop"}), Machine("i-2", OWNED)])
+    fake = seen(Series(called, "i-1", "ip-1"), Series("prod", "i-2", "ip-2"))
+    planned = find_clusters(ec2, plain_client(fake), Wanted(clusters=(asked,)))
+    assert planned.names == ()
+    assert planned.notes == (f"{called} is what the agents of Shop call it: give Shop, EKS's name, instead.",)
+
+
+def test_the_planner_finds_untagged_workers_by_their_series_still() -> None:
+    planned = find_clusters(
+        FakeEc2([Machine("i-1")]),
+        plain_client(seen(Series("lone", "i-1", "ip-1"))),
+        Wanted(clusters=("lone",)),
+    )
+    assert (planned.names, planned.notes) == (("lone",), ())
 
 
 @pytest.mark.parametrize(("team", "is_there"), [("shop", True), ("s*", True), ("web", False)])

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from enigap.aws.errors import AwsProblem
+from enigap.aws.placement import FoundCluster
 from enigap.core.counting.window import Window
 from enigap.core.incidents.state import read_json
 from enigap.core.work import WorkItem
 from enigap.lambdas.reconcile import handler
+from enigap.wiring import why_not_found
 from tests.fakes.strict_cloudwatch import ALWAYS
 from tests.lambdas.conftest import ACCOUNT, SETTLE, FakeContext, LambdaAccount
 
@@ -68,6 +70,13 @@ def test_a_name_in_the_settings_without_nodes_is_told_once(
     assert "No node of prodd to judge was found in eu-west-1" in incident["summary"]
     assert "`clusters`" in incident["summary"]
     assert deployed.published("NodesJudged", ClusterName="prodd") == [0] * 8
+
+
+def test_a_cluster_named_as_its_agents_do_is_told_by_eks_name() -> None:
+    assert why_not_found(FoundCluster("prod"), "eu-west-1", "Prod") == (
+        "No node of prod to judge was found in eu-west-1, for it is what the agents of Prod call it: "
+        "give that name in `clusters`."
+    )
 
 
 def test_a_fault_is_told_and_its_end_as_well(

@@ -154,19 +154,51 @@ def find_clusters(ec2: Ec2, cloudwatch: MetricsList, wanted: Wanted | None = Non
     def find_series() -> None:
         recent.update(_all_series(cloudwatch, wanted.names, recent=True))
 
+    others: dict[str, Instance] = {}
+
+    def find_whose_series_they_are() -> None:
+        doubtful = _first_of_each_untagged(wanted.names or (), workers.values(), recent)
+        for by_id in _id_filters(doubtful):
+            others.update((worker.instance_id, worker) for worker in _running(ec2, by_id))
+
     with ThreadPoolExecutor(2) as pool:
         problems = list(pool.map(_problem_of, (find_workers, find_series)))
-    own = {one for one in recent if one.instance_id in workers}
-    joined = join(replace(wanted, node_tags={}), workers, own)
+    if not any(problems):
+        problems.append(_problem_of(find_whose_series_they_are))
+    own = {one for one in recent if one.instance_id in workers or one.instance_id in others}
+    joined = join(replace(wanted, node_tags={}), {**workers, **others}, own)
     found = {cluster.name for cluster in joined.clusters if cluster.nodes}
     # Untagged workers; those that were terminated within three hours among them.
     found |= {one.cluster for one in recent if one.is_on_ec2} - joined.called.keys()
     return Found(
         tuple(sorted(filter(wanted.cluster, found))),
-        joined.notes,
+        (*joined.notes, *_on_those_asked_by_their_agents_name(wanted, joined.called, found)),
         bool(workers) and not any(wanted.tags(worker.tags) for worker in workers.values()),
         next(filter(None, problems), None),
     )
+
+
+def _first_of_each_untagged(
+    names: Iterable[str], workers: Iterable[Instance], series: Iterable[Series]
+) -> set[str]:
+    """The ids of a few instances that report under a name that no worker has in its tags.
+
+    They have no tags, or it is only their agents that call their cluster so.
+    """
+    tagged = {name for worker in workers for name in tagged_clusters(worker.tags)}
+    ids = {
+        name: sorted(one.instance_id for one in series if one.cluster == name and one.is_on_ec2)
+        for name in names
+    }
+    return {each for name in ids.keys() - tagged for each in ids[name][:_NODES_ASKED_FIRST]}
+
+
+def _on_those_asked_by_their_agents_name(
+    wanted: Wanted, called: Mapping[str, str], found: Collection[str]
+) -> Iterator[str]:
+    for name, cluster in sorted(called.items()):
+        if wanted.clusters and wanted.cluster(name) and name not in found and not wanted.cluster(cluster):
+            yield f"{name} is what the agents of {cluster} call it: give {cluster}, EKS's name, instead."
 
 
 def _problem_of(step: Callable[[], None]) -> AwsProblem | None:

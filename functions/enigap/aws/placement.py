@@ -215,6 +215,7 @@ def join(
     other_tags: Counter[str] = Counter()
     twice: list[str] = []
     renamed: Counter[tuple[str, str]] = Counter()
+    rightly_named: set[str] = set()
     misnamed = [one for one in series if not one.is_of_a_node]
     series = [one for one in series if one.is_of_a_node]
     series_of = by_instance(series)
@@ -225,6 +226,8 @@ def join(
             continue
         if placed.called is not None:
             renamed[placed.cluster, placed.called] += 1
+        elif own:
+            rightly_named.add(placed.cluster)
         if not wanted.cluster(placed.cluster):
             continue
         if not wanted.tags(instance.tags):
@@ -235,9 +238,12 @@ def join(
             twice.append(f"{instance.instance_id} as {placed.node_name or 'a node'} of {placed.cluster}")
     gone = [one for one in series if one.is_on_ec2 and one.instance_id not in instances]
     called = {called: cluster for cluster, called in renamed}
+    # A name that several clusters go by, with their agents or EKS, does not say whose a departed node was.
+    uses = Counter([called for _, called in renamed] + sorted(rightly_named))
+    owners = {name: cluster for name, cluster in called.items() if uses[name] == 1}
 
     def counted(some: Iterable[Series]) -> Counter[str]:
-        return Counter(called.get(one.cluster, one.cluster) for one in some)
+        return Counter(owners.get(one.cluster, one.cluster) for one in some)
 
     departed = counted(gone)
     fargate = counted(one for one in series if one.is_fargate)
@@ -296,8 +302,9 @@ def _on_those_counted_once(twice: Sequence[str]) -> Iterator[str]:
 
 def _on_those_called_otherwise(renamed: Mapping[tuple[str, str], int]) -> Iterator[str]:
     for (cluster, called), number in sorted(renamed.items()):
+        shown = called if called == called.strip() else repr(called)
         yield (
-            f"{cluster}, as EKS names it, is called {called} by the agents on {count(number, 'node')} of it; "
+            f"{cluster}, as EKS names it, is called {shown} by the agents on {count(number, 'node')} of it; "
             "CloudWatch is asked by that name, everything else has EKS's."
         )
 

@@ -20,7 +20,7 @@ from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import Window
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.verdict import Verdict
-from enigap.core.text import count, listed, printable
+from enigap.core.text import count, listed, matches, printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found
 
@@ -107,7 +107,8 @@ def found_clusters(aws: Aws, settings: Settings, say: Say) -> Discovery:
     wanted = Wanted(clusters=settings.clusters, node_tags=settings.node_tags)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), wanted)
     for name in settings.clusters:
-        if (by_eks := found.called.get(name)) and not _is_found(name, found):
+        by_eks = next((eks for called, eks in found.called.items() if matches(called, (name,))), None)
+        if by_eks and not _is_found(name, found):
             raise UsageError(
                 f"There is no cluster {name!r} in {aws.region}: it is what the agents of {by_eks!r} call it; "
                 "give this name, which is EKS's."
