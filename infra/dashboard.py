@@ -20,7 +20,7 @@ from enigap.core.console import CONSOLES
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, Meter, Quantity
 from enigap.core.published import WORST_CLUSTER_STATISTIC, Metric, Publish, Published
 from enigap.lambdas.environment import FLAGGED
-from enigap.settings import Settings
+from enigap.settings import Settings, SettingsError
 
 WIDTH: Final = 24
 
@@ -466,7 +466,12 @@ def dashboard_url(stack: Stack, region: str | None) -> str:
 
 def _console(region: str | None) -> str:
     region = region or os.environ.get("CDK_DEFAULT_REGION") or "us-east-1"
-    host = CONSOLES[RegionInfo.get(region).partition or "aws"]
+    partition = RegionInfo.get(region).partition or "aws"
+    if partition not in CONSOLES:
+        raise SettingsError(
+            f"regions: {region} is in {partition}; enigap knows the partitions {', '.join(CONSOLES)}."
+        )
+    host = CONSOLES[partition]
     return f"https://{Aws.REGION}.{host}/cloudwatch/home?region={Aws.REGION}"
 
 

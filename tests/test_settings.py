@@ -486,6 +486,11 @@ A_KEY = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234"
             "slack: webhook_secret is not a secret of eu-west-2; give one of that region.",
         ),
         ({"vpc": {}}, "vpc: {} is not allowed"),
+        (
+            {"slack": {"workspace_id": "T0123ABCD", "channel_id": "C0123ABCD"}, "regions": ["cn-north-1"]},
+            "slack: Amazon Q Developer is not in cn-north-1; give webhook_secret.",
+        ),
+        ({"tags": {"owner": ""}}, "tags: '' in it is not allowed"),
         ({"vpc": {**A_VPC, "subnets": []}}, "vpc: "),
         ({"vpc": {"subnets": A_VPC["subnets"]}}, "vpc: "),
     ],
@@ -509,7 +514,7 @@ def test_each_region_has_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [{"Équipe": "Büro Zürich"}, {"команда": "сеть"}, {"owner": ""}, {"a:b/c=d+e@f-g_h.i": "x y"}]
+    "tags", [{"Équipe": "Büro Zürich"}, {"команда": "сеть"}, {"a:b/c=d+e@f-g_h.i": "x y"}]
 )
 def test_a_deployments_tags_are_what_aws_takes(tags: dict[str, str]) -> None:
     assert Settings.from_mapping({"tags": tags}).tags == tags

@@ -361,7 +361,7 @@ _OWN_TAG: Final = _text(
     r"(?!(?ai:aws:))(?u:[\w .:/=+@-]){1,128}",
     "a tag's name of letters, digits, spaces and .:/=+@_-, not aws:...",
 )
-_OWN_TAG_VALUE: Final = _text(r"(?u:[\w .:/=+@-]){0,256}", "its value of the same characters")
+_OWN_TAG_VALUE: Final = _text(r"(?u:[\w .:/=+@-]){1,256}", "its value of the same characters")
 _STACK: Final = _text(
     r"[A-Za-z][A-Za-z0-9-]{0,99}", "up to 100 letters, digits and hyphens, of which a letter is the first"
 )
@@ -614,6 +614,8 @@ class Settings:
             raise SettingsError(
                 f"slack: webhook_secret is not a secret of {region}; give one of that region."
             )
+        if isinstance(self.slack, SlackChannel) and partition_of(region) != "aws":
+            raise SettingsError(f"slack: Amazon Q Developer is not in {region}; give webhook_secret.")
         if _is_elsewhere(boundary, region):
             raise SettingsError(
                 f"permissions_boundary: {boundary} is of another partition than {region}; give its name."

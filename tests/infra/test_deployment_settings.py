@@ -12,7 +12,7 @@ import pytest
 from aws_cdk import App
 
 from enigap.lambdas import environment
-from enigap.settings import Settings
+from enigap.settings import Settings, SettingsError
 from infra.app import build
 from infra.planning import schedule_expression
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, client_of, metric
@@ -250,6 +250,14 @@ def test_links_and_arns_are_those_of_the_partition(
     link = stack.function("reconcile")["Environment"]["Variables"]["ENIGAP_DASHBOARD_URL"]
     assert f"{console}/cloudwatch/home?region=" in str(link)
     assert set(re.findall(r"arn:(aws[a-z-]*):", stack.text)) == {partition}
+
+
+@pytest.mark.parametrize("region", ["us-iso-east-1", "eusc-de-east-1"])
+def test_a_partition_whose_console_is_unknown_is_refused_in_a_sentence(region: str) -> None:
+    with pytest.raises(
+        SettingsError, match=rf"^regions: {region} is in aws-\w+; enigap knows the partitions aws, "
+    ):
+        synthesise({**WEBHOOK, "regions": [region]})
 
 
 def assembly(**context: str) -> str:
