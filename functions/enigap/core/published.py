@@ -61,11 +61,11 @@ class Published:
     """A published metric: name, unit, scope, statistic and meaning."""
 
     name: str
-    scope: Scope
-    unit: Unit
-    statistic: str
-    """The statistic for periods of more than one window."""
     meaning: str
+    scope: Scope = Scope.CLUSTER
+    unit: Unit = Unit.COUNT
+    statistic: str = "Maximum"
+    """The statistic for periods of more than one window."""
 
 
 @unique
@@ -73,98 +73,62 @@ class Metric(Enum):
     """All published metrics."""
 
     NODE_OS_TO_ENI_RATIO = Published(
-        "OsToEniRatio", Scope.NODE, Unit.NONE, "Maximum", "What the OS counted over what the ENIs carried."
+        "OsToEniRatio", "What the OS counted over what the ENIs carried.", scope=Scope.NODE, unit=Unit.NONE
     )
     NODE_UNEXPLAINED = Published(
         "UnexplainedBytesPerSecond",
-        Scope.NODE,
-        Unit.BYTES_PER_SECOND,
-        "Maximum",
         "How much of the node's gap, at least, counting does not explain.",
+        scope=Scope.NODE,
+        unit=Unit.BYTES_PER_SECOND,
     )
-    NODES_KNOWN = Published(
-        "NodesKnown", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes of the cluster, judged or not."
-    )
-    NODES_JUDGED = Published(
-        "NodesJudged", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes with enough readings for a verdict."
-    )
-    NODES_UNEXPLAINED = Published(
-        "NodesUnexplained", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes whose gap counting does not explain."
-    )
+    NODES_KNOWN = Published("NodesKnown", "Nodes of the cluster, judged or not.")
+    NODES_JUDGED = Published("NodesJudged", "Nodes with enough readings for a verdict.")
+    NODES_UNEXPLAINED = Published("NodesUnexplained", "Nodes whose gap counting does not explain.")
     NODES_UNVERIFIED = Published(
         "NodesUnverified",
-        Scope.CLUSTER,
-        Unit.COUNT,
-        "Maximum",
         "Nodes whose gap no evidence could settle; "
         "where the devices of every node are to be looked at, those without usable evidence, too.",
     )
-    NODES_SILENT = Published(
-        "NodesSilent", Scope.CLUSTER, Unit.COUNT, "Maximum", "Nodes of which one side reports nothing."
-    )
+    NODES_SILENT = Published("NodesSilent", "Nodes of which one side reports nothing.")
     NODES_UNREADABLE = Published(
-        "NodesUnreadable",
-        Scope.CLUSTER,
-        Unit.COUNT,
-        "Maximum",
-        "Nodes that CloudWatch did not answer for: the run was degraded.",
+        "NodesUnreadable", "Nodes that CloudWatch did not answer for: the run was degraded."
     )
     CLUSTER_UNEXPLAINED = Published(
-        "UnexplainedBytesPerSecond",
-        Scope.CLUSTER,
-        Unit.BYTES_PER_SECOND,
-        "Maximum",
-        "The largest unexplained rate of any node.",
+        "UnexplainedBytesPerSecond", "The largest unexplained rate of any node.", unit=Unit.BYTES_PER_SECOND
     )
     OS_BYTES = Published(
         "OsBytesPerSecond",
-        Scope.CLUSTER,
-        Unit.BYTES_PER_SECOND,
-        "Average",
         "What the operating systems counted, all nodes together of which both sides are known.",
+        unit=Unit.BYTES_PER_SECOND,
+        statistic="Average",
     )
     ENI_BYTES = Published(
         "EniBytesPerSecond",
-        Scope.CLUSTER,
-        Unit.BYTES_PER_SECOND,
-        "Average",
         "What the network interfaces carried, all nodes together of which both sides are known.",
+        unit=Unit.BYTES_PER_SECOND,
+        statistic="Average",
     )
     NODE_LOCAL_BYTES = Published(
         "NodeLocalBytesPerSecond",
-        Scope.CLUSTER,
-        Unit.BYTES_PER_SECOND,
-        "Average",
         "How much, at least, was traffic inside its node, all explained nodes together.",
+        unit=Unit.BYTES_PER_SECOND,
+        statistic="Average",
     )
     BILLED_METRICS = Published(
-        "BilledMetrics",
-        Scope.CLUSTER,
-        Unit.COUNT,
-        "Maximum",
-        "CloudWatch metrics that reading this cluster once is billed for.",
+        "BilledMetrics", "CloudWatch metrics that reading this cluster once is billed for."
     )
     SURPRISES = Published(
         "Surprises",
-        Scope.CLUSTER,
-        Unit.COUNT,
-        "Maximum",
         "Devices of no known class that carry traffic, and device events that lack a field: "
         "the agent may have changed.",
     )
     CLUSTERS_OVERDUE = Published(
-        "ClustersOverdue",
-        Scope.DEPLOYMENT,
-        Unit.COUNT,
-        "Maximum",
-        "Clusters not judged for two schedules.",
+        "ClustersOverdue", "Clusters not judged for two schedules.", scope=Scope.DEPLOYMENT
     )
     PLANS_MADE = Published(
         "PlansMade",
-        Scope.DEPLOYMENT,
-        Unit.COUNT,
-        "Maximum",
         "1 for each plan, whatever state the clusters are in: its absence means that no plan ran.",
+        scope=Scope.DEPLOYMENT,
     )
 
     @property
