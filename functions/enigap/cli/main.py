@@ -118,9 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _started(arguments: Sequence[str]) -> int | None:
     for each in arguments:
-        if any(
-            0xD800 <= ord(character) < 0xE000 for character in each
-        ):  # what is no UTF-8 comes as surrogates
+        if any("\ud800" <= character <= "\udfff" for character in each):  # so comes what is no UTF-8
             raise UsageError(f"{each[:40]!r} is no text in UTF-8: type it anew.")
     status: int | None = app(args=arguments, prog_name="enigap", standalone_mode=False)
     return status

@@ -21,6 +21,8 @@ from datetime import timedelta
 from enum import Enum, unique
 from typing import Final
 
+from enigap.core.counting.window import MINUTE, PERIOD
+
 OS_NAMESPACE: Final = "ContainerInsights"
 OS_METRIC: Final = "node_network_total_bytes"
 ENI_NAMESPACE: Final = "AWS/EC2"
@@ -47,53 +49,33 @@ class Meter:
     dimensions: tuple[str, ...]
 
 
-def _efa(metric: str) -> Meter:
+def _of_node(metric: str, statistic: str, period: timedelta) -> Meter:
+    # Exactly these three: CloudWatch knows no series by InstanceId alone.
     dimensions = (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION)
-    return Meter(OS_NAMESPACE, metric, "Average", timedelta(minutes=5), dimensions)
+    return Meter(OS_NAMESPACE, metric, statistic, period, dimensions)
+
+
+def _of_instance(metric: str, statistic: str = "Sum") -> Meter:
+    return Meter(ENI_NAMESPACE, metric, statistic, PERIOD, (INSTANCE_DIMENSION,))
 
 
 @unique
 class Quantity(Enum):
     """The quantities read for each node; the value is the metric and statistic."""
 
-    OS = Meter(
-        OS_NAMESPACE,
-        OS_METRIC,
-        "Average",
-        timedelta(minutes=1),
-        # Exactly these three: CloudWatch knows no series by InstanceId alone.
-        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
-    )
-    OS_SAMPLES = Meter(
-        OS_NAMESPACE,
-        OS_METRIC,
-        "SampleCount",
-        timedelta(minutes=1),
-        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
-    )
+    OS = _of_node(OS_METRIC, "Average", MINUTE)
+    OS_SAMPLES = _of_node(OS_METRIC, "SampleCount", MINUTE)
     """How many values a minute has: asked by `enigap doctor` only."""
-    OS_OF_PERIODS = Meter(
-        OS_NAMESPACE,
-        OS_METRIC,
-        "Average",
-        timedelta(minutes=5),
-        (CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION),
-    )
+    OS_OF_PERIODS = _of_node(OS_METRIC, "Average", PERIOD)
     """What CloudWatch keeps longer than minutes: asked by `enigap doctor` only."""
-    ENI_IN = Meter(ENI_NAMESPACE, "NetworkIn", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))
-    ENI_IN_SAMPLES = Meter(
-        ENI_NAMESPACE, "NetworkIn", "SampleCount", timedelta(minutes=5), (INSTANCE_DIMENSION,)
-    )
-    ENI_OUT = Meter(ENI_NAMESPACE, "NetworkOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,))
-    ENI_PACKETS_IN = Meter(
-        ENI_NAMESPACE, "NetworkPacketsIn", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,)
-    )
-    ENI_PACKETS_OUT = Meter(
-        ENI_NAMESPACE, "NetworkPacketsOut", "Sum", timedelta(minutes=5), (INSTANCE_DIMENSION,)
-    )
-    EFA_RECEIVED = _efa("node_efa_rx_bytes")
-    EFA_SENT = _efa("node_efa_tx_bytes")
-    EFA_READ = _efa("node_efa_rdma_read_bytes")
-    EFA_WRITTEN = _efa("node_efa_rdma_write_bytes")
-    EFA_WRITTEN_HERE = _efa("node_efa_rdma_write_recv_bytes")
+    ENI_IN = _of_instance("NetworkIn")
+    ENI_IN_SAMPLES = _of_instance("NetworkIn", "SampleCount")
+    ENI_OUT = _of_instance("NetworkOut")
+    ENI_PACKETS_IN = _of_instance("NetworkPacketsIn")
+    ENI_PACKETS_OUT = _of_instance("NetworkPacketsOut")
+    EFA_RECEIVED = _of_node("node_efa_rx_bytes", "Average", PERIOD)
+    EFA_SENT = _of_node("node_efa_tx_bytes", "Average", PERIOD)
+    EFA_READ = _of_node("node_efa_rdma_read_bytes", "Average", PERIOD)
+    EFA_WRITTEN = _of_node("node_efa_rdma_write_bytes", "Average", PERIOD)
+    EFA_WRITTEN_HERE = _of_node("node_efa_rdma_write_recv_bytes", "Average", PERIOD)
     """By others, into this node's memory. What others read of it is in no metric."""
