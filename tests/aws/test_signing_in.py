@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem
+from enigap.core.instants import timestamp
 
 ROLE = "arn:aws:iam::111122223333:role/looker"
 PROFILES = f"""
@@ -131,6 +134,34 @@ def test_what_a_program_prints_that_is_no_key_is_told_before_a_call_is_made(
     found = said(monkeypatch, {})
     assert what in found
     assert "run the profile's credential_process by hand" in found
+
+
+@pytest.mark.parametrize(
+    ("then", "what"),
+    [
+        ("print('please log in')", "could not be got (JSONDecodeError)"),
+        ("raise SystemExit(1)", "could not be got (CredentialRetrievalError)"),
+        ("print(json.dumps({**keys, 'Expiration': '2020-01-01T00:00:00Z'}))", "have expired already"),
+    ],
+)
+def test_credentials_that_end_in_a_long_run_are_told_as_at_its_beginning(
+    home: Path, monkeypatch: pytest.MonkeyPatch, then: str, what: str
+) -> None:
+    soon = timestamp(datetime.now(UTC) + timedelta(minutes=5))  # so soon that each call gets new ones
+    (home / "helper.py").write_text(
+        "import json\n"
+        f"keys = {{'Version': 1, 'AccessKeyId': 'AKIA', 'SecretAccessKey': 's', 'Expiration': {soon!r}}}\n"
+        "keys['SessionToken'] = 't'\n"
+        f"runs = open({str(home / 'runs')!r}, 'a+')\nruns.write('.')\n"
+        f"if runs.tell() <= 2: print(json.dumps(keys))\nelse: {then}\n"
+    )
+    (home / "config").write_text(f"[default]\ncredential_process = {sys.executable} {home}/helper.py\n")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    aws = Aws()
+    aws.sign_in()
+    with pytest.raises(AwsProblem, match=re.escape(what)) as raised:
+        aws.caller()
+    assert "run the profile's credential_process by hand" in str(raised.value)
 
 
 @pytest.mark.parametrize(

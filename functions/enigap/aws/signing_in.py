@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from getpass import GetPassWarning
 from typing import Any, Final
 
@@ -57,7 +58,10 @@ _REMEDIES: Final[Mapping[Way, str]] = {
 
 
 def get_credentials(session: Any, *, may_ask: bool = True) -> None:
-    """Get the credentials of a boto3 session; they stay in it. Raises AwsProblem."""
+    """Get the credentials of a boto3 session; they stay in it. Raises AwsProblem.
+
+    Clients raise it, too, where the credentials have to be got anew in a run that outlasts them.
+    """
     if not may_ask:
         providers = session._session.get_component("credential_provider")  # noqa: SLF001 - as below
         providers.get_provider("assume-role")._prompter = _ask_nobody  # noqa: SLF001
@@ -72,10 +76,18 @@ def get_credentials(session: Any, *, may_ask: bool = True) -> None:
         raise _problem_of(error, session) from None
     if frozen is None:
         raise _problem_of(NoCredentialsError(), session)
+    credentials.get_frozen_credentials = partial(_got_anew, session, credentials.get_frozen_credentials)
     for name, value in (("access key", frozen.access_key), ("secret key", frozen.secret_key)):
         _require_usable(name, value, session)
     if frozen.token is not None:
         _require_usable("session token", frozen.token, session)
+
+
+def _got_anew(session: Any, get: Callable[[], Any]) -> Any:
+    try:
+        return get()
+    except Exception as error:  # noqa: BLE001 - as at the first time
+        raise _problem_of(error, session) from None
 
 
 def _ask_nobody(_: str) -> str:
