@@ -84,7 +84,7 @@ def _agreed(question: str) -> bool:
     except typer.Abort:
         if sys.stdin.isatty():
             raise
-        raise UsageError("There is no terminal to ask on: give --yes to delete without asking.") from None
+        raise UsageError("There is no terminal to ask on: give ARGS=--yes to delete at once.") from None
 
 
 def _regions(aws: Aws, stack: str) -> tuple[tuple[str, ...], Exception | None]:
@@ -123,7 +123,7 @@ def _remedy(problem: AwsProblem, stack: Found) -> str:
 def main() -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(command)
-    run(lambda: app(prog_name="make destroy", standalone_mode=False))
+    run(lambda: app(prog_name=".venv/bin/python -m scripts.destroy", standalone_mode=False))
 
 
 if __name__ == "__main__":

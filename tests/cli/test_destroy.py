@@ -173,6 +173,6 @@ def test_without_a_terminal_it_does_not_end_without_a_word(
 ) -> None:
     log = regions({HERE: ""})
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(UsageError, match="give --yes"):
+    with pytest.raises(UsageError, match="give ARGS=--yes"):
         destroy.command()
     assert log == []
