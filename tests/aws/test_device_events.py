@@ -14,7 +14,7 @@ from enigap.aws.device_events import (
     nodes_per_batch,
 )
 from enigap.aws.log_calls import Budget
-from enigap.aws.node_net import Odd, read_event, read_pod
+from enigap.aws.node_net import Odd, read_event
 from enigap.aws.pace import Pace
 from enigap.core.counting.devices import Classifier
 from enigap.core.counting.evidence import (
@@ -113,21 +113,6 @@ def test_each_event_is_a_device_at_its_exact_time() -> None:
     assert events_of(logs, of) == DeviceEvents((sample(AT, "ens5", 3163.008420864309, 355.385094878293),))
 
 
-def test_version_1_of_the_format_carries_its_time_elsewhere() -> None:
-    of = node(1)
-    event = without(node_net(of, AT), "Timestamp") | {
-        "Version": "1",
-        "_aws": {"Timestamp": milliseconds(AT), "CloudWatchMetrics": []},
-    }
-    assert read_event(json.dumps(event), of) == sample(AT, "eth0")
-
-
-def test_a_counter_that_was_reset_has_no_rate_rather_than_zero() -> None:
-    of = node(1)
-    event = without(node_net(of, AT), "node_interface_network_rx_bytes", "node_interface_network_total_bytes")
-    assert read_event(json.dumps(event), of) == sample(AT, "eth0", None)
-
-
 def test_the_streams_other_events_are_passed_over_where_the_filter_is_ignored() -> None:
     of = node(1)
     logs = logs_of(of, filters=False)
@@ -220,90 +205,11 @@ def test_an_event_with_a_wrong_value_is_malformed_as_a_whole(field: str, value: 
     assert len(answer.samples) == 6
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        "not JSON",
-        "null",
-        "[]",
-        '"NodeNet"',
-        "[" * 100_000,
-        '{"Type":' * 50_000,
-        json.dumps(node_net(node(1), AT, "x" * 10_000_000)),
-        json.dumps(node_net(node(1), AT, tx=4.25)).replace("4.25", "9" * 5_000),
-        json.dumps(node_net(node(1), AT, tx=4.25)).replace("4.25", "1e999"),
-        "\x00\ud800",
-    ],
-    ids=[
-        "empty",
-        "text",
-        "null",
-        "list",
-        "string",
-        "nested",
-        "nested objects",
-        "10 MB",
-        "digits",
-        "1e999",
-        "surrogate",
-    ],
-)
-def test_nonsense_is_malformed_and_never_a_crash(message: str) -> None:
-    assert read_event(message, node(1)) is Odd.MALFORMED
-
-
-@pytest.mark.parametrize("field", ["ClusterName", "interface", "Timestamp"])
-def test_an_event_without_what_tells_whose_it_is_is_malformed(field: str) -> None:
-    assert read_event(json.dumps(without(node_net(node(1), AT), field)), node(1)) is Odd.MALFORMED
-
-
-@pytest.mark.parametrize("instance_id", [None, ""], ids=["absent", "empty"])
-def test_an_event_that_lacks_nothing_but_an_instance_id_is_no_garbage(instance_id: str | None) -> None:
-    event = without(node_net(node(1), AT), "InstanceId", "InstanceType", "AutoScalingGroupName")
-    event |= {} if instance_id is None else {"InstanceId": instance_id}
-    assert read_event(json.dumps(event), node(1)) is Odd.ANONYMOUS
-    assert read_event(json.dumps(event | {"interface": 7}), node(1)) is Odd.MALFORMED
-    assert read_event(json.dumps(event | {"ClusterName": "other"}), node(1)) is Odd.FOREIGN
-
-
 def test_events_without_an_instance_id_prove_nothing_and_are_counted() -> None:
     of = node(1)
     logs = FakeLogs()
     logs.put(GROUP, str(of.node_name), [without(node_net(of, AT), "InstanceId")] * 3)
     assert events_of(logs, of) == DeviceEvents((), anonymous=3)
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.sampled_from([*sorted(node_net(node(1), AT)), "_aws"]), anything, max_size=4))
-def test_whatever_an_event_holds_it_becomes_a_true_sample_or_none(changes: dict[str, Any]) -> None:
-    event = node_net(node(1), AT) | changes
-    sample = read_event(json.dumps(event), node(1))
-    if isinstance(sample, DeviceSample):
-        assert event["Type"] == "NodeNet"
-        assert (event["InstanceId"], event["ClusterName"]) == (node(1).instance_id, "prod")
-        assert sample.device == event["interface"]
-        assert sample.rx_bytes_per_second == event["node_interface_network_rx_bytes"]
-        assert sample.tx_bytes_per_second == event["node_interface_network_tx_bytes"]
-        assert sample.at.tzinfo is not None
-
-
-@given(st.text() | anything.map(json.dumps))
-def test_no_message_at_all_makes_reading_fail(message: str) -> None:
-    assert not isinstance(read_event(message, node(1)), DeviceSample)
-
-
-@given(st.data())
-def test_a_message_cut_or_spoilt_anywhere_is_no_sample_of_other_figures(data: st.DataObject) -> None:
-    message = json.dumps(node_net(node(1), AT))
-    cut = data.draw(st.integers(0, len(message) - 1))
-    assert read_event(message[:cut], node(1)) is Odd.MALFORMED
 
 
 # --- what is missing, and why ---
@@ -412,33 +318,6 @@ def test_no_suspects_cost_nothing() -> None:
     logs = FakeLogs()
     assert read(logs) == {}
     assert not logs.requests
-
-
-# --- packets ---
-
-
-def test_packets_and_drops_are_read_beside_the_bytes() -> None:
-    event = node_net(node(1), AT) | {
-        "node_interface_network_rx_dropped": 1.5,
-        "node_interface_network_tx_dropped": 2,
-    }
-    assert read_event(json.dumps(event), node(1)) == DeviceSample(AT, "eth0", 1000.0, 500.0, 4.25, 3.5, 3.5)
-
-
-@pytest.mark.parametrize("value", ["7", True, None, [1], float("nan"), float("inf"), -1.0, 10**400], ids=str)
-def test_a_wrong_packet_figure_spoils_neither_the_bytes_nor_the_others(value: Any) -> None:
-    event = node_net(node(1), AT) | {
-        "node_interface_network_rx_packets": value,
-        "node_interface_network_tx_dropped": value,
-    }
-    read_back = read_event(json.dumps(event), node(1))
-    assert read_back == DeviceSample(AT, "eth0", 1000.0, 500.0, None, 3.5, None)
-
-
-def test_packets_that_the_event_does_not_have_are_unknown() -> None:
-    names = [f"node_interface_network_{name}" for name in ("rx_packets", "tx_packets", "rx_dropped")]
-    event = without(node_net(node(1), AT), *names)
-    assert read_event(json.dumps(event), node(1)) == DeviceSample(AT, "eth0", 1000.0, 500.0)
 
 
 # --- ENI devices alone ---
@@ -729,11 +608,6 @@ def test_no_other_nodes_pod_and_nothing_that_kubernetes_cannot_have_called_one_i
     change: dict[str, Any],
 ) -> None:
     assert pods_of(with_pods(pod_net(node(1), **change))) == ()
-
-
-@given(st.text() | anything.map(json.dumps))
-def test_no_message_at_all_makes_reading_a_pod_fail(message: str) -> None:
-    assert read_pod(message, node(1)) is None
 
 
 def test_pods_are_asked_for_last_and_are_missed_without_harm() -> None:
