@@ -57,6 +57,11 @@ def tables(result: Document) -> str:
 # --- tables ---
 
 
+def _where(rows: Iterable[Document], **wanted: object) -> list[Document]:
+    """The rows with these values."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
 def promises(result: Document) -> str:
     """What the product is meant to find, and how many of such nodes it found in time."""
     wanted: tuple[tuple[str, Sequence[tuple[str, float]], int, float, float], ...] = (
@@ -86,11 +91,7 @@ def faults(result: Document) -> str:
     for fault, share in dict.fromkeys((row["fault"], row["share"]) for row in result["faulty"]):
         cells: list[str] = []
         for what_if in (NO_EVENT_LOST, EVENTS_LOST):
-            rows = [
-                row
-                for row in result["faulty"]
-                if (row["fault"], row["share"], row["what_if"]) == (fault, share, what_if)
-            ]
+            rows = _where(result["faulty"], fault=fault, share=share, what_if=what_if)
             cells += [_found(rows, WITHIN_HOURS), _delays(rows, "found_after_hours")]
         lines.append((f"{fault}, {share:.0%}", *cells))
     head = ("fault", "no event lost: found", "hours, median / p99", "1 % lost: found", "hours, median / p99")
@@ -101,7 +102,7 @@ def incidents(result: Document) -> str:
     """How the incidents of all faults went on and ended."""
     lines = []
     for what_if in (NO_EVENT_LOST, EVENTS_LOST):
-        rows = [row for row in result["faulty"] if row["what_if"] == what_if]
+        rows = _where(result["faulty"], what_if=what_if)
         opened = sum(row["incidents"] for row in rows)
         lines.append(
             (
@@ -124,27 +125,16 @@ def incidents(result: Document) -> str:
     return _table(head, lines)
 
 
+_COUNTED = ("nodes", "node_windows", "false_alarms", "nodes_with_false_alarms", "false_incidents")
+
+
 def healthy(result: Document) -> str:
     """Circumstances in which nothing may be told: what was told, and the share of a fault found."""
     lines = []
     for what_if in dict.fromkeys(row["what_if"] for row in result["healthy"]):
-        rows = [row for row in result["healthy"] if row["what_if"] == what_if]
-        nodes, windows, alarms, on, told = (
-            sum(row[name] for row in rows)
-            for name in (
-                "nodes",
-                "node_windows",
-                "false_alarms",
-                "nodes_with_false_alarms",
-                "false_incidents",
-            )
-        )
-        fifth = [
-            row
-            for row in result["faulty"]
-            if (row["what_if"], row["fault"], row["share"]) == (what_if, "deficit", 0.2)
-        ]
-        cells = (f"{nodes:,}", f"{windows:,}", f"{alarms:,}", f"{on:,}", f"{told:,}")
+        rows = _where(result["healthy"], what_if=what_if)
+        cells = (f"{sum(row[name] for row in rows):,}" for name in _COUNTED)
+        fifth = _where(result["faulty"], what_if=what_if, fault="deficit", share=0.2)
         lines.append((what_if, *cells, _found(fifth, WITHIN_HOURS), _delays(fifth, "found_after_hours")))
     head = (
         "circumstances",
