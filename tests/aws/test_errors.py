@@ -102,6 +102,21 @@ SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
         ProblemKind.FAILED,
         f"AWS failed at {CALL} (HTTP 503): run it again.",
     ),
+    "refused by a proxy": (
+        answered("403", "<html><h1>Forbidden</h1></html>", 403),
+        ProblemKind.FAILED,
+        f"What answered {CALL} is not AWS (HTTP 403): check the proxy and AWS_ENDPOINT_URL.",
+    ),
+    "a proxy that asks for a password": (
+        answered("", "", 407),
+        ProblemKind.FAILED,
+        f"What answered {CALL} is not AWS (HTTP 407): check the proxy and AWS_ENDPOINT_URL.",
+    ),
+    "a portal": (
+        answered("511", "Network Authentication Required", 511),
+        ProblemKind.FAILED,
+        f"What answered {CALL} is not AWS (HTTP 511): check the proxy and AWS_ENDPOINT_URL.",
+    ),
     "refused": (
         answered("ValidationError", "The value\nof  EndTime is wrong."),
         ProblemKind.REFUSED,

@@ -316,8 +316,15 @@ def _answered(response: Mapping[str, Any], call: str) -> AwsProblem:
     return _unknown(response, code, message, call)
 
 
+_SIGN_IN_TO_NETWORK: Final = 511
+
+
 def _unknown(response: Mapping[str, Any], code: str, message: str, call: str) -> AwsProblem:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if (not code or code == str(status)) and (300 <= status < 500 or status == _SIGN_IN_TO_NETWORK):
+        # An error of AWS has a code of its own; a proxy's or a portal's has the status and a page.
+        what = f"What answered {call} is not AWS (HTTP {status})"
+        return AwsProblem(ProblemKind.FAILED, what, "check the proxy and AWS_ENDPOINT_URL", code=code)
     if status >= 500 or not code:
         what = f"AWS failed at {call} ({code or f'HTTP {status}'})"
         return AwsProblem(ProblemKind.FAILED, what, "run it again", code=code)
