@@ -57,9 +57,9 @@ def settings_for(app: App) -> Settings:
     given = app.node.try_get_context(SETTINGS_KEY)
     if isinstance(given, str):
         given = object_from_json(given)
-    if isinstance(configured, Mapping) and isinstance(given, Mapping):
-        return Settings.from_mapping({**configured, **given})
-    return Settings.from_mapping(configured if given is None else given)
+    if not isinstance(configured, Mapping) or given is None:
+        return Settings.from_mapping(configured)
+    return Settings.from_mapping({**configured, **given} if isinstance(given, Mapping) else given)
 
 
 def _synthesizer(app: App) -> CliCredentialsStackSynthesizer | None:

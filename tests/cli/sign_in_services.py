@@ -26,6 +26,8 @@ class SignInServices(ThreadingHTTPServer):
         self.secret_key = key["AWS_SECRET_ACCESS_KEY"]
         self.asked: list[dict[str, str]] = []
         """The parameters of the requests to STS."""
+        self.page = ""
+        """What is answered in place of everything."""
 
     @property
     def url(self) -> str:
@@ -75,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _answer(self, kind: str, text: str, status: int = 200) -> None:
+        if self.server.page:
+            kind, text = "text/html", self.server.page
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)

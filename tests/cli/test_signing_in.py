@@ -343,6 +343,14 @@ def test_a_damaged_sso_cache_is_to_be_written_anew(console_script: Enigap, home:
     assert said.endswith("sign in again with `aws sso login`, which writes the cache in ~/.aws/sso anew.")
 
 
+def test_a_portal_that_answers_instead_of_the_service_of_the_credentials_is_told_as_one(
+    enigap: Enigap, home: Home
+) -> None:
+    home.services.page = "<html>Welcome to the hotel's network</html>"
+    problem = enigap("check", env=an_assumed_role(home)).problem
+    assert problem.endswith("does not speak AWS's language: check the proxy and AWS_ENDPOINT_URL.")
+
+
 def test_without_a_terminal_no_mfa_code_is_read_from_a_pipe(aws: EmbeddedAws, home: Home) -> None:
     environment = {name: v for name, v in ({**aws.environment(), **mfa(home)}).items() if v is not None}
     done = subprocess.run(

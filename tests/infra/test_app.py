@@ -53,6 +53,14 @@ def test_cdk_json_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert settings_for(App(context={"enigap": {"tolerance": 0.2}})) == Settings(tolerance=0.2)
 
 
+def test_what_is_wrong_in_cdk_json_is_not_hidden_by_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configured(monkeypatch, tmp_path, ["email"])
+    with pytest.raises(SettingsError, match=r"^enigap: \['email'\] is not allowed"):
+        settings_for(App(context={"enigap": '{"tolerance": 0.2}'}))
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

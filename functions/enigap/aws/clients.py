@@ -72,6 +72,8 @@ class Aws:
         self._clients: dict[str, Any] = {}
         with calling("AWS"):
             self._session = session or _session(profile, region)
+            # Of the session: the SDK's own clients that get credentials are made of it as well.
+            self._session.events.register_first("before-parse", _refuse_what_is_not_awss, _NOT_AWSS)
             self.region = str(region or self._session.region_name or "")
         if not self.region or region == "":
             raise no_region()
@@ -139,7 +141,6 @@ class Aws:
                     "set AWS_ENDPOINT_URL to one such as http://127.0.0.1:4566, or unset it",
                 ) from error
         self.deadline.attach(client)
-        client.meta.events.register_first("before-parse", _refuse_what_is_not_awss)
         if service == "cloudwatch":
             events = client.meta.events
             events.register("provide-client-params.cloudwatch.GetMetricData", _write_queries_as_they_are)
@@ -207,6 +208,10 @@ def _refuse_what_is_not_awss(operation_model: Any, response_dict: dict[str, Any]
         raise ResponseParserError("a web page")
     if not body and operation_model.output_shape and operation_model.output_shape.members:
         raise ResponseParserError("an empty body")
+
+
+_NOT_AWSS: Final = "enigap-not-awss"
+"""The id of the handler, which a session that several `Aws` share has once."""
 
 
 def _write_queries_as_they_are(

@@ -24,6 +24,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
 )
+from botocore.parsers import ResponseParserError
 
 from enigap.aws.errors import AwsProblem, ProblemKind, one_line, problem_of
 
@@ -120,9 +121,8 @@ def _problem_of(error: Exception, session: Any) -> AwsProblem:
         remedy = _REMEDIES[way] if of_token else "correct it in the profile or the environment"
         return AwsProblem(ProblemKind.PROFILE, what, remedy)
     is_agents = way is Way.CONTAINER and isinstance(error, HTTPClientError)
-    explained = isinstance(error, BotoCoreError | ClientError) and not isinstance(
-        error, CredentialRetrievalError
-    )
+    is_of_sdk = isinstance(error, BotoCoreError | ClientError | ResponseParserError)
+    explained = is_of_sdk and not isinstance(error, CredentialRetrievalError)
     if explained and not is_agents:
         return problem_of(error, ACTION, str(session.region_name or ""))
     what = f"The AWS credentials could not be got ({type(error).__name__})"
