@@ -200,8 +200,9 @@ def test_a_cluster_that_is_not_there_is_named_whatever_else_is(
     )
 
 
-def test_a_near_miss_is_answered_with_the_cluster_that_is_there(enigap: Enigap) -> None:
-    assert enigap("check", "--cluster", "movd", "--at", AT).problem.endswith("; did you mean moved?")
+@pytest.mark.parametrize("asked", ["movd", "Moved ", "arn:aws:eks:eu-west-1:111122223333:cluster/moved"])
+def test_a_near_miss_is_answered_with_the_cluster_that_is_there(enigap: Enigap, asked: str) -> None:
+    assert enigap("check", "--cluster", asked, "--at", AT).problem.endswith("; did you mean moved?")
 
 
 @pytest.mark.parametrize(

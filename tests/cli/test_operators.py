@@ -464,6 +464,26 @@ def test_what_the_settings_ask_for_in_vain_is_a_line_and_exit_status_2(
     assert deployed.run("status").status == 0
 
 
+@pytest.mark.parametrize(("minutes_ago", "exit_status"), [(35, 0), (45, 2)])
+def test_a_deployment_that_finds_no_cluster_at_all_is_not_well_for_ever(
+    minutes_ago: int, exit_status: int
+) -> None:
+    now = datetime.now(UTC)
+    told = [Subscription("email", "ann@example.com", is_confirmed=True)]
+    found = status.Status(
+        now,
+        [],
+        [],
+        [],
+        told,
+        "https://console.example",
+        EvidencePolicy.ROTATE,
+        deployed_at=now - timedelta(minutes=minutes_ago),
+    )
+    assert found.exit_status == exit_status
+    assert found.found_nothing == (("no cluster with a running node",) if exit_status else ())
+
+
 def test_check_judges_by_the_settings_that_are_deployed_if_told_to(deployed: FreshDeployment) -> None:
     """Which watch a cluster that is not there; by the defaults there is none at all."""
     said = deployed.run("check", "--settings", "deployed").problem

@@ -6,6 +6,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -70,6 +71,7 @@ class Deployment:
     """The queue of messages for Slack's incoming webhook; None without a webhook."""
 
     work_queue_url: str | None = field(default=None, kw_only=True, compare=False)
+    deployed_at: datetime | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -122,6 +124,7 @@ def find(cloudformation: CloudFormation, region: str, stack: str = STACK) -> Dep
             name=name,
             slack_queue_arn=outputs.get(SLACK_QUEUE_OUTPUT),
             work_queue_url=outputs.get("WorkQueueUrl"),
+            deployed_at=_deployed_at(described),
         )
     raise AwsProblem(
         ProblemKind.MISSING,
@@ -161,6 +164,11 @@ def _not_enigaps(name: str, region: str, others: Sequence[str]) -> AwsProblem:
         f"The stack {name} in {region} is none of enigap's, for it has no tag {'='.join(TAG)}",
         f"give one of {', '.join(others)} with --stack" if others else "give the name of one that is",
     )
+
+
+def _deployed_at(described: Mapping[str, Any]) -> datetime | None:
+    at = described.get("LastUpdatedTime") or described.get("CreationTime")
+    return at if isinstance(at, datetime) else None
 
 
 def _state(described: Mapping[str, Any]) -> str:

@@ -134,7 +134,7 @@ def _others(aws: Aws, name: str) -> str:
         there = clusters(aws.client("ec2"), aws.client("cloudwatch"))
     except AwsProblem:
         there = ()
-    if near := near_miss(name, there):
+    if near := near_miss(name.rpartition("/")[2].strip(), there):  # an ARN ends with the name
         return f"; {near}"
     return f"; there are: {listed([printable(each) for each in there])}." if there else "."
 

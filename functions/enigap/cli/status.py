@@ -52,6 +52,8 @@ class Status:
     damaged: Sequence[str] = ()
     """What of the states and the silences could not be read: sentences."""
 
+    deployed_at: datetime | None = None
+    """When the stack was deployed last, if CloudFormation says it."""
     left_out: Collection[str] = ()
     """Clusters that the settings leave out and that are closed, or were not judged for two schedules."""
 
@@ -92,7 +94,15 @@ class Status:
         clauses += [f"no cluster matches {pattern}" for pattern in unmatched(patterns, with_nodes)]
         if self.settings.node_tags and judged and not with_nodes:
             clauses.append("no running node carries the tags in `node_tags`")
+        if not self.settings.clusters and not self.states and self._has_had_its_time:
+            clauses.append("no cluster with a running node")
         return tuple(clauses)
+
+    @property
+    def _has_had_its_time(self) -> bool:
+        """Whether two plans were due since the deployment, so that a cluster that is there would be known."""
+        due = 2 * self.settings.schedule + self.settings.settle
+        return self.deployed_at is not None and self.now - self.deployed_at > due
 
 
 def command(
@@ -134,6 +144,7 @@ def _status(it: Deployed, now: datetime) -> Status:
         unsubscribed=unsubscribed(settings.email, told, it.stack),
         settings=settings,
         two_stacks=two_stacks(it.aws.client("cloudformation"), it.aws.region, it.stack.name),
+        deployed_at=it.stack.deployed_at,
         left_out=left_out,
         damaged=tuple(dict.fromkeys(said for each in remembered for said in each.damaged)),
     )
