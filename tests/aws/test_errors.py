@@ -257,6 +257,29 @@ def test_no_row_of_the_sentences_is_hidden_by_one_before_it(named: type[Exceptio
             answered("SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'EU'."),
             "give one such as eu-west-1.",
         ),
+        (
+            answered(
+                "KMSAccessDenied",
+                "User: arn:aws:sts::1:assumed-role/plan/x is not authorized to perform: kms:GenerateDataKey "
+                "because no resource-based policy allows the kms:GenerateDataKey action",
+                403,
+            ),
+            "to assumed-role/plan/x for want of kms:GenerateDataKey: have kms:GenerateDataKey allowed in",
+        ),
+        (
+            answered(
+                "AccessDeniedException", "User: x is not authorized to perform: kms:Decrypt on resource y"
+            ),
+            "credentials, and in the policy of the key, for which `enigap policy --key` prints it.",
+        ),
+        (
+            answered("KmsDisabled", "arn:aws:kms:x is disabled"),
+            "cannot be used (KmsDisabled): switch it on again",
+        ),
+        (
+            answered("KMS.KMSInvalidStateException", "is pending deletion"),
+            "cannot be used (KMS.KMSInvalidStateException): switch it on again in KMS or stop its deletion",
+        ),
         (answered("SubscriptionRequiredException", "needs a subscription"), "check the access key"),
         (
             answered("AccessDenied", "because no service control policy allows the logs:X action"),

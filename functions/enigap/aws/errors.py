@@ -169,6 +169,9 @@ _DENIED: Final = frozenset(
         "AuthorizationError",
         "AuthorizationErrorException",
         "ForbiddenException",
+        "KMS.AccessDeniedException",
+        "KMSAccessDenied",
+        "KmsAccessDenied",
         "NotAuthorized",
         "UnauthorizedException",
         "UnauthorizedOperation",
@@ -278,6 +281,26 @@ _EXPLANATIONS: Final = (
         "check the name and the region",
     ),
     _Explanation(
+        ProblemKind.REFUSED,
+        frozenset(
+            {
+                "DisabledException",
+                "KMS.DisabledException",
+                "KMS.KMSInvalidStateException",
+                "KMS.NotFoundException",
+                "KMSDisabled",
+                "KMSInvalidState",
+                "KMSInvalidStateException",
+                "KMSNotFound",
+                "KmsDisabled",
+                "KmsInvalidState",
+                "KmsNotFound",
+            }
+        ),
+        "The KMS key that {call} takes cannot be used ({code})",
+        "switch it on again in KMS or stop its deletion, or set another as `kms_key_arn` and deploy",
+    ),
+    _Explanation(
         ProblemKind.REGION,
         frozenset({"RegionDisabledException"}),
         "STS is switched off in the region ({call})",
@@ -338,9 +361,13 @@ def _action(call: str) -> str:
 
 
 def _denied(code: str, message: str, call: str) -> AwsProblem:
-    who = _WHO.search(message)
+    who, lacking = _WHO.search(message), _LACKING.search(message)
     what = f"AWS denied {call}" + (f" to {who[1]}" if who else "")
     action, limit = _action(call), _LIMIT.search(message)
+    if lacking and action != lacking[1]:
+        # Another action that the call takes, such as on the key that a queue is encrypted with.
+        action = lacking[1]
+        what += f" for want of {action}"
     if limit and limit[1] == "explicit deny in":
         remedy = f"the {limit[2]} denies it outright; have it make an exception"
         if "identity-based" in limit[2]:
@@ -351,9 +378,12 @@ def _denied(code: str, message: str, call: str) -> AwsProblem:
         remedy = f"have {action} allowed in the {limit[2]}"
     else:
         remedy = _REMEDIES_OF_A_SIGN_IN.get(action) or f"allow {action} in the policy of these credentials"
+    if action.startswith("kms:") and not call.startswith("kms:"):
+        remedy += ", and in the policy of the key, for which `enigap policy --key` prints it"
     return AwsProblem(ProblemKind.DENIED, what, remedy, code=code)
 
 
+_LACKING: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)")
 _LIMIT: Final = re.compile(
     r"(explicit deny in|because no) (?:an? )?((?:(?!an? )[\w-]+ ){1,3}(?:policy|boundary))\b", re.IGNORECASE
 )
