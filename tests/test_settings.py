@@ -20,6 +20,7 @@ from enigap.core.counting.devices import (
     DeviceKind,
 )
 from enigap.core.counting.patterns import require_quick
+from enigap.core.counting.reading import OsSourceChoice
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.published import Publish
 from enigap.settings import (
@@ -51,6 +52,7 @@ EVERYTHING: dict[str, Any] = {
     "max_counts_per_byte": 3,
     "physical_devices": r"eth\d+",
     "virtual_devices": {"pod": ["mypod.*"], "counted_again": [r"myvxlan\d+"], "gateway": [r"mygw\d+"]},
+    "os_source": "otel",
     "evidence": "always",
     "look_back_hours": 12,
     "evidence_max_nodes": 50,
@@ -112,6 +114,7 @@ def test_every_setting_reaches_its_attribute() -> None:
     assert settings.node_tags == {"team": "net*"}
     assert settings.slack == SlackWebhook("enigap/slack")
     assert settings.virtual_devices == VirtualDevices(("mypod.*",), (r"myvxlan\d+",), (r"mygw\d+",))
+    assert settings.os_source is OsSourceChoice.OTEL
     assert settings.evidence is EvidencePolicy.ALWAYS
     assert settings.publish is Publish.FLAGGED
     assert EVERYTHING.keys() == get_type_hints(Settings).keys()

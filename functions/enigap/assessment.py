@@ -3,7 +3,9 @@
 It reads through two ports: both sides' totals (cheap, every node) and the devices (evidence). Devices are
 looked at in this order, as far as the budget reaches: nodes of open incidents that devices found, suspects,
 and every other node in its turn (`core.judging.turns`). First the ENI devices, which can clear a node and
-accuse none; then, of the nodes that these leave open, all devices. Each port answers for every node it is
+accuse none; then, of the nodes that these leave open, all devices. Where the bytes of ENI devices cost
+little (OpenTelemetry's counters), every node is judged by them at first, and a look is left to those that
+they do not clear and to long looks in turn. Each port answers for every node it is
 asked about, so a node can be unreadable but never lost.
 """
 
@@ -25,6 +27,7 @@ from enigap.core.counting.evidence import (
     Surprises,
     surprises_in,
 )
+from enigap.core.counting.meters import OS_METRIC
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
@@ -61,6 +64,9 @@ class Devices(Protocol):
     ) -> Mapping[str, DeviceEvents | MissingEvidence]: ...
 
 
+Glance = Callable[[Sequence[Node], FetchSpan], Mapping[str, DeviceEvents | MissingEvidence]]
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where one cluster's figures come from."""
@@ -71,6 +77,10 @@ class Sources:
     """Why a cluster publishes nothing and what to do, as a clause; None where that is unknown."""
     why_not_read: Callable[[str, FetchSpan], str | None] = lambda _, __: None
     """What a cluster publishes instead of its nodes' totals, as a clause; None where it publishes nothing."""
+    missing: Callable[[], str] = lambda: OS_METRIC
+    """What a cluster publishes none of where no node has a figure of the OS."""
+    glance: Glance | None = None
+    """The ENI devices' bytes of any number of nodes by instance id, where they cost little; else nothing."""
     out_of_time: Callable[[], bool] = lambda: False
     """Asked before each node is judged by its devices."""
     elsewhere: Callable[[Sequence[Node]], Mapping[str, Sequence[Node] | Unreadable]] = lambda _: {}
@@ -125,8 +135,7 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
     """
     span = FetchSpan.of(window, rules.windows_fetched)
     run = _Run(window, rules, span, looking, stretch_of(len(nodes)))
-    for node, readings in run.totals(nodes, sources):
-        run.add(node, readings)
+    run.add_all(sources, run.totals(nodes, sources))
     finding = run.finding(cluster, sources)
     if finding is None:
         run.look_at_devices(sources)
@@ -173,6 +182,8 @@ def examine_windows(
     return judgements
 
 
+GLANCED_AT_ONCE: Final = 240
+"""Nodes of which the readings are held until their devices were glanced at."""
 METRICS_PER_NODE: Final = 3
 """node_network_total_bytes, NetworkIn and NetworkOut; a node without a series lacks the first."""
 METRICS_PER_LOOK: Final = 4
@@ -237,9 +248,34 @@ class _Run:
         has_eni = any(carried is not None for carried in readings.network_in_bytes)
         return has_eni and all(rate is None for rate in minutes)
 
-    def add(self, node: Node, readings: Readings | Unreadable) -> None:
-        judgements = self._judge(node, readings, None)
-        self.reports[node.instance_id] = _report(judgements, self._why_not())
+    def add_all(self, sources: Sources, totals: Iterable[tuple[Node, Readings | Unreadable]]) -> None:
+        """Judge each node; with a glance at its ENI devices, where all of them are looked at in turn."""
+        glances = self.looking.policy in {EvidencePolicy.ROTATE, EvidencePolicy.ALWAYS} and sources.glance
+        if not glances:
+            for node, readings in totals:
+                self.add(node, readings)
+            return
+        some: list[tuple[Node, Readings | Unreadable]] = []
+        for each in totals:
+            some.append(each)
+            if len(some) == GLANCED_AT_ONCE:
+                self._add_some(sources, some, glances)
+                some = []
+        self._add_some(sources, some, glances)
+
+    def _add_some(
+        self, sources: Sources, some: Sequence[tuple[Node, Readings | Unreadable]], glance: Glance
+    ) -> None:
+        nodes = [node for node, readings in some if isinstance(readings, Readings) and not node.is_windows]
+        span = self.looking.span(Look.SHORT, self.window)
+        seen = glance(nodes, span) if nodes and not sources.out_of_time() else {}
+        for node, readings in some:
+            events = seen.get(node.instance_id)
+            self.add(node, readings, events if isinstance(events, DeviceEvents) else None)
+
+    def add(self, node: Node, readings: Readings | Unreadable, glanced: DeviceEvents | None = None) -> None:
+        judgements = self._judge(node, readings, glanced)
+        self.reports[node.instance_id] = _report(judgements, None if glanced else self._why_not())
         if isinstance(readings, Unreadable):
             return
         self.collecting = self.collecting or _has_os_datapoint(readings)
@@ -248,8 +284,10 @@ class _Run:
             self.long_intervals.append(interval)
         if node.is_windows:
             return
-        is_suspect = any(wants_evidence(judgement) for judgement in judgements)
+        is_suspect = any(wants_evidence(each) or _has_deficit(each) for each in judgements)
         look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
+        if glanced and look is Look.SHORT and not is_suspect:
+            return
         if is_suspect or look is not Look.NONE:
             at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
             rank = 0 if self.looking.is_followed(node.instance_id) else 1 if is_suspect else 2
@@ -281,7 +319,7 @@ class _Run:
         windows = len(self.windows)
         return Finding(
             FindingKind.NOT_COLLECTED,
-            f"No node of {cluster} has published node_network_total_bytes for {windows} windows: {why}.",
+            f"No node of {cluster} has published {sources.missing()} for {windows} windows: {why}.",
         )
 
     @property
@@ -473,9 +511,8 @@ _LATE: Final = MissingEvidence(
 )
 _SWITCHED_OFF: Final = "reading device evidence is switched off"
 _NOBODY_KNOWS: Final = (
-    "Container Insights is not installed, was removed, or was replaced by its OTel successor, "
-    "which has no such metric; install the EKS add-on amazon-cloudwatch-observability, or leave this "
-    "cluster out with `clusters`"
+    "Container Insights is not installed, was removed or switched off, or its agents fail; install the EKS "
+    "add-on amazon-cloudwatch-observability, or leave this cluster out with `clusters`"
 )
 
 

@@ -23,6 +23,7 @@ from enigap.core.counting.devices import (
     Classifier,
 )
 from enigap.core.counting.patterns import TooManyWaysError, require_quick
+from enigap.core.counting.reading import OsSourceChoice
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.incident import Policy
@@ -459,6 +460,12 @@ class Settings:
         "Devices of CNI plugins that enigap does not know: a pod's own, those that count off-node traffic "
         "again, and gateways, which pods' traffic with the node crosses as well.",
     ] = field(default=VirtualDevices())
+    os_source: Annotated[
+        OsSourceChoice,
+        _one_of(OsSourceChoice),
+        "Which Container Insights the OS side is read from: the classic one where it has any figure of a "
+        "cluster and else the OpenTelemetry one, or one of the two alone.",
+    ] = OsSourceChoice.AUTO
     evidence: Annotated[
         EvidencePolicy,
         _one_of(EvidencePolicy),

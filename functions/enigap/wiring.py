@@ -9,18 +9,21 @@ from functools import partial
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
-from enigap.aws import addon, bypass, cluster_series, device_events, discovery, metrics
+from enigap.aws import addon, bypass, cluster_series, device_events, discovery, metrics, promql
 from enigap.aws.clients import Aws
 from enigap.aws.device_events import CALLS_PER_SECOND, ContainerInsightsDevices
 from enigap.aws.discovery import Memory, discover
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.metrics import DATAPOINTS_PER_SECOND, CloudWatchTotals
 from enigap.aws.names import refusing
+from enigap.aws.otel import BYTES, Either, OtelDevices, OtelTotals
 from enigap.aws.pace import Pace
 from enigap.aws.placement import FoundCluster, Wanted
+from enigap.aws.promql import QUERIES_PER_SECOND, PromQL
 from enigap.core.counting.evidence import DeviceScope, MissingEvidence, NoEvidence
+from enigap.core.counting.meters import OS_METRIC
 from enigap.core.counting.node import Node
-from enigap.core.counting.reading import Unreadable
+from enigap.core.counting.reading import OsSourceChoice, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.judging.cluster import ClusterReport, Finding, FindingKind
 from enigap.core.text import count, printable
@@ -29,6 +32,7 @@ from enigap.settings import Settings
 READ_ACTIONS: Final = (
     *discovery.ACTIONS,
     *metrics.ACTIONS,
+    *promql.ACTIONS,
     *device_events.ACTIONS,
     *addon.ACTIONS,
     *bypass.ACTIONS,
@@ -58,6 +62,7 @@ def sources(
 ) -> Sources:
     """Both sides' totals and the devices, as Container Insights and EC2 publish them.
 
+    Which Container Insights it is, the setting `os_source` says, or the cluster's own figures.
     `readers` is how many processes share the account's quotas of datapoints and of calls.
     """
     calls = (
@@ -70,23 +75,63 @@ def sources(
         pace=Pace(DATAPOINTS_PER_SECOND / readers, sleep=aws.sleep),
         out_of_time=out_of_time,
     )
-    return Sources(
+    classifier = settings.rules().classifier
+    devices = ContainerInsightsDevices(
+        aws.client("logs"),
+        classifier,
+        parallelism=aws.parallelism,
+        pace=Pace(calls, sleep=aws.sleep),
+        sleep=aws.sleep,
+        out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
+        name_pods=True,
+    )
+    counters = PromQL(
+        aws.client("cloudwatch"),
+        pace=Pace(QUERIES_PER_SECOND / readers, sleep=aws.sleep),
+        sleep=aws.sleep,
+        out_of_time=out_of_time,
+    )
+    both_ports = OtelTotals(counters, totals, classifier), OtelDevices(counters, classifier)
+    common = Sources(
         totals=totals,
         out_of_time=out_of_time,
-        devices=ContainerInsightsDevices(
-            aws.client("logs"),
-            settings.rules().classifier,
-            parallelism=aws.parallelism,
-            pace=Pace(calls, sleep=aws.sleep),
-            sleep=aws.sleep,
-            out_of_time=out_of_time if seconds_for_devices is None else _Patience(seconds_for_devices),
-            name_pods=True,
-        ),
+        devices=devices,
         why_not_read=lambda cluster, span: _why_not_read(aws, cluster, span),
-        why_not_collected=lambda cluster: addon.why_not_collected(aws.client("eks"), cluster),
+        why_not_collected=lambda cluster: addon.why_not_collected(
+            aws.client("eks"), cluster, settings.os_source
+        ),
         elsewhere=partial(_elsewhere, aws),
         bypasses=lambda nodes, span: bypass.bypasses(aws.client("ec2"), totals.efa, nodes, span),
     )
+    match settings.os_source:
+        case OsSourceChoice.CLASSIC:
+            return common
+        case OsSourceChoice.OTEL:
+            return replace(
+                common,
+                totals=both_ports[0],
+                devices=both_ports[1],
+                glance=both_ports[1].glance,
+                missing=lambda: BYTES.received,
+                why_not_read=lambda _, __: None,
+                elsewhere=lambda _: {},
+            )
+        case OsSourceChoice.AUTO:
+            either = Either((totals, devices), both_ports)
+            return replace(
+                common,
+                totals=either,
+                devices=either,
+                glance=either.glance,
+                missing=partial(_neither, either),
+            )
+
+
+def _neither(either: Either) -> str:
+    """What a cluster without a figure of the OS publishes none of."""
+    if either.why_not_asked is None:
+        return f"{OS_METRIC} or, by OpenTelemetry, {BYTES.received}"
+    return f"{OS_METRIC} ({either.why_not_asked}, so OpenTelemetry's counters are unknown)"
 
 
 def _elsewhere(aws: Aws, nodes: Sequence[Node]) -> Mapping[str, Sequence[Node] | Unreadable]:

@@ -322,7 +322,7 @@ class Classic:
     def __init__(self, *publishing: SimulatedNode, silent: Sequence[SimulatedNode] = ()) -> None:
         self._publishing = {each.node.instance_id for each in publishing}
         self._of = {each.node.instance_id: each for each in (*publishing, *silent)}
-        self.asked_for_devices = 0
+        self.asked_for_devices: list[list[str]] = []
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterable[tuple[Node, Readings | Unreadable]]:
         for node in nodes:
@@ -334,8 +334,8 @@ class Classic:
     def histories(self, nodes: Sequence[Node], span: FetchSpan) -> Any:
         raise NotImplementedError
 
-    def devices(self, *_: object) -> Any:
-        self.asked_for_devices += 1
+    def devices(self, nodes: Sequence[Node], *_: object) -> Any:
+        self.asked_for_devices.append([node.instance_id for node in nodes])
         return {}
 
 
@@ -373,8 +373,28 @@ def test_one_node_with_a_classic_figure_makes_the_cluster_a_classic_one() -> Non
         (ONE.node.instance_id, OsSource.CLASSIC, False),
         (TWO.node.instance_id, OsSource.CLASSIC, True),
     ]
-    source.devices([ONE.node], SPAN, DeviceScope.ENI)
-    assert (promql.asked, classic.asked_for_devices) == ([], 1)
+    assert promql.asked == []
+
+
+def test_a_cluster_that_publishes_both_has_its_devices_from_the_counters_and_else_from_the_log() -> None:
+    classic = Classic(ONE, TWO)
+    source, _ = either(classic, ONE)
+    sources_of(source, ONE, TWO)
+    found = source.devices([ONE.node, TWO.node], SPAN, DeviceScope.ENI)
+    assert isinstance(found[ONE.node.instance_id], DeviceEvents)
+    assert classic.asked_for_devices == [[TWO.node.instance_id]]
+    assert set(source.glance([ONE.node], SPAN)) == {ONE.node.instance_id}
+
+
+def test_a_classic_cluster_is_asked_for_counters_once_a_run_and_has_its_devices_from_the_log() -> None:
+    classic = Classic(ONE)
+    source, promql = either(classic)
+    sources_of(source, ONE)
+    for _ in range(3):
+        source.devices([ONE.node], SPAN, DeviceScope.ENI)
+        assert source.glance([ONE.node], SPAN) == {}
+    assert len(promql.asked) == 2
+    assert len(classic.asked_for_devices) == 3
 
 
 def test_without_a_classic_figure_the_counters_count_and_devices_follow() -> None:
@@ -386,15 +406,35 @@ def test_without_a_classic_figure_the_counters_count_and_devices_follow() -> Non
     ]
     [events] = source.devices([ONE.node], SPAN, DeviceScope.ENI).values()
     assert isinstance(events, DeviceEvents)
-    assert classic.asked_for_devices == 0
+    assert classic.asked_for_devices == []
     assert sources_of(source, TWO) == [(TWO.node.instance_id, OsSource.OTEL, False)]
 
 
-@pytest.mark.parametrize("problem", [None, AwsProblem(ProblemKind.DENIED, "denied")])
-def test_a_cluster_without_either_is_silent_in_the_classic_figures(problem: AwsProblem | None) -> None:
-    source, _ = either(Classic(silent=[ONE]), problem=lambda _: problem)
+@pytest.mark.parametrize("kind", [None, ProblemKind.DENIED, ProblemKind.REFUSED])
+def test_a_cluster_without_either_is_silent_in_the_classic_figures(kind: ProblemKind | None) -> None:
+    source, _ = either(
+        Classic(silent=[ONE]), problem=lambda _: AwsProblem(kind, "not for you") if kind else None
+    )
     assert sources_of(source, ONE) == [(ONE.node.instance_id, OsSource.CLASSIC, False)]
     assert source.source is None
+    assert source.why_not_asked == (kind and "not for you")
+
+
+@pytest.mark.parametrize(
+    "kind", [ProblemKind.FAILED, ProblemKind.THROTTLED, ProblemKind.UNREACHABLE, ProblemKind.OUT_OF_TIME]
+)
+def test_without_a_classic_figure_a_failure_to_ask_for_counters_is_no_silence(kind: ProblemKind) -> None:
+    source, _ = either(Classic(silent=[ONE]), ONE, problem=lambda _: AwsProblem(kind, "it failed"))
+    assert list(source.totals([ONE.node], SPAN)) == [(ONE.node, Unreadable("it failed"))]
+
+
+@pytest.mark.parametrize("kind", [ProblemKind.FAILED, ProblemKind.DENIED, ProblemKind.OUT_OF_TIME])
+def test_with_classic_figures_a_failure_to_ask_for_counters_leaves_the_log(kind: ProblemKind) -> None:
+    classic = Classic(ONE)
+    source, _ = either(classic, ONE, problem=lambda _: AwsProblem(kind, "it failed"))
+    assert sources_of(source, ONE) == [(ONE.node.instance_id, OsSource.CLASSIC, True)]
+    source.devices([ONE.node], SPAN, DeviceScope.ENI)
+    assert len(classic.asked_for_devices) == 1
 
 
 # --- syntax

@@ -1,7 +1,7 @@
-"""Why a cluster publishes no node_network_total_bytes, from the EKS add-on that installs the agent.
+"""Why a cluster publishes no figure of the OS, from the EKS add-on that installs the agent.
 
-By default, versions 6.0 and 6.1 of the add-on enable the OTel successor of Container Insights, and later
-versions disable it. All versions enable the classic Container Insights by default
+By default, versions 6.0 and 6.1 of the add-on enable the OpenTelemetry Container Insights, and later versions
+disable it. All versions enable the classic Container Insights by default
 (aws-observability/helm-charts, release notes and values.yaml).
 """
 
@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from enigap.aws import plain_yaml
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, region_of
 from enigap.aws.iam import Statement
+from enigap.core.counting.reading import OsSourceChoice
 from enigap.core.strict import unique
 
 NAME: Final = "amazon-cloudwatch-observability"
@@ -30,8 +31,11 @@ class Eks(Protocol):
     def describe_addon(self, **request: Any) -> dict[str, Any]: ...
 
 
-def why_not_collected(eks: Eks, cluster: str) -> str | None:
-    """The reason and the remedy, as a clause; None if the EKS call is denied or fails."""
+def why_not_collected(eks: Eks, cluster: str, choice: OsSourceChoice = OsSourceChoice.CLASSIC) -> str | None:
+    """The reason and the remedy, as a clause; None if the EKS call is denied or fails.
+
+    `choice` says which Container Insights was looked for.
+    """
     region = region_of(eks)
     addon_of = (
         f"--cluster-name {shlex.quote(cluster)}{f' --region {region}' if region else ''} --addon-name {NAME}"
@@ -53,7 +57,7 @@ def why_not_collected(eks: Eks, cluster: str) -> str | None:
             f"the EKS add-on {NAME} {version} is installed, and enigap cannot read its configuration, so it "
             f"cannot tell what is switched off; `{_show(addon_of)}` shows it"
         )
-    return _case(addon_of, version, values)
+    return _case(addon_of, version, values, choice)
 
 
 _LONGEST_VALUES: Final = 500
@@ -64,11 +68,14 @@ _AGENT_FAILS: Final = (
 )
 
 
-def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
+def _case(addon_of: str, version: str, values: Mapping[str, Any], choice: OsSourceChoice) -> str:
     addon = f"the EKS add-on {NAME} {version} is installed"
     if _at(values, "agent", "enabled") is False:
         remedy = _update(addon_of, values, {"agent": {"enabled": True}}, "switches it on")
         return f"{addon}, but its agent is switched off (agent.enabled); {remedy}"
+    has_otel = _has_otel(version, values)
+    if choice is OsSourceChoice.OTEL:
+        return _case_of_otel(addon_of, addon, values, has_otel=has_otel)
     if _at(values, "containerInsights", "enabled") is not False:
         config, agents = _at(values, "agent", "config"), values.get("agents")
         if not config and not agents:  # an empty configuration is the default one
@@ -85,12 +92,31 @@ def _case(addon_of: str, version: str, values: Mapping[str, Any]) -> str:
             f"{addon} with a configuration of your own for the agent, which enigap does not know enough of; "
             f"check that it has {'.'.join(ENHANCED)}: `{_show(addon_of)}` shows it"
         )
-    otel = _at(values, "otelContainerInsights", "enabled") is True
-    state = "only its OTel successor is on, which has no such metric" if otel else "it is switched off"
-    change = {"containerInsights": {"enabled": True}}
-    both = " (AWS then bills both)" if otel else ""
-    remedy = _update(addon_of, values, change, f"switches it on{both}")
-    return f"{addon}, but of Container Insights {state}; {remedy}"
+    change, does = {"containerInsights": {"enabled": True}}, "switches it on"
+    if not has_otel:
+        remedy = _update(addon_of, values, change, does)
+        return f"{addon}, but of Container Insights it is switched off; {remedy}"
+    why = "os_source leaves out" if choice is OsSourceChoice.CLASSIC else "publishes no counters either"
+    remedy = _update(addon_of, values, change, f"{does} beside it (AWS then bills both)")
+    return f"{addon}, but of Container Insights only its OTel successor is on, which {why}; {remedy}"
+
+
+def _case_of_otel(addon_of: str, addon: str, values: Mapping[str, Any], *, has_otel: bool) -> str:
+    """`addon` says in words which one is installed."""
+    if has_otel:
+        return f"{addon} with the OTel successor of Container Insights on, so its agent fails; {_AGENT_FAILS}"
+    change = {"otelContainerInsights": {"enabled": True}}
+    remedy = _update(addon_of, values, change, "switches it on")
+    return f"{addon}, but the OTel successor of Container Insights is switched off; {remedy}"
+
+
+def _has_otel(version: str, values: Mapping[str, Any]) -> bool:
+    """Whether the OpenTelemetry Container Insights is on."""
+    given = _at(values, "otelContainerInsights", "enabled")
+    return given is True or (given is None and version.startswith(_OTEL_BY_DEFAULT))
+
+
+_OTEL_BY_DEFAULT: Final = ("v6.0.", "v6.1.")
 
 
 _SWITCHES: Final = tuple(

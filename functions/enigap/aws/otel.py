@@ -51,12 +51,17 @@ may take to read the kernel's counter. With the margin for EC2's minutes it come
 devices are read on whole minutes, and each second more would cost both edges of a run another minute."""
 ANCHORS: Final = ("cloudwatch-agent", "fluent-bit", "aws-node", "kube-proxy")
 """Workloads on the host's network on nodes of EKS; EKS Auto Mode has the first two."""
+FIRST_ANCHOR: Final = ANCHORS[:1]
+"""Every sample that is scanned is billed: the others are asked about the nodes that this one has gaps of."""
 
 HOST: Final = "@resource.host.id"
 INTERFACE: Final = "interface"
-_NODES_PER_QUERY: Final = 12
-"""With some 30 devices each they stay below 500 series; a query about more of them is halved."""
-_QUERIES_UNDER_WAY: Final = 8
+NODES_PER_QUERY: Final = {DeviceScope.ALL: 12, DeviceScope.ENI: 100}
+"""With some 30 devices each, or four ENIs, they stay below 500 series; a query about more is halved."""
+NODES_AT_ONCE: Final = 240
+"""As many as one call of GetMetricData is about: the counters of more are not held at a time."""
+_QUERIES_UNDER_WAY: Final = 6
+"""Of AWS's 30 at a time, which all reconcilers share."""
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]{8,17}")
 
 
@@ -75,24 +80,29 @@ DROPPED: Final = Metric(
 
 
 def counter_query(
-    metric: str, cluster: str, instance_ids: Iterable[str], prefixes: Sequence[str] | None = None
+    metric: str,
+    cluster: str,
+    instance_ids: Iterable[str],
+    prefixes: Sequence[str] | None = None,
+    anchors: Sequence[str] = ANCHORS,
 ) -> str:
     """The counters of the nodes' own devices, or of those whose names begin so: a series for each."""
-    return _over_anchors("max", metric, cluster, instance_ids, prefixes)
+    return _over_anchors("max", metric, cluster, instance_ids, prefixes, anchors)
 
 
-def _over_anchors(
+def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
     aggregate: str,
     metric: str,
     cluster: str,
     instance_ids: Iterable[str],
     prefixes: Sequence[str] | None = None,
+    anchors: Sequence[str] = ANCHORS,
 ) -> str:
     matchers = [
         f'__name__="{metric}"',
         f'"@resource.k8s.cluster.name"={_quoted(cluster)}',
         f'"{HOST}"=~{_quoted("|".join(instance_ids))}',
-        f'"@resource.k8s.workload.name"=~"{"|".join(ANCHORS)}"',
+        f'"@resource.k8s.workload.name"=~"{"|".join(anchors)}"',
     ]
     if prefixes is not None:
         matchers.append(f"{INTERFACE}=~{_quoted('(' + '|'.join(map(_literal, prefixes)) + ').*')}")
@@ -140,17 +150,22 @@ class _Counters:
         self._classifier = classifier
 
     def read(
-        self, nodes: Sequence[Node], metrics: Iterable[Metric], times: Sequence[_Times], scope: DeviceScope
+        self,
+        nodes: Sequence[Node],
+        metrics: Iterable[Metric],
+        times: Sequence[_Times],
+        scope: DeviceScope,
+        anchors: Sequence[str] = ANCHORS,
     ) -> dict[str, _Devices | AwsProblem]:
         """By instance id; a node without a series has no devices.
 
         Raises AwsProblem if the first answer is one that every query would get, such as a denial.
         """
         names = [name for metric in metrics for name in metric]
-        batches = list(_batches(nodes))
+        batches = list(_batches(nodes, scope))
         found: dict[str, _Devices | AwsProblem] = {}
         with ThreadPoolExecutor(_QUERIES_UNDER_WAY) as pool:
-            answers = [pool.submit(self._batch, batch, names, times, scope) for batch in batches]
+            answers = [pool.submit(self._batch, batch, names, times, scope, anchors) for batch in batches]
             for number, answer in enumerate(answers):
                 of_batch = answer.result()
                 first = next(iter(of_batch.values()), None)
@@ -161,18 +176,28 @@ class _Counters:
         return found
 
     def _batch(
-        self, nodes: Sequence[Node], names: Sequence[str], times: Sequence[_Times], scope: DeviceScope
+        self,
+        nodes: Sequence[Node],
+        names: Sequence[str],
+        times: Sequence[_Times],
+        scope: DeviceScope,
+        anchors: Sequence[str],
     ) -> dict[str, _Devices | AwsProblem]:
-        return _in_parts(nodes, lambda part: self._ask(part, names, times, scope))
+        return _in_parts(nodes, lambda part: self._ask(part, names, times, scope, anchors))
 
     def _ask(
-        self, nodes: Sequence[Node], names: Sequence[str], times: Sequence[_Times], scope: DeviceScope
+        self,
+        nodes: Sequence[Node],
+        names: Sequence[str],
+        times: Sequence[_Times],
+        scope: DeviceScope,
+        anchors: Sequence[str],
     ) -> dict[str, _Devices]:
         prefixes = name_prefixes(self._classifier.physical) if scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
         for name in names:
-            query = counter_query(name, nodes[0].insights_cluster, ids, prefixes)
+            query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, anchors)
             for each in times:
                 for series in self._promql.between(query, each.start, each.end, each.step):
                     host, device = _whose(series, values)
@@ -186,7 +211,7 @@ class _Counters:
     def _is_wanted(self, device: str, scope: DeviceScope) -> bool:
         return scope is DeviceScope.ALL or self._classifier.kind(device) is DeviceKind.PHYSICAL
 
-    def wrong(self, nodes: Sequence[Node], span: FetchSpan, found: Mapping[str, _Devices]) -> dict[str, str]:
+    def wrong(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, str]:
         """Of those nodes whose anchors are not all on the host's network: why nothing can be relied on.
 
         One that is not has devices of its own, such as the `eth0` of its pod: an ENI's device that fewer
@@ -195,7 +220,7 @@ class _Counters:
         """
         asked = (span.end - 2 * PERIOD, span.end - PERIOD)
         first, second = (
-            _in_parts(nodes, lambda part, at=at: self._odd(part, at, found))  # type: ignore[misc]
+            _in_parts(nodes, lambda part, at=at: self._odd(part, at))  # type: ignore[misc]
             for at in asked
         )
         wrong: dict[str, str] = {}
@@ -207,26 +232,36 @@ class _Counters:
                 wrong[host] = _WRONG_NETWORK.format(devices=listed(sorted(devices)))
         return wrong
 
-    def _odd(self, nodes: Sequence[Node], at: datetime, found: Mapping[str, _Devices]) -> dict[str, set[str]]:
+    def are_there(self, nodes: Sequence[Node], at: datetime) -> bool:
+        """Whether any of the nodes has a counter. Raises AwsProblem where that is unknown."""
+        try:
+            return any(
+                any(self._of_anchors("count", batch, at).values())
+                for batch in _batches(nodes, DeviceScope.ENI)
+            )
+        except IncompleteAnswer:
+            return True
+
+    def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, set[str]]:
+        anchors = self._of_anchors("count", nodes, at)
+        least = self._of_anchors("min", nodes, at)
+        before = self._of_anchors("max", nodes, at - 4 * MINUTE)
+        return {
+            host: {device for device, many in of_host.items() if many < max(of_host.values())}
+            | {device for device, value in least[host].items() if value < before[host].get(device, 0.0)}
+            for host, of_host in anchors.items()
+        }
+
+    def _of_anchors(self, aggregate: str, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float]]:
+        """Over the anchors, of each ENI device's received bytes, by instance id and device."""
         prefixes = name_prefixes(self._classifier.physical)
-        ids = [node.instance_id for node in nodes]
-        of: dict[str, dict[str, dict[str, float]]] = {}
-        for aggregate in ("count", "min"):
-            of[aggregate] = {key: {} for key in ids}
-            query = _over_anchors(aggregate, BYTES.received, nodes[0].insights_cluster, ids, prefixes)
-            for series in self._promql.at(query, at):
-                host, device = _whose(series, of[aggregate])
-                if self._is_wanted(device, DeviceScope.ENI):
-                    of[aggregate][host].update((device, value) for value in series.values.values())
-        before = int((at - 4 * MINUTE).timestamp())
-        odd: dict[str, set[str]] = {}
-        for host, anchors in of["count"].items():
-            odd[host] = {device for device, many in anchors.items() if many < max(anchors.values())}
-            for device, least in of["min"][host].items():
-                if device in found[host]:
-                    counted = found[host][device].of.get(BYTES.received, {})
-                    odd[host] |= {device} if least < counted.get(before, 0.0) else set()
-        return odd
+        found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
+        query = _over_anchors(aggregate, BYTES.received, nodes[0].insights_cluster, found, prefixes)
+        for series in self._promql.at(query, at):
+            host, device = _whose(series, found)
+            if self._is_wanted(device, DeviceScope.ENI):
+                found[host].update((device, value) for value in series.values.values())
+        return found
 
 
 _WRONG_NETWORK: Final = (
@@ -257,14 +292,18 @@ class _Times(NamedTuple):
     step: timedelta
 
 
-def _batches(nodes: Sequence[Node]) -> Iterator[list[Node]]:
+def _batches(nodes: Sequence[Node], scope: DeviceScope) -> Iterator[Sequence[Node]]:
     """Nodes of one cluster's name, as many as a query is about."""
     clusters: dict[str, list[Node]] = defaultdict(list)
     for node in nodes:
         clusters[node.insights_cluster].append(node)
     for of_cluster in clusters.values():
-        for first in range(0, len(of_cluster), _NODES_PER_QUERY):
-            yield of_cluster[first : first + _NODES_PER_QUERY]
+        yield from _parts(of_cluster, NODES_PER_QUERY[scope])
+
+
+def _parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items in order, so many at a time."""
+    return (items[first : first + most] for first in range(0, len(items), most))
 
 
 def _whose(series: Series, asked: Mapping[str, object]) -> tuple[str, str]:
@@ -310,23 +349,29 @@ class OtelTotals:
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
         """Each node with both sides. Raises AwsProblem where nothing can be asked at all."""
-        counted, _ = self._os(nodes, span)
         by_id = {node.instance_id: node for node in nodes}
-        without_series = [replace(node, node_name=None) for node in nodes]
-        for asked, carried in self._eni.totals(without_series, span):
-            yield by_id[asked.instance_id], _both(carried, counted[asked.instance_id])
+        for some in _parts(nodes, NODES_AT_ONCE):
+            counted = self._os(some, span)
+            without_series = [replace(node, node_name=None) for node in some]
+            for asked, carried in self._eni.totals(without_series, span):
+                yield by_id[asked.instance_id], _both(carried, counted[asked.instance_id])
 
     def in_place_of(
         self, silent: Sequence[tuple[Node, Readings | Unreadable]], span: FetchSpan
-    ) -> list[tuple[Node, Readings | Unreadable]] | None:
-        """The same readings with the OS's side from the counters; None where none of the nodes has any.
+    ) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        """The same readings with the OS's side from the counters.
 
         Raises AwsProblem where nothing can be asked at all.
         """
-        counted, is_published = self._os([node for node, _ in silent], span)
-        if not is_published:
-            return None
-        return [(node, _both(carried, counted[node.instance_id])) for node, carried in silent]
+        for some in _parts(silent, NODES_AT_ONCE):
+            counted = self._os([node for node, _ in some], span)
+            for node, carried in some:
+                yield node, _both(carried, counted[node.instance_id])
+
+    def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
+        """Whether any of the nodes has a counter within the span. Raises AwsProblem where that is unknown."""
+        known, _ = _known(nodes)
+        return any(self._counters.are_there(known, at) for at in (span.end - PERIOD, span.start + PERIOD))
 
     def histories(
         self, nodes: Sequence[Node], span: FetchSpan
@@ -334,16 +379,16 @@ class OtelTotals:
         """EC2's bytes and packets over hours."""
         return self._eni.histories(nodes, span)
 
-    def _os(
-        self, nodes: Sequence[Node], span: FetchSpan
-    ) -> tuple[dict[str, tuple[float | None, ...] | Unreadable], bool]:
-        """The OS's rate of each labelled minute by instance id, and whether any node has a counter."""
+    def _os(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, tuple[float | None, ...] | Unreadable]:
+        """The OS's rate of each labelled minute by instance id."""
         known, unknown = _known(nodes)
         times = [
             _Times(span.start, span.end, PERIOD),
             _Times(span.start + MINUTE, span.end - PERIOD + MINUTE, PERIOD),
         ]
-        answers = self._counters.read(known, [BYTES], times, DeviceScope.ALL)
+        answers = self._counters.read(known, [BYTES], times, DeviceScope.ALL, FIRST_ANCHOR)
+        with_gaps = [node for node in known if self._has_gaps(answers[node.instance_id], span)]
+        answers |= self._counters.read(with_gaps, [BYTES], times, DeviceScope.ALL)
         found: dict[str, tuple[float | None, ...] | Unreadable] = {
             node.instance_id: Unreadable(_NO_INSTANCE) for node in unknown
         }
@@ -354,7 +399,11 @@ class OtelTotals:
                 found[key] = _minutes(devices, span, self._classifier)
         for key, why in self._wrong(known, answers, span).items():
             found[key] = Unreadable(why)
-        return found, any(devices for devices in answers.values() if not isinstance(devices, AwsProblem))
+        return found
+
+    def _has_gaps(self, devices: _Devices | AwsProblem, span: FetchSpan) -> bool:
+        """Whether another anchor may have what this one lacks."""
+        return not isinstance(devices, AwsProblem) and None in _minutes(devices, span, self._classifier)
 
     def _wrong(
         self, nodes: Sequence[Node], answers: Mapping[str, _Devices | AwsProblem], span: FetchSpan
@@ -362,8 +411,8 @@ class OtelTotals:
         readable = [node for node in nodes if not isinstance(answers[node.instance_id], AwsProblem)]
         found = {key: devices for key, devices in answers.items() if not isinstance(devices, AwsProblem)}
         wrong: dict[str, str] = {}
-        for batch in _batches(readable):
-            wrong |= self._counters.wrong(batch, span, found)
+        for batch in _batches(readable, DeviceScope.ENI):
+            wrong |= self._counters.wrong(batch, span)
         for node in readable:
             devices = found[node.instance_id]
             kinds = {self._classifier.kind(device) for device in devices}
@@ -442,13 +491,22 @@ class OtelDevices:
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
         """By instance id, over the span and beyond it on both sides. What cannot be read is said, never
         raised."""
+        return self._answers(nodes, span, scope, [BYTES, PACKETS, DROPPED])
+
+    def glance(self, nodes: Sequence[Node], span: FetchSpan) -> Answers:
+        """The ENI devices' bytes alone, of any number of nodes."""
+        return self._answers(nodes, span, DeviceScope.ENI, [BYTES])
+
+    def _answers(
+        self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope, metrics: Sequence[Metric]
+    ) -> Answers:
         known, unknown = _known(nodes)
         times = _Times(span.start - 2 * MARGIN, span.end + MARGIN, MINUTE)
         answers: Answers = {
             node.instance_id: MissingEvidence(NoEvidence.STREAM_MISSING, _NO_INSTANCE) for node in unknown
         }
         try:
-            found = self._counters.read(known, [BYTES, PACKETS, DROPPED], [times], scope)
+            found = self._counters.read(known, metrics, [times], scope)
         except AwsProblem as problem:
             found = {node.instance_id: problem for node in known}
         for key, devices in found.items():
@@ -467,8 +525,9 @@ class _DevicesPort(Protocol):
 class Either:
     """Both ports of one cluster: the classic figures where any of its nodes has one, else the counters.
 
-    Which it is shows with the totals. Where the counters cannot be asked for at all, the cluster is as silent
-    as the classic figures say.
+    Which it is shows with the totals. A cluster that publishes both has its totals from the classic figures
+    and its devices from the counters, which cost less than a search through the log; a node that has no
+    counters is looked for in the log.
     """
 
     def __init__(self, classic: tuple[Eni, _DevicesPort], otel: tuple[OtelTotals, OtelDevices]) -> None:
@@ -476,6 +535,9 @@ class Either:
         self._otel, self._otel_devices = otel
         self.source: OsSource | None = None
         """None until a figure of the OS was seen."""
+        self.why_not_asked: str | None = None
+        """Why it is unknown whether there are counters: they may not be asked for here."""
+        self._has_counters: bool | None = None
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
         """Each node with both sides, as the answers come in once a node has a classic figure."""
@@ -503,21 +565,56 @@ class Either:
     def devices(
         self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope
     ) -> Mapping[str, DeviceEvents | MissingEvidence]:
-        """The devices as the source of the totals has them."""
-        chosen = self._otel_devices if self.source is OsSource.OTEL else self._classic_devices
-        return chosen.devices(nodes, span, scope)
+        """The devices' counters where there are any, else their events in the log."""
+        if not self.has_counters(nodes, span):
+            return self._classic_devices.devices(nodes, span, scope)
+        answers = self._otel_devices.devices(nodes, span, scope)
+        if self.source is OsSource.OTEL:
+            return answers
+        without = [node for node in nodes if isinstance(answers[node.instance_id], MissingEvidence)]
+        return {**answers, **(self._classic_devices.devices(without, span, scope) if without else {})}
+
+    def glance(self, nodes: Sequence[Node], span: FetchSpan) -> Mapping[str, DeviceEvents | MissingEvidence]:
+        """The ENI devices' bytes of any number of nodes; of a cluster without counters, nothing."""
+        return self._otel_devices.glance(nodes, span) if self.has_counters(nodes, span) else {}
+
+    def has_counters(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
+        """Whether the cluster publishes counters, by the nodes that are asked about first."""
+        if self.source is OsSource.OTEL:
+            return True
+        if self._has_counters is None and nodes:
+            try:
+                self._has_counters = self._otel.are_there(nodes[: NODES_PER_QUERY[DeviceScope.ENI]], span)
+            except AwsProblem:
+                self._has_counters = False  # The log has the same devices.
+        return bool(self._has_counters)
 
     def _by_counters(
-        self, silent: list[tuple[Node, Readings | Unreadable]], span: FetchSpan
-    ) -> list[tuple[Node, Readings | Unreadable]]:
+        self, silent: Sequence[tuple[Node, Readings | Unreadable]], span: FetchSpan
+    ) -> Iterator[tuple[Node, Readings | Unreadable]]:
+        """Nodes without a classic figure, with the OS's side from the counters if there are any.
+
+        Where counters cannot be asked for at all, the cluster is as silent as the classic figures say. Where
+        the question failed, silence is not known to be one, and its nodes are unreadable.
+        """
         try:
-            counted = self._otel.in_place_of(silent, span) if silent else None
-        except AwsProblem:
-            return silent
-        if counted is None:
-            return silent
+            is_published = bool(silent) and self._otel.are_there([node for node, _ in silent], span)
+        except AwsProblem as problem:
+            if problem.kind in _NEVER:
+                self.why_not_asked = problem.what
+                yield from silent
+            else:
+                yield from ((node, Unreadable(problem.what)) for node, _ in silent)
+            return
+        if not is_published:
+            yield from silent
+            return
         self.source = OsSource.OTEL
-        return counted
+        yield from self._otel.in_place_of(silent, span)
+
+
+_NEVER: Final = (ProblemKind.DENIED, ProblemKind.REFUSED, ProblemKind.MISSING)
+"""What a question is answered with where PromQL is not allowed, or not there."""
 
 
 def _has_os(readings: Readings | Unreadable) -> bool:

@@ -39,6 +39,7 @@ JUDGED_BY: Final = (
     "tolerance",
     "floor_bytes_per_second",
     "max_counts_per_byte",
+    "os_source",
     "evidence",
     "look_back_hours",
     "evidence_max_nodes",

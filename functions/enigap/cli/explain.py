@@ -57,7 +57,7 @@ from enigap.core.documents import explain_document
 from enigap.core.judging.cluster import ClusterReport, Finding, NodeReport
 from enigap.core.judging.verdict import Judgement, Verdict
 from enigap.core.messages.talkers import conversations_in_words
-from enigap.core.messages.words import words_for
+from enigap.core.messages.words import os_metric, words_for
 from enigap.core.text import duration, printable
 from enigap.settings import Settings
 from enigap.wiring import assess_found, sources
@@ -228,7 +228,7 @@ def _sides(judgement: Judgement) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     os, eni = rates(judgement)
-    table.add_row("OS", os, "node_network_total_bytes, all devices, in plus out")
+    table.add_row("OS", os, f"{os_metric(judgement.os_source)}, all devices, in plus out")
     table.add_row("ENI", eni, "NetworkIn + NetworkOut, what the network interfaces carried")
     table.add_row("OS / ENI", ratio(judgement.ratio), "")
     if judgement.unexplained is not None:

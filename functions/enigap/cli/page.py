@@ -40,7 +40,7 @@ from enigap.core.judging.cluster import (
 )
 from enigap.core.judging.verdict import VERDICT_TABLE, Judgement, Verdict, meaning
 from enigap.core.messages.talkers import conversations_in_words
-from enigap.core.messages.words import FINDING_WORDS, impact_of, words_for
+from enigap.core.messages.words import FINDING_WORDS, impact_of, os_metric, words_for
 from enigap.core.published import Metric, cluster_values
 from enigap.core.text import count, printable
 from enigap.settings import Settings, rows
@@ -61,6 +61,7 @@ _JUDGED_BY: Final = (
     "max_counts_per_byte",
     "physical_devices",
     "virtual_devices",
+    "os_source",
     "evidence",
     "look_back_hours",
     "evidence_max_nodes",
@@ -433,7 +434,7 @@ class _View:
 
 def _figures(judgement: Judgement) -> Iterator[tuple[str, str, str]]:
     """Name, figure and what it is."""
-    yield "OS", rate(judgement.os), "node_network_total_bytes, all devices, in plus out"
+    yield "OS", rate(judgement.os), f"{os_metric(judgement.os_source)}, all devices, in plus out"
     yield "ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried"
     if judgement.eni_in is not None and judgement.eni_out is not None:
         yield "ENI in", rate(judgement.eni_in), "NetworkIn"

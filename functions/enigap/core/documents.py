@@ -12,6 +12,7 @@ from enigap.core import strict
 from enigap.core.counting.accumulated import Violation
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
+from enigap.core.counting.reading import OsSource
 from enigap.core.counting.split import Split
 from enigap.core.counting.units import ByteRate, RateSpan
 from enigap.core.counting.window import Window
@@ -144,6 +145,7 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
     "evidence_missing": ("evidence_missing", _as_it_is, None),
     "comparison": ("comparison", _comparison_document, None),
     "since": ("since", _instant, None),
+    "os_source": ("os_source", _as_it_is, lambda value: OsSource(value) if value in set(OsSource) else None),
 }
 """For each key: the member of `NodeFigures`, and its functions to write and read; None: it is not read."""
 

@@ -158,6 +158,7 @@ class _Run:
                 "notes": report.notes if report else None,
                 "unknown_devices": report.drift.devices if report else None,
                 "events_with_missing_fields": report.drift.events if report else None,
+                "os_sources": report.os_sources if report else None,
                 "billed_metrics": report.billed_metrics if report else None,
                 "caught_up": done.caught_up,
                 "missed": done.missed,

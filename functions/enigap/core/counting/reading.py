@@ -35,6 +35,15 @@ class OsSource(StrEnum):
     """Differences of the devices' counters, each read less than a minute before the minute's end."""
 
 
+class OsSourceChoice(StrEnum):
+    """Which Container Insights a cluster's OS figures are to come from."""
+
+    AUTO = "auto"
+    """The classic one where it has any figure of the cluster, else the OpenTelemetry one."""
+    CLASSIC = "classic"
+    OTEL = "otel"
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """A node for which CloudWatch failed: no datapoints are known, not even missing ones."""

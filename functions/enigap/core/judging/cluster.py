@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from enigap.core.counting.evidence import Surprises
+from enigap.core.counting.reading import OsSource
 from enigap.core.counting.units import ZERO, ByteRate
 from enigap.core.counting.window import GRID, Window
 from enigap.core.judging.verdict import Judgement, Verdict
@@ -156,6 +157,11 @@ class ClusterReport:
     def nodes_judged(self) -> int:
         """How many had enough readings for a verdict; that no evidence could settle it is one."""
         return sum(n.newest.explained is not None for n in self.nodes) + self.count(Verdict.UNVERIFIED)
+
+    @property
+    def os_sources(self) -> list[OsSource]:
+        """Where the OS's figures of its nodes come from: one source, as a rule."""
+        return sorted({r.newest.os_source for r in self.nodes if r.newest.os_source is not None})
 
     def count(self, *verdicts: Verdict) -> int:
         return sum(report.newest.verdict in verdicts for report in self.nodes)

@@ -32,6 +32,7 @@ from enigap.core.counting.evidence import (
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import (
     Measurement,
+    OsSource,
     Readings,
     Unreadable,
     complete_periods,
@@ -51,7 +52,7 @@ from enigap.core.counting.rules import IMPLAUSIBLE_RATE, Rules
 from enigap.core.counting.split import Crossed, Outcome, Split, Totals, split_of
 from enigap.core.counting.track import LONGEST_INTERVAL_SECONDS, CounterTrack, Direction, NoTracks, tracks_of
 from enigap.core.counting.traffic import explained_up_to
-from enigap.core.counting.units import ZERO, ByteRate, RateSpan
+from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, PERIODS_PER_WINDOW, Window
 from enigap.core.judging.causes import Side, Signs, causes_of_reset, likely_causes
 from enigap.core.judging.intervals import long_interval_of
@@ -105,6 +106,7 @@ def _on_windows(node: Node, readings: Readings, window: Window) -> Judgement:
         os=os_alone(readings, window),
         eni=eni_alone(readings, window),
         evidence_missing="the node runs Windows",
+        os_source=readings.os_source,
     )
 
 
@@ -231,14 +233,17 @@ class _Case:
     @cached_property
     def devices(self) -> Evidence | Unusable | None:
         """What the devices prove, if they were asked for, could be compared, and add up to the OS total."""
-        if self.near is None:
-            return None
-        weighed = weigh(self.near, self.periods, self.rules.classifier)
+        weighed = self._weighed
         if isinstance(weighed, Evidence) and (
             refusal := self._not_compared(weighed) or self._contradiction()
         ):
             return Unusable(refusal, weighed.devices)
         return weighed
+
+    @cached_property
+    def _weighed(self) -> Evidence | Unusable | None:
+        """The devices by themselves, whether or not they add up to the OS total."""
+        return None if self.near is None else weigh(self.near, self.periods, self.rules.classifier)
 
     @cached_property
     def compared(self) -> Accumulated | None:
@@ -337,8 +342,10 @@ class _Case:
 
     def _contradiction(self) -> str | None:
         """Invariant I1: the OS total is the sum over all devices, by the same agent in the same cycle."""
-        if self.near is None or self.near.counter_age:
-            return None  # The total is the sum of these very counters.
+        if self.near is None or self._is_sum_of_counters:
+            return None
+        if self.near.counter_age:
+            return self._contradiction_by_counters()
         if self._summed_and_reported is None:
             return "none of its device events falls in a minute with a total"
         summed, reported = self._summed_and_reported
@@ -348,6 +355,30 @@ class _Case:
         if least <= summed <= reported + allowed:
             return None
         return f"its devices add up to {summed} where the total says {reported}"
+
+    @property
+    def _is_sum_of_counters(self) -> bool:
+        """Whether the OS total was worked out from the very counters that the devices' rates are of."""
+        return self.readings.os_source is OsSource.OTEL
+
+    @cached_property
+    def _counted_in_all(self) -> RateSpan | None:
+        """What all devices counted together, where each has a figure of its own."""
+        if not isinstance(self._weighed, Evidence):
+            return None
+        return sum((device.total for device in self._weighed.devices), NOTHING)
+
+    def _contradiction_by_counters(self) -> str | None:
+        """The same of a total whose agent reads the devices in other seconds than their counters are of: so
+        both are compared over the whole window, by what they come to at least and at most."""
+        summed, total = self._counted_in_all, self.both.os
+        if summed is None:
+            return None
+        allowed = max(self.rules.tolerance * total.middle, self.rules.floor)
+        too_little = not self.only_enis and summed.high + allowed < total.low
+        if not too_little and summed.low <= total.high + allowed:
+            return None
+        return f"its devices add up to {summed.middle} where the total says {total.middle}"
 
     @property
     def differs_from_enis(self) -> bool:
@@ -360,7 +391,12 @@ class _Case:
     @property
     def without_events(self) -> ByteRate:
         """What the total holds and no event does: a device whose events were lost, perhaps an ENI's."""
-        if self.only_enis or self._summed_and_reported is None or (self.near and self.near.counter_age):
+        if self.only_enis or self._is_sum_of_counters:
+            return ZERO
+        if self.near is not None and self.near.counter_age:
+            counted = self._counted_in_all
+            return ZERO if counted is None else max(ZERO, self.both.os.middle - counted.middle)
+        if self._summed_and_reported is None:
             return ZERO
         summed, reported = self._summed_and_reported
         return max(ZERO, reported - summed)
@@ -444,6 +480,7 @@ class _Case:
             eni=eni_alone(self.readings, self.window) if alone else None,
             evidence=self._shown,
             evidence_missing=self._evidence_missing,
+            os_source=self.readings.os_source,
         )
 
     def compared_totals(
@@ -470,6 +507,7 @@ class _Case:
             evidence=self._shown,
             accumulated=self.compared if self.evidence is not None else None,
             evidence_missing=self._evidence_missing,
+            os_source=self.readings.os_source,
         )
 
     def split(self, verdict: Verdict) -> Split:

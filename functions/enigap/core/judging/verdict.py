@@ -14,6 +14,7 @@ from typing import Final
 from enigap.core.counting.accumulated import Accumulated, Violation
 from enigap.core.counting.evidence import Evidence, Unusable
 from enigap.core.counting.node import Node
+from enigap.core.counting.reading import OsSource
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.split import Split
 from enigap.core.counting.units import ZERO, ByteRate
@@ -186,6 +187,8 @@ class Figures:
     """Why its devices were not looked at, or prove nothing: completes "its devices prove nothing: ..."."""
     comparison: Violation | None = None
     """Of a verdict found by the accumulated comparison: the run that the verdict is about."""
+    os_source: OsSource | None = None
+    """Where `os` comes from; None where the node could not be read."""
     since: datetime | None = None
     """The start of the comparison, or of the first fetched window in a row with this verdict."""
 

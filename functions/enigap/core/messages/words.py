@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from enigap.core.counting.meters import OS_METRIC
+from enigap.core.counting.reading import OsSource
 from enigap.core.counting.units import ZERO
 from enigap.core.incidents.incident import Incident, News, NewsKind, NewsReason
 from enigap.core.judging.cluster import FindingKind
@@ -99,8 +101,9 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
     ),
     Cause.UNIT_ERROR: CauseWords(
         "one side is in another unit or statistic, such as bytes per period against bytes per second",
-        "Compare both in CloudWatch: `node_network_total_bytes` as Average, `NetworkIn` and `NetworkOut` as "
-        "Sum divided by the period.",
+        "Compare both in CloudWatch: `node_network_total_bytes` as Average (or, with OpenTelemetry, the "
+        "`rate` of the counters `container_network_*_bytes_total`), `NetworkIn` and `NetworkOut` as Sum "
+        "divided by the period.",
     ),
     Cause.EC2_SIDE: CauseWords(
         "EC2's own figure is wrong",
@@ -110,8 +113,7 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
 
 FINDING_WORDS: Final[Mapping[str, CauseWords]] = {
     FindingKind.NOT_COLLECTED: CauseWords(
-        "the CloudWatch agent was removed, or replaced by Container Insights with OpenTelemetry, "
-        "which has no such metric",
+        "the CloudWatch agent was removed or fails, or Container Insights was switched off",
         "See what is installed and switched on:",
         "aws eks describe-addon --addon-name amazon-cloudwatch-observability --cluster-name {cluster} "
         "--region {region}",
@@ -171,7 +173,7 @@ _OF_MANY: Final[Mapping[str, Reason]] = {
 _ENDINGS: Final = {
     NewsReason.EXPLAINED_AGAIN: "counting explains the bytes again",
     NewsReason.NODE_GONE: "gone from the cluster",
-    NewsReason.COLLECTED_AGAIN: "node_network_total_bytes is published again",
+    NewsReason.COLLECTED_AGAIN: "Container Insights reports again",
     NewsReason.READABLE_AGAIN: "CloudWatch answers again",
     NewsReason.FOUND: "it has a running node",
     NewsReason.IDLE: "its traffic over the last hour is too small for what was told",
@@ -239,13 +241,19 @@ def impact_of(verdict: str, nodes: int, worst: NodeFigures | None) -> str:
     """The same of so many nodes with one verdict."""
     words = _IMPACT.get(verdict, "Do not rely on the network metrics of {whom} while this lasts.")
     return words.format(
+        metrics=os_metric(worst.os_source if worst else None),
         whom="this node" if nodes == 1 else f"these {count(nodes, 'node')}",
         unexplained=_at_least(worst, nodes),
         carried=_carried(worst, nodes),
     )
 
 
-_BUILT_ON: Final = "Dashboards, alarms and scaling decisions on node_network_total_bytes"
+def os_metric(source: OsSource | None) -> str:
+    """What the OS's figure is called in CloudWatch."""
+    return "container_network_*_bytes_total of OpenTelemetry" if source is OsSource.OTEL else OS_METRIC
+
+
+_BUILT_ON: Final = "Dashboards, alarms and scaling decisions on {metrics}"
 
 _IMPACT: Final[Mapping[str, str]] = {
     Verdict.OS_DEFICIT: f"{_BUILT_ON} miss {{unexplained}} of what the network interfaces of {{whom}} "
@@ -349,7 +357,7 @@ def _of_cluster(incident: Incident, span: str) -> str:
     if incident.reason:
         return f"{name(incident.reason, _LONGEST_REASON).rstrip('.')}. Nothing could be judged for {span}"
     if incident.verdict == FindingKind.NOT_COLLECTED:
-        return f"no node_network_total_bytes from {_any_node(incident)} for {span}, so nothing can be judged"
+        return f"no bytes of the OS from {_any_node(incident)} for {span}, so nothing can be judged"
     return f"CloudWatch gave no answer about {_any_node(incident)} for {span}, so nothing can be judged"
 
 
