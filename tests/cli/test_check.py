@@ -333,8 +333,8 @@ def test_people_read_the_reason_and_what_to_do_next(enigap: Enigap, account: Acc
     assert "at least 42.7 MB/s never crossed a device the OS sees." in text
     assert lines[0].startswith("eu-west-1, account 123456789012, ")
     assert (
-        "2 nodes: 1 unexplained, 0 unknown, 1 explained. CloudWatch bills 14 metrics for this look: $0.00014."
-        in text
+        "2 nodes: 1 unexplained, 0 unknown, 1 explained. OS bytes are from classic Container Insights. "
+        "CloudWatch bills 14 metrics for this look: $0.00014." in text
     )
     assert ran.stdout.splitlines()[-1] == f"Next: enigap explain {moved} --at {AT}"
 

@@ -68,7 +68,9 @@ _AGENT_FAILS: Final = (
 )
 
 
-def _case(addon_of: str, version: str, values: Mapping[str, Any], choice: OsSourceChoice) -> str:
+def _case(  # noqa: PLR0911 - a case each
+    addon_of: str, version: str, values: Mapping[str, Any], choice: OsSourceChoice
+) -> str:
     addon = f"the EKS add-on {NAME} {version} is installed"
     if _at(values, "agent", "enabled") is False:
         remedy = _update(addon_of, values, {"agent": {"enabled": True}}, "switches it on")

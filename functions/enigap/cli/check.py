@@ -51,6 +51,7 @@ from enigap.cli.look import Look, exit_status, look
 from enigap.cli.screen import Screen, write, write_text
 from enigap.cli.spreadsheet import spreadsheet
 from enigap.cli.watch import watch
+from enigap.core.counting.reading import OsSource
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
 from enigap.core.instants import timestamp
@@ -62,7 +63,7 @@ from enigap.core.judging.cluster import (
     worst_clusters_first,
 )
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, meaning
-from enigap.core.text import count, printable
+from enigap.core.text import count, listed, printable
 
 
 class CheckFormat(StrEnum):
@@ -410,6 +411,21 @@ def _legend(reports: Sequence[ClusterReport], rules: Rules, key: str) -> Text:
     return Text("\n".join(rows), "dim")
 
 
+_OS_SOURCES: Final = {
+    OsSource.CLASSIC: "classic Container Insights",
+    OsSource.OTEL: "OpenTelemetry Container Insights",
+}
+
+
+def _os_sources(judgements: Sequence[Judgement]) -> str:
+    """Where the OS's bytes come from."""
+    nodes = Counter(judgement.os_source for judgement in judgements)
+    named = [(of, nodes[source]) for source, of in _OS_SOURCES.items() if nodes[source]]
+    if len(named) > 1:
+        return f". OS bytes are from {listed([f'{of} ({number:,})' for of, number in named])}"
+    return f". OS bytes are from {named[0][0]}" if named else ""
+
+
 def _summary(reports: Sequence[ClusterReport]) -> Text:
     counts = counts_of(reports)
     total = sum(counts.values())
@@ -423,5 +439,6 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
     unseen = sum(judgement.evidence_missing is not None for judgement in judgements)
     if unseen:
         text.append(f". The devices of {unseen:,} were not looked at or prove nothing")
+    text.append(_os_sources(judgements))
     cost = dollars(billed * GET_METRIC_DATA.dollars)
     return text.append(f". CloudWatch bills {billed:,} metrics for this look: {cost}.")

@@ -23,6 +23,7 @@ from enigap.aws.clients import Aws
 from enigap.aws.placement import Discovery
 from enigap.cli.arguments import UsageError, settings_from
 from enigap.core.counting.devices import PHYSICAL_PATTERN, DeviceKind
+from enigap.core.counting.reading import OsSourceChoice
 from enigap.settings import Settings, SettingsError
 
 Replay = Annotated[
@@ -113,6 +114,8 @@ def carried(settings: Settings) -> Mapping[str, Any]:
 def settings_of(bundle: Bundle) -> Settings:
     """The settings that were in force. Raises SettingsError."""
     given = {name: value for name, value in bundle.settings.items() if name in JUDGED_BY}
+    if not any(call.operation == "QueryPromQL" for call in bundle.calls):
+        given["os_source"] = OsSourceChoice.CLASSIC  # Counters were not asked for.
     by_kind: dict[DeviceKind, list[str]] = {}
     for device, kind in bundle.devices.items():
         by_kind.setdefault(kind, []).append(device)
