@@ -203,10 +203,19 @@ def test_the_question_for_an_mfa_code_is_asked_once_and_stays_on_the_terminal(
         assert "There is no stack enigap in eu-west-1" in after
 
 
-def test_a_wrong_mfa_code_is_told_so(aws: EmbeddedAws, home: Home) -> None:
-    status, sent = on_a_terminal(aws, mfa(home), "000000", *CHECK)
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            "000000",
+            "did not accept the MFA code for sts:AssumeRole in eu-west-1: run it again with the next code.",
+        ),
+        ("", "asks for an MFA code, and none of six digits was typed: run it again and type the code."),
+    ],
+)
+def test_a_wrong_mfa_code_is_told_so(aws: EmbeddedAws, home: Home, typed: str, said: str) -> None:
+    status, sent = on_a_terminal(aws, mfa(home), typed, *CHECK)
     assert status == 2
-    said = "AWS did not accept the MFA code for sts:AssumeRole in eu-west-1: run it again with the next code."
     assert said in sent
 
 
