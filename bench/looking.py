@@ -8,7 +8,8 @@ from typing import Any, Final
 from enigap.core.counting.accumulated import compare, packets_are_frames
 from enigap.core.counting.evidence import DeviceScope
 from enigap.core.counting.window import FetchSpan
-from enigap.core.judging.judge import History, eni_tracks, judge
+from enigap.core.judging.case import History, eni_tracks
+from enigap.core.judging.judge import judge
 from tests.detection.judging import RULES, Lived
 from tests.fakes.detection_runs import Played
 from tests.fakes.node_life import Mix, Pattern

@@ -36,8 +36,8 @@ from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.doctor.belief import Belief
 from enigap.core.doctor.beliefs import AREAS
 from enigap.core.instants import timestamp
+from enigap.core.judging.case import history_of
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import VERDICT_TABLE, meaning
 from enigap.core.published import Metric, Publish, Scope
 from enigap.settings import Settings, rows

@@ -17,8 +17,8 @@ from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import FetchSpan, Window
 from enigap.core.incidents.incident import Silence
 from enigap.core.incidents.state import ConflictError, Known, to_json
+from enigap.core.judging.case import history_of
 from enigap.core.judging.cluster import ClusterReport, FindingKind, NodeReport
-from enigap.core.judging.judge import history_of
 from enigap.core.judging.verdict import Verdict
 from enigap.core.published import Metric, Publish, Scope, of
 from enigap.pipeline import NotSettledError, Outcome, Planned, overdue_clusters, plan, rehearse_planning

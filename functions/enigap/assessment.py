@@ -32,11 +32,12 @@ from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import GRID, MINUTE, MINUTES_PER_PERIOD, FetchSpan, Window
+from enigap.core.judging.case import History, eni_tracks
 from enigap.core.judging.cluster import ClusterReport, Drift, Finding, FindingKind, NodeReport, surplus
 from enigap.core.judging.conventions import shared_convention
 from enigap.core.judging.doubts import Doubts
 from enigap.core.judging.intervals import long_interval, long_interval_of
-from enigap.core.judging.judge import History, eni_tracks, judge_windows
+from enigap.core.judging.judge import judge_windows
 from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, stretch_of, turn_of
 from enigap.core.judging.verdict import Judgement, Verdict, is_taken_on_trust, wants_evidence
 from enigap.core.text import count

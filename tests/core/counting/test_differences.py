@@ -8,7 +8,7 @@ from enigap.core.counting.accumulated import EniHistory, compare, packets_are_fr
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import FetchSpan
-from enigap.core.judging.judge import eni_tracks
+from enigap.core.judging.case import eni_tracks
 from tests.detection.judging import Lived
 from tests.fakes.node_life import Mix, NodeLife, Pattern, Ways
 from tests.fakes.node_simulator import Ec2
