@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from enigap.aws.deployment import SLACK_QUEUE_OUTPUT
-from enigap.cli.cost import dollars_per_node
+from enigap.cli.cost import INSIGHTS_BY_SETTING, Insights, dollars_per_node
 from enigap.lambdas.environment import REHEARSED_KEY
 from enigap.lambdas.self_test import WARNINGS
 from enigap.settings import Settings
@@ -162,9 +162,18 @@ class EnigapStack(Stack):
 
 def _cost(settings: Settings) -> str:
     """What a node costs a month as the settings are, which say nothing of how many there will be."""
-    publish, minutes = settings.publish, settings.schedule_minutes
+    publish, minutes, evidence = settings.publish, settings.schedule_minutes, settings.evidence
+    one, *others = (
+        f"${dollars_per_node(publish, minutes, evidence, each):.2f}"
+        for each in INSIGHTS_BY_SETTING[settings.os_source]
+        if each is not Insights.BOTH
+    )
+    counters = f"Where OpenTelemetry's counters are read, about {others[0]}. " if others else ""
+    options = {"publish": publish, "schedule-minutes": minutes}
+    options |= {} if evidence is Settings().evidence else {"evidence": evidence}
+    options |= {} if settings.os_source is Settings().os_source else {"os-source": settings.os_source}
+    typed = " ".join(f"--{name} {value}" for name, value in options.items())
     return (
-        f"About ${dollars_per_node(publish, minutes):.2f} a node and month at list prices, with publish = "
-        f"{publish.value}. The whole bill of N nodes: enigap estimate --nodes N --publish {publish.value} "
-        f"--schedule-minutes {minutes}"
+        f"About {one} a node and month at list prices, with publish = {publish.value}. {counters}"
+        f"The whole bill of N nodes: enigap estimate --nodes N {typed}"
     )

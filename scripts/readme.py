@@ -9,8 +9,8 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -21,8 +21,21 @@ from rich.console import Console
 from demo.recorded import hold_constant, recorded_nodes
 from enigap.assessment import Looking, Sources, assess
 from enigap.aws.iam import policy_document
+from enigap.aws.otel import ANCHORS, SCRAPE
 from enigap.cli.check import show
-from enigap.cli.cost import FLAGGED_SHARE, PRICES_AS_OF, Fleet, Line, monthly_bill, total
+from enigap.cli.cost import (
+    ENIS_PER_NODE,
+    EVERY_NODE_SCANNED,
+    FLAGGED_SHARE,
+    PODS_PER_NODE,
+    PRICES_AS_OF,
+    SCANNED,
+    Fleet,
+    Insights,
+    Line,
+    monthly_bill,
+    total,
+)
 from enigap.cli.cost import levers as levers_of
 from enigap.cli.main import app
 from enigap.core.counting.accumulated import EniHistory
@@ -40,6 +53,7 @@ from enigap.core.judging.case import history_of
 from enigap.core.judging.cluster import ClusterReport
 from enigap.core.judging.verdict import VERDICT_TABLE, meaning
 from enigap.core.published import Metric, Publish, Scope
+from enigap.core.text import percent
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
 
@@ -210,6 +224,28 @@ def cost() -> str:
     return f"{_table(heads, lines)}\nPrices as of {PRICES_AS_OF.isoformat()}.\n"
 
 
+def sources() -> str:
+    """Dollars a month of reading, by the Container Insights that a cluster has."""
+    heads = (
+        *("nodes", "reading, classic", "reading, OpenTelemetry", "reading, both"),
+        "of OpenTelemetry's: every node's devices",
+    )
+    lines = []
+    for nodes in (10, 100, 1_000, 10_000):
+        bills = [
+            _lines_of(replace(_fleet(nodes, Publish.ALL), insights=each), "metrics read", *SCANNED)
+            for each in Insights
+        ]
+        of_all = bills[1][EVERY_NODE_SCANNED].dollars
+        lines.append((f"{nodes:,}", *(_dollars(total(bill.values())) for bill in bills), _dollars(of_all)))
+    said = (
+        f"With {PODS_PER_NODE} pods and {ENIS_PER_NODE} ENIs a node, {len(ANCHORS)} pods on its network "
+        f"({', '.join(ANCHORS)}), a scrape every {SCRAPE // timedelta(seconds=1)} s, and "
+        f"{percent(FLAGGED_SHARE)} of the nodes flagged."
+    )
+    return f"{_table(heads, lines)}\n{textwrap.fill(said, 120)}\n"
+
+
 def bill() -> str:
     """What 100 nodes cost, in a sentence."""
     with_nodes, without = (
@@ -236,8 +272,9 @@ def _fleet(nodes: int, publish: Publish) -> Fleet:
     return Fleet(nodes, publish=publish, flagged_nodes=round(FLAGGED_SHARE * nodes))
 
 
-def _lines_of(fleet: Fleet) -> dict[str, Line]:
-    return {line.what: line for line in monthly_bill(fleet)}
+def _lines_of(fleet: Fleet, *wanted: str) -> dict[str, Line]:
+    """By name; all, unless some are wanted."""
+    return {line.what: line for line in monthly_bill(fleet) if not wanted or line.what in wanted}
 
 
 # --- what was measured ---
@@ -318,7 +355,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         *(alert, counting, check, verdicts, policy, commands, settings, metrics, email, cost),
-        *(bill, levers, speed, growth),
+        *(sources, bill, levers, speed, growth),
     )
 }
 

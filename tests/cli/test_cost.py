@@ -1,22 +1,52 @@
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enigap.assessment import Looking, Sources, assess
+from enigap.aws.otel import (
+    ANCHORS,
+    BYTES,
+    LOOKED_AT,
+    SCRAPE,
+    Either,
+    OtelDevices,
+    OtelTotals,
+    Samples,
+)
 from enigap.cli import cost
 from enigap.cli.cost import (
     ALARM,
     CUSTOM_METRIC_TIERS,
+    ENIS_PER_NODE,
     Fleet,
+    Insights,
     Price,
     custom_metrics,
     dollars_per_node,
     levers,
     monthly_bill,
     published_metrics,
+    samples_per_run,
     total,
 )
 from enigap.cli.main import main
+from enigap.core.counting.devices import Classifier
+from enigap.core.counting.evidence import DeviceScope
+from enigap.core.counting.node import Node
+from enigap.core.counting.reading import OsSourceChoice, Readings
+from enigap.core.counting.rules import EvidencePolicy, Rules
+from enigap.core.counting.window import FetchSpan
+from enigap.core.judging.cluster import ClusterReport
+from enigap.core.judging.turns import LONG_CYCLE_WINDOWS, SHORT_LOOK, Look, turn_of
 from enigap.core.published import Publish
+from tests.fakes.otel_ports import InProcess
+from tests.fakes.promql import PromqlEndpoint, Stored
+from tests.fakes.readings import SPAN, WINDOW, steady
 
 fleets = st.builds(
     Fleet,
@@ -25,6 +55,9 @@ fleets = st.builds(
     schedule_minutes=st.sampled_from([15, 30, 60]),
     publish=st.sampled_from(Publish),
     flagged_nodes=st.integers(0, 1000),
+    evidence=st.sampled_from(EvidencePolicy),
+    insights=st.sampled_from(Insights),
+    pods_per_node=st.integers(0, 250),
 )
 
 
@@ -60,9 +93,14 @@ def test_a_lever_saves_and_says_what_it_hides(fleet: Fleet) -> None:
 
 
 def test_a_fleet_that_pulls_every_lever_can_only_leave_nodes_out() -> None:
-    left = levers(Fleet(100, schedule_minutes=60, publish=Publish.CLUSTER))
+    least: dict[str, Any] = {
+        "schedule_minutes": 60,
+        "publish": Publish.CLUSTER,
+        "evidence": EvidencePolicy.OFF,
+    }
+    left = levers(Fleet(100, **least))
     assert [lever.setting for lever in left] == ["node_tags: half the nodes"]
-    assert levers(Fleet(1, schedule_minutes=60, publish=Publish.CLUSTER)) == ()
+    assert levers(Fleet(1, **least)) == ()
 
 
 def test_metrics_of_the_nodes_outweigh_all_others_in_a_large_fleet() -> None:
@@ -101,3 +139,162 @@ def test_the_sum_comes_first_and_lines_of_nothing_are_left_out(capsys: pytest.Ca
     assert first.startswith(f"${sum_of_all:,.2f} a month, ${sum_of_all / 250:.3f} a node: 250 nodes in 3")
     assert not [line for line in lines if " 0.00 " in line]
     assert max(lines, key=lambda line: line.count("█")).startswith("metrics published")
+
+
+# --- what PromQL scans, held to what an endpoint counts
+
+BYTES_PER_SCRAPE = 30_000_000
+RATE = BYTES_PER_SCRAPE / SCRAPE.total_seconds()
+ENIS, PODS = ("eth0", "eth1"), ("eni01", "eni02", "eni03")
+LOOK_BACK = timedelta(hours=6)
+
+
+def counters(
+    nodes: Sequence[Node], pods: Sequence[str] = PODS, anchors: Sequence[str] = ANCHORS
+) -> Iterator[Stored]:
+    """Every ENI receives and sends at one rate, and no pod does anything."""
+    end = int((SPAN.end + timedelta(minutes=10)).timestamp())
+    seconds = range(end - 8 * 3600 + 7, end, int(SCRAPE.total_seconds()))
+    for node in nodes:
+        for device in (*ENIS, *pods):
+            for anchor in anchors:
+                for name in (name for metric in LOOKED_AT for name in metric):
+                    labels = {
+                        "__name__": name,
+                        "@resource.k8s.cluster.name": node.insights_cluster,
+                        "@resource.host.id": node.instance_id,
+                        "@resource.k8s.workload.name": anchor,
+                        "interface": device,
+                    }
+                    step = BYTES_PER_SCRAPE if device in ENIS and name in BYTES else 0
+                    yield Stored(labels, seconds, [step * number for number in range(len(seconds))])
+
+
+class Ec2:
+    """What the ENIs carried by EC2: as much as the counters say, or twice that."""
+
+    def __init__(self, *, wrong: Sequence[Node] = (), has_classic: bool = False) -> None:
+        self._wrong, self._has_classic = wrong, has_classic
+
+    def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings]]:
+        for node in nodes:
+            carried = len(ENIS) * RATE * (2 if node in self._wrong else 1)
+            os = 2 * len(ENIS) * RATE if self._has_classic else None
+            yield node, steady(os, carried, carried, span=span)
+
+    def histories(self, *_: object) -> Iterator[Any]:
+        return iter(())
+
+
+def judged(
+    nodes: Sequence[Node], endpoint: PromqlEndpoint, evidence: EvidencePolicy, ec2: Ec2
+) -> ClusterReport:
+    """A run over nodes of one cluster with `os_source` = auto."""
+    promql, classifier = InProcess(endpoint), Classifier()
+    devices = OtelDevices(promql, classifier)  # type: ignore[arg-type]
+    either = Either((ec2, devices), (OtelTotals(promql, ec2, classifier), devices))  # type: ignore[arg-type]
+    sources = Sources(totals=either, devices=either, glance=either.glance)
+    return assess("prod", nodes, WINDOW, Rules(), sources, Looking(evidence, LOOK_BACK, 200))
+
+
+def nodes_of_which_one_has_a_long_turn() -> list[Node]:
+    """As many as windows are between two long turns of a node."""
+    ids = [f"i-{number:017x}" for number in range(200)]
+    has_turn = [each for each in ids if turn_of(each, WINDOW) is Look.LONG][:1]
+    others = [each for each in ids if turn_of(each, WINDOW) is not Look.LONG][: LONG_CYCLE_WINDOWS - 1]
+    return [Node("prod", each, None) for each in has_turn + others]
+
+
+NODES = nodes_of_which_one_has_a_long_turn()
+
+
+@pytest.fixture(scope="module")
+def published() -> PromqlEndpoint:
+    return PromqlEndpoint(counters(NODES))
+
+
+@pytest.mark.parametrize("insights", [Insights.OTEL, Insights.BOTH])
+@pytest.mark.parametrize(
+    ("evidence", "flagged"),
+    [(EvidencePolicy.OFF, 1), (EvidencePolicy.SUSPECTS, 1), (EvidencePolicy.ROTATE, 0)],
+)
+def test_a_run_scans_as_many_samples_as_the_estimate_says(
+    published: PromqlEndpoint, insights: Insights, evidence: EvidencePolicy, flagged: int
+) -> None:
+    before = published.scanned
+    ec2 = Ec2(wrong=NODES[1 : 1 + flagged], has_classic=insights is Insights.BOTH)
+    report = judged(NODES, published, evidence, ec2)
+    assert sum(node.newest.explained is not True for node in report.nodes) == flagged
+    fleet = Fleet(
+        len(NODES),
+        evidence=evidence,
+        insights=insights,
+        pods_per_node=len(PODS),
+        flagged_nodes=flagged,
+    )
+    probe = 0
+    if insights is Insights.BOTH and evidence is not EvidencePolicy.OFF:  # only before devices are looked at
+        asked = len(NODES) if evidence is EvidencePolicy.ROTATE else flagged
+        probe = asked * Samples(len(ENIS), len(ENIS)).probe()
+    assert published.scanned - before == sum(samples_per_run(fleet).values()) + probe
+    assert len(ENIS) == ENIS_PER_NODE
+
+
+@pytest.mark.parametrize(("pods", "anchors"), [(0, 1), (1, 4), (3, 2)])
+def test_samples_grow_with_devices_and_with_anchors(pods: int, anchors: int) -> None:
+    node = NODES[0]
+    endpoint = PromqlEndpoint(counters([node], PODS[:pods], ANCHORS[:anchors]))
+    promql, classifier = InProcess(endpoint), Classifier()
+    devices = OtelDevices(promql, classifier)  # type: ignore[arg-type]
+    expected = Samples(devices=len(ENIS) + pods, enis=len(ENIS), anchors=anchors)
+    hour = FetchSpan(WINDOW.end - SHORT_LOOK, WINDOW.end)
+
+    def scanned() -> int:
+        scanned, endpoint.scanned = endpoint.scanned, 0
+        return scanned
+
+    list(OtelTotals(promql, Ec2(), classifier).totals([node], SPAN))  # type: ignore[arg-type]
+    assert scanned() == expected.totals(SPAN)
+    devices.glance([node], hour)
+    assert scanned() == expected.glance(hour)
+    for scope in DeviceScope:
+        devices.devices([node], hour, scope)
+        assert scanned() == expected.look(hour, scope)
+
+
+def test_a_classic_cluster_is_asked_for_counters_and_nothing_is_scanned() -> None:
+    endpoint = PromqlEndpoint()
+    judged(NODES, endpoint, EvidencePolicy.ROTATE, Ec2(has_classic=True))
+    assert endpoint.scanned == sum(samples_per_run(Fleet(len(NODES))).values()) == 0
+
+
+def test_judging_every_node_by_its_devices_has_a_price_of_its_own_and_a_lever() -> None:
+    fleet = Fleet(1_000, insights=Insights.OTEL, os_source=OsSourceChoice.OTEL)
+    # 2 ENIs, 2 directions, 4 anchors, 67 minutes, 2 samples; a 24th of 3 counters over 367 minutes
+    samples = 2 * 2 * 4 * 67 * 2 + 2 * 6 * 4 * 367 * 2 / 24
+    assert line(fleet, "every node's devices scanned") == pytest.approx(1_000 * 2_880 * samples * 1e-8)
+    saved = {lever.setting: lever.dollars_saved for lever in levers(fleet)}
+    assert saved["evidence = suspects"] > line(fleet, "every node's devices scanned")
+
+
+@pytest.mark.parametrize(
+    ("os_source", "shown"),
+    [("auto", ["classic", "otel", "both"]), ("classic", ["classic"]), ("otel", ["otel"])],
+)
+def test_the_estimate_shows_every_container_insights_that_the_setting_may_read(
+    capsys: pytest.CaptureFixture[str], os_source: str, shown: list[str]
+) -> None:
+    asked = ["estimate", "--nodes", "100", "--os-source", os_source, "--pods", "12"]
+    with pytest.raises(SystemExit):
+        main([*asked, "--format", "json"])
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["by_container_insights"]) == shown
+    first = told["by_container_insights"][shown[0]]
+    assert {key: told[key] for key in first} == first
+    assert told["assumed"]["pods_per_node"] == 12
+    with pytest.raises(SystemExit):
+        main(asked)
+    text = capsys.readouterr().out
+    for each in shown:
+        assert f"{told['by_container_insights'][each]['dollars_per_month']:,.2f}" in text
+    assert ("12 pods" in text) == (shown != ["classic"])

@@ -47,6 +47,10 @@ class Stored:
         number = bisect_right(self.seconds, until) - 1
         return self.values[number] if number >= 0 and self.seconds[number] > after else None
 
+    def count(self, after: float, until: float) -> int:
+        """How many samples are in (after, until]."""
+        return bisect_right(self.seconds, until) - bisect_right(self.seconds, after)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -71,6 +75,8 @@ class PromqlEndpoint:
         """What is answered next; None is the right answer."""
         self.forms: list[dict[str, str]] = []
         """Every form that was posted, with its `path`."""
+        self.scanned = 0
+        """Samples in the ranges that were asked for, each as often as it was."""
         self.most_series = MOST_SERIES
         self._lock = Lock()
 
@@ -153,6 +159,9 @@ class PromqlEndpoint:
             seconds = argument.range.total_seconds()
             found: list[tuple[Labels, dict[int, float]]] = []
             for stored in self._selected(argument.vector_selector):
+                scanned = sum(stored.count(at - seconds, at) for at in instants)
+                with self._lock:
+                    self.scanned += scanned
                 values = {
                     at: value for at in instants if (value := stored.last(at - seconds, at)) is not None
                 }

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from math import ceil
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from enigap.aws.device_events import MARGIN, Answers
@@ -49,6 +50,8 @@ AGE: Final = timedelta(seconds=55)
 """How old a counter may be when it is read. A sample every 30 s is never older, with the 20 s that cAdvisor
 may take to read the kernel's counter. With the margin for EC2's minutes it comes to two whole minutes: the
 devices are read on whole minutes, and each second more would cost both edges of a run another minute."""
+SCRAPE: Final = timedelta(seconds=30)
+"""How often the agents read the counters, unless they are configured otherwise."""
 ANCHORS: Final = ("cloudwatch-agent", "fluent-bit", "aws-node", "kube-proxy")
 """Workloads on the host's network on nodes of EKS; EKS Auto Mode has the first two."""
 FIRST_ANCHOR: Final = ANCHORS[:1]
@@ -77,6 +80,9 @@ PACKETS: Final = Metric("container_network_receive_packets_total", "container_ne
 DROPPED: Final = Metric(
     "container_network_receive_packets_dropped_total", "container_network_transmit_packets_dropped_total"
 )
+
+LOOKED_AT: Final = (BYTES, PACKETS, DROPPED)
+GLANCED_AT: Final = (BYTES,)
 
 
 def counter_query(
@@ -218,10 +224,9 @@ class _Counters:
         anchors have than another one, or whose counter is behind by more than four minutes. It must show
         at two instants: an ENI may be attached at one.
         """
-        asked = (span.end - 2 * PERIOD, span.end - PERIOD)
         first, second = (
             _in_parts(nodes, lambda part, at=at: self._odd(part, at))  # type: ignore[misc]
-            for at in asked
+            for at in _compared_at(span)
         )
         wrong: dict[str, str] = {}
         for host in first:
@@ -243,9 +248,9 @@ class _Counters:
             return True
 
     def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, set[str]]:
-        anchors = self._of_anchors("count", nodes, at)
-        least = self._of_anchors("min", nodes, at)
-        before = self._of_anchors("max", nodes, at - 4 * MINUTE)
+        anchors, least, before = (
+            self._of_anchors(aggregate, nodes, at - earlier) for aggregate, earlier in _COMPARED
+        )
         return {
             host: {device for device, many in of_host.items() if many < max(of_host.values())}
             | {device for device, value in least[host].items() if value < before[host].get(device, 0.0)}
@@ -264,6 +269,8 @@ class _Counters:
         return found
 
 
+_COMPARED: Final = (("count", 0 * MINUTE), ("min", 0 * MINUTE), ("max", 4 * MINUTE))
+"""What is asked for of all anchors at an instant, and how much earlier."""
 _WRONG_NETWORK: Final = (
     "the pods whose counters stand for the node's do not all have its {devices}: run cloudwatch-agent, "
     "fluent-bit, aws-node and kube-proxy on the host's network (`hostNetwork: true`)"
@@ -290,6 +297,27 @@ class _Times(NamedTuple):
     start: datetime
     end: datetime
     step: timedelta
+
+    @property
+    def instants(self) -> int:
+        return (self.end - self.start) // self.step + 1
+
+
+def _edges(span: FetchSpan) -> list[_Times]:
+    """Both ends of each period's first minute."""
+    return [
+        _Times(span.start, span.end, PERIOD),
+        _Times(span.start + MINUTE, span.end - PERIOD + MINUTE, PERIOD),
+    ]
+
+
+def _minute_by_minute(span: FetchSpan) -> _Times:
+    return _Times(span.start - 2 * MARGIN, span.end + MARGIN, MINUTE)
+
+
+def _compared_at(span: FetchSpan) -> tuple[datetime, datetime]:
+    """When a node's anchors are compared with each other."""
+    return span.end - 2 * PERIOD, span.end - PERIOD
 
 
 def _batches(nodes: Sequence[Node], scope: DeviceScope) -> Iterator[Sequence[Node]]:
@@ -382,10 +410,7 @@ class OtelTotals:
     def _os(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, tuple[float | None, ...] | Unreadable]:
         """The OS's rate of each labelled minute by instance id."""
         known, unknown = _known(nodes)
-        times = [
-            _Times(span.start, span.end, PERIOD),
-            _Times(span.start + MINUTE, span.end - PERIOD + MINUTE, PERIOD),
-        ]
+        times = _edges(span)
         answers = self._counters.read(known, [BYTES], times, DeviceScope.ALL, FIRST_ANCHOR)
         with_gaps = [node for node in known if self._has_gaps(answers[node.instance_id], span)]
         answers |= self._counters.read(with_gaps, [BYTES], times, DeviceScope.ALL)
@@ -411,8 +436,10 @@ class OtelTotals:
         readable = [node for node in nodes if not isinstance(answers[node.instance_id], AwsProblem)]
         found = {key: devices for key, devices in answers.items() if not isinstance(devices, AwsProblem)}
         wrong: dict[str, str] = {}
-        for batch in _batches(readable, DeviceScope.ENI):
-            wrong |= self._counters.wrong(batch, span)
+        batches = _batches(readable, DeviceScope.ENI)
+        with ThreadPoolExecutor(_QUERIES_UNDER_WAY) as pool:
+            for of_batch in pool.map(lambda batch: self._counters.wrong(batch, span), batches):
+                wrong |= of_batch
         for node in readable:
             devices = found[node.instance_id]
             kinds = {self._classifier.kind(device) for device in devices}
@@ -491,17 +518,17 @@ class OtelDevices:
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
         """By instance id, over the span and beyond it on both sides. What cannot be read is said, never
         raised."""
-        return self._answers(nodes, span, scope, [BYTES, PACKETS, DROPPED])
+        return self._answers(nodes, span, scope, LOOKED_AT)
 
     def glance(self, nodes: Sequence[Node], span: FetchSpan) -> Answers:
         """The ENI devices' bytes alone, of any number of nodes."""
-        return self._answers(nodes, span, DeviceScope.ENI, [BYTES])
+        return self._answers(nodes, span, DeviceScope.ENI, GLANCED_AT)
 
     def _answers(
         self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope, metrics: Sequence[Metric]
     ) -> Answers:
         known, unknown = _known(nodes)
-        times = _Times(span.start - 2 * MARGIN, span.end + MARGIN, MINUTE)
+        times = _minute_by_minute(span)
         answers: Answers = {
             node.instance_id: MissingEvidence(NoEvidence.STREAM_MISSING, _NO_INSTANCE) for node in unknown
         }
@@ -665,3 +692,43 @@ def _sample(name: str, device: _Device, before: datetime, at: datetime) -> Devic
 
     dropped = [rate for rate in rates(DROPPED) if rate is not None]
     return DeviceSample(at, name, *rates(BYTES), *rates(PACKETS), sum(dropped) if dropped else None)
+
+
+# --- what is billed
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How many samples one run scans of one node's counters: what PromQL is billed by."""
+
+    devices: int
+    """All that the node has, its ENIs' among them."""
+    enis: int
+    anchors: int = len(ANCHORS)
+
+    @property
+    def _of_a_value(self) -> int:
+        """Of one series: its range mostly holds so many, and never more."""
+        return ceil(AGE / SCRAPE)
+
+    def totals(self, span: FetchSpan) -> int:
+        """Of a node without gaps: all devices by one anchor, and the comparison of all anchors."""
+        instants = sum(times.instants for times in _edges(span))
+        compared = self.enis * self.anchors * len(_compared_at(span)) * len(_COMPARED)
+        return (self.devices * len(BYTES) * instants + compared) * self._of_a_value
+
+    def probe(self) -> int:
+        """Whether there are counters at all."""
+        return self.enis * self.anchors * self._of_a_value
+
+    def glance(self, span: FetchSpan) -> int:
+        """The ENI devices' bytes."""
+        return self._minutes(self.enis, GLANCED_AT, span)
+
+    def look(self, span: FetchSpan, scope: DeviceScope) -> int:
+        """A look at the devices."""
+        return self._minutes(self.enis if scope is DeviceScope.ENI else self.devices, LOOKED_AT, span)
+
+    def _minutes(self, devices: int, metrics: Sequence[Metric], span: FetchSpan) -> int:
+        series = devices * self.anchors * sum(map(len, metrics))
+        return series * _minute_by_minute(span).instants * self._of_a_value

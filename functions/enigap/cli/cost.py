@@ -3,6 +3,7 @@
 | what is billed | how much of it there is |
 |---|---|
 | metrics read | one for each metric and call: three a node every run, and four for each look at its devices |
+| samples scanned | those that PromQL reads of OpenTelemetry's counters, each time that it does |
 | custom metrics | each distinct name and dimensions, prorated by the hours it has data in |
 | device events | read with FilterLogEvents, which is free |
 | functions, alarms, key, requests | small and nearly constant |
@@ -12,12 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from enum import StrEnum
 from math import ceil
 from typing import Final
 
 from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
-from enigap.core.judging.turns import SHORT_CYCLE_WINDOWS, stretch_of
+from enigap.aws.otel import NODES_PER_QUERY, Samples
+from enigap.core.counting.evidence import DeviceScope
+from enigap.core.counting.reading import OsSourceChoice
+from enigap.core.counting.rules import EvidencePolicy
+from enigap.core.counting.window import EPOCH, FetchSpan, Window
+from enigap.core.judging.turns import LONG_CYCLE_WINDOWS, SHORT_CYCLE_WINDOWS, SHORT_LOOK, stretch_of
 from enigap.core.published import Publish, Scope, of
 from enigap.settings import Settings
 
@@ -72,16 +79,44 @@ much again is waiting."""
 LOG_BYTES_PER_RUN: Final = 2_000
 
 
+class Insights(StrEnum):
+    """Which Container Insights the clusters have, and the setting `os_source` lets enigap read."""
+
+    CLASSIC = "classic"
+    OTEL = "otel"
+    BOTH = "both"
+    """Totals are read from the classic one, devices from the counters of the other."""
+
+
+INSIGHTS_BY_SETTING: Final = {
+    OsSourceChoice.AUTO: tuple(Insights),
+    OsSourceChoice.CLASSIC: (Insights.CLASSIC,),
+    OsSourceChoice.OTEL: (Insights.OTEL,),
+}
+"""What each value of `os_source` can come to."""
+
+PODS_PER_NODE: Final = 30
+ENIS_PER_NODE: Final = 2
+"""Assumed, on average."""
+
+_SETTINGS: Final = Settings()
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The nodes to watch, and the settings that influence the bill."""
 
     nodes: int
     clusters: int = 1
-    schedule_minutes: int = Settings().schedule_minutes
-    publish: Publish = Settings().publish
+    schedule_minutes: int = _SETTINGS.schedule_minutes
+    publish: Publish = _SETTINGS.publish
     flagged_nodes: int = 0
     """Nodes not explained at any time: those with metrics if `publish` is `flagged`."""
+    evidence: EvidencePolicy = _SETTINGS.evidence
+    os_source: OsSourceChoice = _SETTINGS.os_source
+    insights: Insights = Insights.CLASSIC
+    pods_per_node: int = PODS_PER_NODE
+    """Those with a network device of their own."""
     alarms: int = 16
     emails_per_month: int = 30
 
@@ -101,7 +136,8 @@ class Line:
 
 def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     """The lines of a monthly bill, in a fixed order, usually the largest first."""
-    read = (METRICS_PER_NODE * fleet.nodes + METRICS_PER_LOOK * looks_per_run(fleet)) * fleet.runs_per_month
+    per_node = METRICS_PER_NODE - (1 if fleet.insights is Insights.OTEL else 0)
+    read = (per_node * fleet.nodes + METRICS_PER_LOOK * looks_per_run(fleet)) * fleet.runs_per_month
     metrics = published_metrics(fleet)
     requests = fleet.runs_per_month * (
         _at_least_one(fleet.clusters, data_per_run(fleet) / DATA_PER_REQUEST)
@@ -114,6 +150,11 @@ def monthly_bill(fleet: Fleet) -> tuple[Line, ...]:
     logged = fleet.runs_per_month * fleet.clusters * LOG_BYTES_PER_RUN / 1e9
     return (
         Line("metrics read", f"{read:,.0f} metrics by GetMetricData", read * GET_METRIC_DATA.dollars),
+        *(
+            Line(what, f"{samples / 1e6:,.1f} million samples by PromQL", samples * PROMQL_SAMPLE.dollars)
+            for what, per_run in samples_per_run(fleet).items()
+            if (samples := per_run * fleet.runs_per_month)
+        ),
         Line("metrics published", f"{metrics:,} custom metrics", custom_metrics(metrics)),
         Line(
             "functions",
@@ -136,7 +177,12 @@ FLAGGED_SHARE: Final = 0.02
 """Of all nodes, assumed."""
 
 
-def dollars_per_node(publish: Publish, schedule_minutes: int) -> float:
+def dollars_per_node(
+    publish: Publish,
+    schedule_minutes: int,
+    evidence: EvidencePolicy = _SETTINGS.evidence,
+    insights: Insights = Insights.CLASSIC,
+) -> float:
     """Dollars a month that one more node adds, of which a small share is flagged, without discounts."""
     few, many = (
         Fleet(
@@ -144,6 +190,8 @@ def dollars_per_node(publish: Publish, schedule_minutes: int) -> float:
             publish=publish,
             schedule_minutes=schedule_minutes,
             flagged_nodes=round(nodes * FLAGGED_SHARE),
+            evidence=evidence,
+            insights=insights,
         )
         for nodes in (100, 1_100)
     )
@@ -184,6 +232,16 @@ def levers(fleet: Fleet) -> tuple[Lever, ...]:
             "trouble shows up to 45 minutes later, and what lasts less than half an hour may not show at all",
         ),
         (
+            "evidence = suspects",
+            replace(fleet, evidence=EvidencePolicy.SUSPECTS),
+            "a fault that only the devices show is not found",
+        ),
+        (
+            "evidence = off",
+            replace(fleet, evidence=EvidencePolicy.OFF),
+            "what the totals leave open stays unverified, and what only the devices show is not found",
+        ),
+        (
             "node_tags: half the nodes",
             replace(fleet, nodes=ceil(fleet.nodes / 2), flagged_nodes=ceil(fleet.flagged_nodes / 2)),
             "the other half is not watched",
@@ -197,10 +255,56 @@ def levers(fleet: Fleet) -> tuple[Lever, ...]:
 
 
 def looks_per_run(fleet: Fleet) -> float:
-    """How many nodes' devices are looked at in one run over all clusters, by `evidence` = `rotate`."""
-    nodes_per_cluster = ceil(fleet.nodes / fleet.clusters)
-    in_turn = fleet.nodes / (SHORT_CYCLE_WINDOWS * stretch_of(nodes_per_cluster))
-    return min(fleet.nodes, in_turn + fleet.flagged_nodes)
+    """How many nodes' devices are looked at in one run over all clusters."""
+    if fleet.evidence is EvidencePolicy.OFF:
+        return 0
+    return min(fleet.nodes, _in_turn(fleet) + fleet.flagged_nodes)
+
+
+def _in_turn(fleet: Fleet) -> float:
+    """How many nodes are looked at in one run without a question."""
+    if fleet.evidence not in _EVERY_NODE:
+        return 0
+    stretch = stretch_of(ceil(fleet.nodes / fleet.clusters))
+    if fleet.insights is not Insights.CLASSIC:  # A glance stands for the short looks.
+        return fleet.nodes / (LONG_CYCLE_WINDOWS * stretch)
+    if fleet.evidence is EvidencePolicy.ALWAYS:
+        return fleet.nodes
+    return fleet.nodes / (SHORT_CYCLE_WINDOWS * stretch)
+
+
+_EVERY_NODE: Final = (EvidencePolicy.ROTATE, EvidencePolicy.ALWAYS)
+
+EVERY_NODE_SCANNED: Final = "every node's devices scanned"
+SCANNED: Final = ("totals scanned", EVERY_NODE_SCANNED, "flagged nodes' devices scanned")
+
+
+def samples_per_run(fleet: Fleet) -> dict[str, float]:
+    """Samples of OpenTelemetry's counters that one run over all clusters scans, by what they are for."""
+    if fleet.insights is Insights.CLASSIC:
+        return {}
+    node = Samples(devices=fleet.pods_per_node + ENIS_PER_NODE, enis=ENIS_PER_NODE)
+    short, long = _newest(SHORT_LOOK), _newest(timedelta(hours=_SETTINGS.look_back_hours))
+    totals = every_node = flagged = 0.0
+    if fleet.insights is Insights.OTEL:
+        totals = fleet.nodes * node.totals(FetchSpan.of(_WINDOW, _SETTINGS.rules().windows_fetched))
+        if fleet.os_source is OsSourceChoice.AUTO:
+            totals += node.probe() * min(fleet.nodes, fleet.clusters * NODES_PER_QUERY[DeviceScope.ENI])
+    if fleet.evidence in _EVERY_NODE:
+        every_node = fleet.nodes * node.glance(short) + _in_turn(fleet) * node.look(long, DeviceScope.ENI)
+    if fleet.evidence is not EvidencePolicy.OFF:
+        with_all = min(fleet.flagged_nodes, fleet.clusters * _SETTINGS.evidence_max_nodes)
+        flagged = fleet.flagged_nodes * node.look(short, DeviceScope.ENI)
+        flagged += with_all * node.look(short, DeviceScope.ALL)
+    return dict(zip(SCANNED, (totals, every_node, flagged), strict=True))
+
+
+_WINDOW: Final = Window(EPOCH)
+"""Any: how much is read does not depend on the time."""
+
+
+def _newest(length: timedelta) -> FetchSpan:
+    return FetchSpan(_WINDOW.end - length, _WINDOW.end)
 
 
 def published_metrics(fleet: Fleet) -> int:

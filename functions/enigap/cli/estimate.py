@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from enigap.aws.otel import ANCHORS, SCRAPE
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.cli.bars import fills_of
-from enigap.cli.cost import FLAGGED_SHARE, PRICES_AS_OF, Fleet, levers, monthly_bill, total
+from enigap.cli.cost import (
+    ENIS_PER_NODE,
+    FLAGGED_SHARE,
+    INSIGHTS_BY_SETTING,
+    PODS_PER_NODE,
+    PRICES_AS_OF,
+    SCANNED,
+    Fleet,
+    Insights,
+    Line,
+    levers,
+    monthly_bill,
+    total,
+)
 from enigap.cli.screen import Screen, write
+from enigap.core.counting.reading import OsSourceChoice
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.published import Publish
-from enigap.core.text import count, percent
+from enigap.core.text import count, listed, percent
 from enigap.settings import SCHEDULES, Settings
 
 SCHEMA = "enigap.estimate/1"
@@ -23,6 +40,11 @@ _BAR_COLUMNS = 12
 _SMALLEST = 0.005
 """Dollars of a line that is shown."""
 _DEFAULTS = Settings()
+_NAMES: Final = {
+    Insights.CLASSIC: "classic",
+    Insights.OTEL: "OpenTelemetry",
+    Insights.BOTH: "both",
+}
 
 
 def command(  # noqa: PLR0917 - typer passes the options by name
@@ -42,6 +64,22 @@ def command(  # noqa: PLR0917 - typer passes the options by name
             min=0, metavar="N", help=f"Nodes flagged at any time. [default: {percent(FLAGGED_SHARE)} of them]"
         ),
     ] = None,
+    evidence: Annotated[EvidencePolicy, typer.Option(help="Whose devices are looked at.")] = (
+        _DEFAULTS.evidence
+    ),
+    os_source: Annotated[
+        OsSourceChoice, typer.Option(help="Which Container Insights is read; auto shows what each costs.")
+    ] = _DEFAULTS.os_source,
+    pods: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1_000,
+            metavar="N",
+            help="Pods of a node with a network device of their own: OpenTelemetry's counters are billed by "
+            "the device.",
+        ),
+    ] = PODS_PER_NODE,
     output: Output = Format.TABLE,
 ) -> int:
     """Estimate the monthly cost at list prices, and what each lever saves."""
@@ -57,16 +95,20 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         schedule_minutes=schedule_minutes,
         publish=publish,
         flagged_nodes=round(nodes * FLAGGED_SHARE) if flagged is None else flagged,
+        evidence=evidence,
+        os_source=os_source,
+        pods_per_node=pods,
     )
+    fleets = [replace(fleet, insights=each) for each in INSIGHTS_BY_SETTING[os_source]]
     if output is Format.JSON:
-        write(_document(fleet))
+        write(_document(fleets))
     else:
-        _show(Screen(), fleet)
+        _show(Screen(), fleets)
     return 0
 
 
-def _document(fleet: Fleet) -> dict[str, object]:
-    lines = monthly_bill(fleet)
+def _document(fleets: Sequence[Fleet]) -> dict[str, object]:
+    fleet = fleets[0]
     return {
         "schema": SCHEMA,
         "prices_as_of": PRICES_AS_OF.isoformat(),
@@ -74,6 +116,23 @@ def _document(fleet: Fleet) -> dict[str, object]:
         "clusters": fleet.clusters,
         "publish": fleet.publish.value,
         "schedule_minutes": fleet.schedule_minutes,
+        **_bill(fleet),
+        "evidence": fleet.evidence.value,
+        "os_source": fleet.os_source.value,
+        "assumed": {
+            "pods_per_node": fleet.pods_per_node,
+            "enis_per_node": ENIS_PER_NODE,
+            "flagged_nodes": fleet.flagged_nodes,
+            "anchors": list(ANCHORS),
+            "scrape_seconds": SCRAPE.total_seconds(),
+        },
+        "by_container_insights": {each.insights.value: _bill(each) for each in fleets},
+    }
+
+
+def _bill(fleet: Fleet) -> dict[str, object]:
+    lines = monthly_bill(fleet)
+    return {
         "dollars_per_month": total(lines),
         "lines": [
             {"what": line.what, "quantity": line.quantity, "dollars_per_month": line.dollars}
@@ -83,34 +142,84 @@ def _document(fleet: Fleet) -> dict[str, object]:
     }
 
 
-def _show(console: Console, fleet: Fleet) -> None:
+def _show(console: Console, fleets: Sequence[Fleet]) -> None:
+    fleet = fleets[0]
     lines = monthly_bill(fleet)
     sum_of_all = total(lines)
     nodes, where = count(fleet.nodes, "node"), count(fleet.clusters, "cluster")
     console.print(
         Text.assemble((f"${sum_of_all:,.2f} a month, ${sum_of_all / fleet.nodes:.3f} a node:", "bold"), " ")
         + Text(
-            f"{nodes} in {where}, every {fleet.schedule_minutes} minutes, publish = {fleet.publish.value}; "
+            f"{nodes} in {where}, with the {_NAMES[fleet.insights]} Container Insights, every "
+            f"{fleet.schedule_minutes} minutes, publish = {fleet.publish.value}, evidence = "
+            f"{fleet.evidence.value}; "
         )
         + Text(f"US dollars at list prices of us-east-1 as of {PRICES_AS_OF}\n")
     )
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", no_wrap=True)
-    table.add_column("$ / month", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("for")
-    fill = fills_of(console.options)[0]
-    for line in lines:
-        if line.dollars >= _SMALLEST:
-            bar = fill * round(_BAR_COLUMNS * line.dollars / sum_of_all)
-            table.add_row(line.what, f"{line.dollars:,.2f}", bar, line.quantity)
-    console.print(table)
-    saving = Table(box=None, pad_edge=False, header_style="dim")
-    saving.add_column("lever", no_wrap=True)
-    saving.add_column("saves", justify="right", no_wrap=True)
-    saving.add_column("and hides")
-    for lever in levers(fleet):
-        saving.add_row(lever.setting, f"{lever.dollars_saved:,.2f}", lever.hides)
+    console.print(_lines(lines, fills_of(console.options)[0]))
+    if len(fleets) > 1:
+        console.print()
+        console.print("By the Container Insights that the clusters have (os_source = auto), $ / month:\n")
+        console.print(_compared(fleets))
+    if any(each.insights is not Insights.CLASSIC for each in fleets):
+        console.print()
+        console.print(_assumed(fleet))
+    saving = _levers(fleets)
     if saving.row_count:
         console.print()
         console.print(saving)
+
+
+def _lines(lines: Sequence[Line], fill: str) -> Table:
+    table = _table("")
+    table.add_column("$ / month", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("for")
+    for line in lines:
+        if line.dollars >= _SMALLEST:
+            bar = fill * round(_BAR_COLUMNS * line.dollars / total(lines))
+            table.add_row(line.what, f"{line.dollars:,.2f}", bar, line.quantity)
+    return table
+
+
+def _compared(fleets: Sequence[Fleet]) -> Table:
+    """What differs by the Container Insights: reading, and the sum."""
+    table = _table("", *(_NAMES[each.insights] for each in fleets))
+    bills = [monthly_bill(each) for each in fleets]
+    for what in ("metrics read", *SCANNED):
+        dollars = [total(line for line in bill if line.what == what) for bill in bills]
+        if any(each >= _SMALLEST for each in dollars):
+            table.add_row(what, *(_dollars(each) for each in dollars))
+    table.add_row("sum of all lines", *(_dollars(total(bill)) for bill in bills), style="bold")
+    return table
+
+
+def _assumed(fleet: Fleet) -> str:
+    return (
+        f"What PromQL scans is estimated for {count(fleet.pods_per_node, 'pod')} and {ENIS_PER_NODE} ENIs a "
+        f"node, with {listed(ANCHORS)} on each, and a scrape every {SCRAPE.total_seconds():.0f} s."
+    )
+
+
+def _levers(fleets: Sequence[Fleet]) -> Table:
+    """The levers, the largest first, with what each saves."""
+    heads = ["saves"] if len(fleets) == 1 else [f"saves,\n{_NAMES[each.insights]}" for each in fleets]
+    table = _table("lever", *heads)
+    table.add_column("and hides")
+    of_each = [{lever.setting: lever for lever in levers(each)} for each in fleets]
+    for setting, hides in {key: lever.hides for of in of_each for key, lever in of.items()}.items():
+        saved = (of[setting].dollars_saved if setting in of else 0.0 for of in of_each)
+        table.add_row(setting, *map(_dollars, saved), hides)
+    return table
+
+
+def _table(first: str, *numbers: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, no_wrap=True)
+    for head in numbers:
+        table.add_column(head, justify="right")
+    return table
+
+
+def _dollars(dollars: float) -> str:
+    return f"{dollars:,.2f}" if dollars >= _SMALLEST else "-"
