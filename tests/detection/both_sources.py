@@ -7,7 +7,7 @@ it, and `make bench ARGS=sources` ten thousand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -237,7 +237,30 @@ def judged(seed: int) -> Both:
     life = drawn(seed)
     lives = {life.simulated.node.instance_id: life}
     lived, (totals, devices) = Lived(lives), otel_ports(lives, _two_anchors)
-    return Both(life, _side(life, Sources(lived, lived)), _side(life, Sources(totals, devices)))
+    return Both(
+        life,
+        _side(life, Sources(lived, lived)),
+        _side(life, Sources(totals, devices, glance=devices.glance)),
+    )
+
+
+def judged_from_both(seed: int) -> Side:
+    """The same of a cluster that publishes both: the classic total, and devices by their counters."""
+    life = drawn(seed)
+    lives = {life.simulated.node.instance_id: life}
+    lived, (_, devices) = Lived(lives), otel_ports(lives, _two_anchors)
+    return _side(life, Sources(lived, devices, glance=devices.glance))
+
+
+def report_from_slow_counters(seed: int, every: timedelta) -> NodeReport | None:
+    """The life of this seed, of which agents collect the counters so seldom."""
+    life = drawn(seed)
+    lives = {life.simulated.node.instance_id: life}
+    totals, devices = otel_ports(lives, lambda each: series_of_life(each, every=every))
+    node, [*_, window] = life.simulated.node, life.windows()
+    sources = Sources(totals, devices, glance=devices.glance)
+    nodes = assess(node.cluster, [node], window, RULES, sources, LOOKING).nodes
+    return nodes[0] if nodes else None
 
 
 def _two_anchors(life: NodeLife) -> Iterable[Stored]:
@@ -247,7 +270,7 @@ def _two_anchors(life: NodeLife) -> Iterable[Stored]:
 def _side(life: NodeLife, sources: Sources) -> Side:
     node, [*_, window] = life.simulated.node, life.windows()
     kept = _Kept(sources.totals)
-    nodes = assess(node.cluster, [node], window, RULES, Sources(kept, sources.devices), LOOKING).nodes
+    nodes = assess(node.cluster, [node], window, RULES, replace(sources, totals=kept), LOOKING).nodes
     [readings] = kept.readings
     return Side(life, window, nodes[0] if nodes else None, readings)
 

@@ -40,13 +40,14 @@ def otel_series(
     anchors: Sequence[str] = ANCHORS,
     on_own_network: Sequence[str] = (),
     down: Mapping[str, tuple[datetime, datetime]] | None = None,
+    every: timedelta = SCRAPE,
 ) -> Iterator[Stored]:
-    """Every series that holds samples scraped in [begin, end).
+    """Every series that holds samples scraped in [begin, end), one for each time `every`.
 
     `on_own_network` are anchors that have a network of their own; `down` says when one has no pod.
     """
     random = Random(f"otel {node.node.instance_id}")  # noqa: S311
-    scrapes = list(_scrapes(node, begin, end, timedelta(seconds=random.uniform(0, 30))))
+    scrapes = list(_scrapes(node, begin, end, random.uniform(0, 1) * every, every))
     for anchor in anchors:
         gone = (down or {}).get(anchor)
         asked = [at for at in scrapes if gone is None or not gone[0] <= at < gone[1]]
@@ -120,7 +121,9 @@ def _copies(  # noqa: PLR0917 - one device as one pod has it
             yield Stored(labels, seconds, values)
 
 
-def _scrapes(node: SimulatedNode, begin: datetime, end: datetime, phase: timedelta) -> Iterator[datetime]:
+def _scrapes(
+    node: SimulatedNode, begin: datetime, end: datetime, phase: timedelta, every: timedelta
+) -> Iterator[datetime]:
     """While an agent's process lives: it is the agent that scrapes."""
     downs = [fault for fault in node.faults if isinstance(fault, AgentDown)]
     at = begin + phase
@@ -128,7 +131,7 @@ def _scrapes(node: SimulatedNode, begin: datetime, end: datetime, phase: timedel
         lives = any(agent.since <= at and (agent.until is None or at < agent.until) for agent in node.agents)
         if lives and not any(fault.start <= at < fault.end for fault in downs):
             yield at
-        at += SCRAPE
+        at += every
 
 
 def _microseconds(instant: datetime) -> int:

@@ -103,6 +103,7 @@ def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
     instance_ids: Iterable[str],
     prefixes: Sequence[str] | None = None,
     anchors: Sequence[str] = ANCHORS,
+    age: timedelta = AGE,
 ) -> str:
     matchers = [
         f'__name__="{metric}"',
@@ -112,7 +113,7 @@ def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
     ]
     if prefixes is not None:
         matchers.append(f"{INTERFACE}=~{_quoted('(' + '|'.join(map(_literal, prefixes)) + ').*')}")
-    seconds = AGE // timedelta(seconds=1)
+    seconds = age // timedelta(seconds=1)
     selector = f"{{{','.join(matchers)}}}"
     return f'{aggregate} by ("{HOST}", {INTERFACE}) (last_over_time({selector}[{seconds}s]))'
 
@@ -237,13 +238,10 @@ class _Counters:
                 wrong[host] = _WRONG_NETWORK.format(devices=listed(sorted(devices)))
         return wrong
 
-    def are_there(self, nodes: Sequence[Node], at: datetime) -> bool:
+    def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter. Raises AwsProblem where that is unknown."""
         try:
-            return any(
-                any(self._of_anchors("count", batch, at).values())
-                for batch in _batches(nodes, DeviceScope.ENI)
-            )
+            return bool(self.with_any(nodes, span))
         except IncompleteAnswer:
             return True
 
@@ -257,11 +255,21 @@ class _Counters:
             for host, of_host in anchors.items()
         }
 
-    def _of_anchors(self, aggregate: str, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float]]:
+    def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
+        """The instance ids of nodes that have a counter near either end of the span, however seldom they are
+        collected. Raises AwsProblem where that is unknown."""
+        asked = [(batch, at) for batch in _batches(nodes, DeviceScope.ENI) for at in _ends(span)]
+        found = (self._of_anchors("count", batch, at, age=PERIOD) for batch, at in asked)
+        return {host for answer in found for host, devices in answer.items() if devices}
+
+    def _of_anchors(
+        self, aggregate: str, nodes: Sequence[Node], at: datetime, age: timedelta = AGE
+    ) -> dict[str, dict[str, float]]:
         """Over the anchors, of each ENI device's received bytes, by instance id and device."""
         prefixes = name_prefixes(self._classifier.physical)
         found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
-        query = _over_anchors(aggregate, BYTES.received, nodes[0].insights_cluster, found, prefixes)
+        cluster = nodes[0].insights_cluster
+        query = _over_anchors(aggregate, BYTES.received, cluster, found, prefixes, age=age)
         for series in self._promql.at(query, at):
             host, device = _whose(series, found)
             if self._is_wanted(device, DeviceScope.ENI):
@@ -271,6 +279,16 @@ class _Counters:
 
 _COMPARED: Final = (("count", 0 * MINUTE), ("min", 0 * MINUTE), ("max", 4 * MINUTE))
 """What is asked for of all anchors at an instant, and how much earlier."""
+
+
+def _ends(span: FetchSpan) -> tuple[datetime, datetime]:
+    return span.end - PERIOD, span.start + PERIOD
+
+
+_TOO_SELDOM: Final = (
+    "the counters of its devices are collected less often than once a minute: have the OpenTelemetry agent "
+    "collect them every 30 s"
+)
 _WRONG_NETWORK: Final = (
     "the pods whose counters stand for the node's do not all have its {devices}: run cloudwatch-agent, "
     "fluent-bit, aws-node and kube-proxy on the host's network (`hostNetwork: true`)"
@@ -399,7 +417,7 @@ class OtelTotals:
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter within the span. Raises AwsProblem where that is unknown."""
         known, _ = _known(nodes)
-        return any(self._counters.are_there(known, at) for at in (span.end - PERIOD, span.start + PERIOD))
+        return self._counters.are_there(known, span)
 
     def histories(
         self, nodes: Sequence[Node], span: FetchSpan
@@ -422,9 +440,26 @@ class OtelTotals:
                 found[key] = Unreadable(devices.what)
             else:
                 found[key] = _minutes(devices, span, self._classifier)
-        for key, why in self._wrong(known, answers, span).items():
+        for key, why in (self._wrong(known, answers, span) | self._too_seldom(known, found, span)).items():
             found[key] = Unreadable(why)
         return found
+
+    def _too_seldom(
+        self,
+        nodes: Sequence[Node],
+        found: Mapping[str, tuple[float | None, ...] | Unreadable],
+        span: FetchSpan,
+    ) -> dict[str, str]:
+        """Why nodes without a rate are not silent: their counters are there, and too far apart."""
+        empty = [
+            node
+            for node in nodes
+            if not isinstance(rates := found[node.instance_id], Unreadable) and set(rates) == {None}
+        ]
+        try:
+            return dict.fromkeys(self._counters.with_any(empty, span), _TOO_SELDOM)
+        except AwsProblem as problem:
+            return {node.instance_id: problem.what for node in empty}
 
     def _has_gaps(self, devices: _Devices | AwsProblem, span: FetchSpan) -> bool:
         """Whether another anchor may have what this one lacks."""

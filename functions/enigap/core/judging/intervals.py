@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from enigap.core.counting.reading import Readings
+from enigap.core.counting.reading import OsSource, Readings
 from enigap.core.counting.window import MINUTE
 from enigap.core.judging.cluster import Finding, FindingKind
 from enigap.core.text import count, duration
@@ -26,7 +26,12 @@ _REGULAR: Final = 0.8
 
 
 def long_interval_of(readings: Readings) -> timedelta | None:
-    """How often a node's agent reports, if regularly and every two to five minutes; else None."""
+    """How often a node's agent reports, if regularly and every two to five minutes; else None.
+
+    OpenTelemetry's counters say nothing of it: they are there or too old, whatever the interval.
+    """
+    if readings.os_source is OsSource.OTEL:
+        return None
     known = [number for number, rate in enumerate(readings.os_bytes_per_second) if rate is not None]
     apart = [after - before for before, after in pairwise(known)]
     if len(apart) < _FEWEST:

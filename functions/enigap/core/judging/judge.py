@@ -21,8 +21,10 @@ from enigap.core.counting.evidence import (
     Unusable,
     greatest_rate,
 )
+from enigap.core.counting.meters import OS_METRIC
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import (
+    OsSource,
     Readings,
     Unreadable,
     eni_alone,
@@ -206,6 +208,11 @@ def _os_silent(case: Case) -> Judgement | None:
             f"{seen}, though the node's device events arrived",
             ": the agent is alive, and a counter was reset or the metric's path is broken",
         )
+        if case.events.counter_age:
+            reason = Reason(
+                f"{seen} by {OS_METRIC}, though the counters of the node's devices arrived by OpenTelemetry",
+                ": the agent is alive, and the classic Container Insights was switched off here or fails",
+            )
         return case.judged(Verdict.OS_SILENT, reason)
     if isinstance(case.events, DeviceEvents) and case.events.anonymous:
         reason = Reason(
@@ -243,6 +250,8 @@ def _partial(case: Case) -> Judgement | None:
             f": Container Insights has {minutes} of its {GRID // MINUTE} minutes, "
             f"and EC2 {periods} of its {PERIODS_PER_WINDOW} periods"
         )
+        if case.readings.os_source is OsSource.OTEL and minutes < GRID // MINUTE:
+            why += "; where it stays so, have the OpenTelemetry agent collect its counters every 30 s"
     return case.judged(
         Verdict.PARTIAL,
         Reason(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
 from enigap.core.counting.evidence import LONGEST_INTERVAL, DeviceEvents, MissingEvidence
-from enigap.core.counting.reading import Readings, eni_reports, os_complete_periods
+from enigap.core.counting.reading import OsSource, Readings, eni_reports, os_complete_periods
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, Window
 
 ENOUGH_PERIODS: Final = 2
@@ -26,6 +26,9 @@ LONGER_INTERVALS: Final = range(2, 6)
 REGULAR: Final = 0.8
 """The share of samples at the same minute of each interval from which on it is one: a few come a minute
 early, for the counters that are read are up to 20 s old."""
+
+LONGEST_WITHOUT_COUNTERS: Final = timedelta(minutes=4)
+"""OpenTelemetry agents that collect once a minute leave out a counter or two that would be too old."""
 
 Gap = tuple[datetime, datetime]
 """[start, end) of labelled minutes without a total."""
@@ -40,9 +43,10 @@ def restarts(
     """The gaps that an agent's restarts left in two windows; none where either could be judged for all the
     OS side has, EC2 does not report, or the gaps come at regular times.
 
-    A sample near the end of a minute may be labelled with the next, and leave its own without one. So events,
-    where there are any, must be away as well; and where there are none a gap of one minute proves
-    nothing. Before they were asked for (None) it is enough to ask.
+    A sample near the end of a minute may be labelled with the next, and leave its own without one. So
+    events, where there are any, must be away as well; and where there are none a gap of one minute proves
+    nothing, nor does any gap of OpenTelemetry's counters. Before they were asked for (None) it is enough to
+    ask.
     """
     if not all(_is_partial_for_the_os(readings, each) for each in (older, newer)):
         return ()
@@ -52,18 +56,21 @@ def restarts(
     gaps = _gaps(readings, start, end)
     if events is None:
         return tuple(gaps)
+    is_otel = readings.os_source is OsSource.OTEL
     samples = events.samples if isinstance(events, DeviceEvents) else ()
+    if is_otel and _is_regular(sorted({(s.at - start) // MINUTE for s in samples if start <= s.at < end})):
+        return ()
     rated = {s.at for s in samples if s.rx_bytes_per_second is not None}
     if not any(start <= at < end for at in rated):
-        return tuple(gap for gap in gaps if gap[1] - gap[0] > MINUTE)
-    silences = _silences(rated)
+        return () if is_otel else tuple(gap for gap in gaps if gap[1] - gap[0] > MINUTE)
+    silences = _silences(rated, LONGEST_WITHOUT_COUNTERS if is_otel else LONGEST_INTERVAL)
     return tuple(gap for gap in gaps if any(a < gap[1] and b > gap[0] for a, b in silences))
 
 
-def _silences(rated: Collection[datetime]) -> list[Gap]:
+def _silences(rated: Collection[datetime], longest: timedelta) -> list[Gap]:
     """Spans without an event that has rates, longer than an agent that lives ever takes."""
     times = [_LONG_AGO, *sorted(rated), _FAR_OFF]
-    return [(before, after) for before, after in pairwise(times) if after - before > LONGEST_INTERVAL]
+    return [(before, after) for before, after in pairwise(times) if after - before > longest]
 
 
 def _is_partial_for_the_os(readings: Readings, window: Window) -> bool:

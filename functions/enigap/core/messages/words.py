@@ -61,9 +61,9 @@ CAUSE_WORDS: Final[Mapping[str, CauseWords]] = {
         "Wait half an hour; if it lasts longer, something keeps making the device anew.",
     ),
     Cause.METRIC_PATH: CauseWords(
-        "the agent's events reach CloudWatch and its metrics do not",
+        "the agent's events or counters reach CloudWatch and its metrics do not",
         "Look in the agent's log on the node for metrics that were refused, and in its configuration for "
-        "`disable_metric_extraction`.",
+        "`disable_metric_extraction` or a classic Container Insights that is switched off.",
     ),
     Cause.WRAPPED_COUNTER: CauseWords(
         "a counter was reset and the agent took that for a wrap-around, as agents before 1.300029 do",
