@@ -12,6 +12,7 @@ from enigap.aws.otel import (
     ANCHORS,
     BYTES,
     LOOKED_AT,
+    PROBED_FIRST,
     SCRAPE,
     Either,
     OtelDevices,
@@ -234,7 +235,7 @@ def test_a_run_scans_as_many_samples_as_the_estimate_says(
     )
     probe = 0
     if insights is Insights.BOTH and evidence is not EvidencePolicy.OFF:  # only before devices are looked at
-        asked = len(NODES) if evidence is EvidencePolicy.ROTATE else flagged
+        asked = PROBED_FIRST if evidence is EvidencePolicy.ROTATE else flagged
         probe = asked * Samples(len(ENIS), len(ENIS)).probe()
     assert published.scanned - before == sum(samples_per_run(fleet).values()) + probe
     assert len(ENIS) == ENIS_PER_NODE

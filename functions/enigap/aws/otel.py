@@ -63,6 +63,8 @@ NODES_PER_QUERY: Final = {DeviceScope.ALL: 12, DeviceScope.ENI: 100}
 """With some 30 devices each, or four ENIs, they stay below 500 series; a query about more is halved."""
 NODES_AT_ONCE: Final = 240
 """As many as one call of GetMetricData is about: the counters of more are not held at a time."""
+PROBED_FIRST: Final = 12
+"""How many nodes are asked about first, to know whether a cluster publishes counters."""
 _QUERIES_UNDER_WAY: Final = 6
 """Of AWS's 30 at a time, which all reconcilers share."""
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]{8,17}")
@@ -240,8 +242,10 @@ class _Counters:
 
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter. Raises AwsProblem where that is unknown."""
-        try:
-            return bool(self.with_any(nodes, span))
+        few, others = nodes[:PROBED_FIRST], nodes[PROBED_FIRST:]
+        newest, oldest = _ends(span)
+        try:  # Every sample that is scanned is billed, and mostly a few nodes tell.
+            return any(self._with_any(some, at) for at in (newest, oldest) for some in (few, others))
         except IncompleteAnswer:
             return True
 
@@ -258,8 +262,12 @@ class _Counters:
     def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
         """The instance ids of nodes that have a counter near either end of the span, however seldom they are
         collected. Raises AwsProblem where that is unknown."""
-        asked = [(batch, at) for batch in _batches(nodes, DeviceScope.ENI) for at in _ends(span)]
-        found = (self._of_anchors("count", batch, at, age=PERIOD) for batch, at in asked)
+        return set().union(*(self._with_any(nodes, at) for at in _ends(span)))
+
+    def _with_any(self, nodes: Sequence[Node], at: datetime) -> set[str]:
+        found = (
+            self._of_anchors("count", batch, at, age=PERIOD) for batch in _batches(nodes, DeviceScope.ENI)
+        )
         return {host for answer in found for host, devices in answer.items() if devices}
 
     def _of_anchors(
@@ -646,7 +654,7 @@ class Either:
             return True
         if self._has_counters is None and nodes:
             try:
-                self._has_counters = self._otel.are_there(nodes[: NODES_PER_QUERY[DeviceScope.ENI]], span)
+                self._has_counters = self._otel.are_there(nodes[:PROBED_FIRST], span)
             except AwsProblem:
                 self._has_counters = False  # The log has the same devices.
         return bool(self._has_counters)
@@ -754,7 +762,7 @@ class Samples:
 
     def probe(self) -> int:
         """Whether there are counters at all."""
-        return self.enis * self.anchors * self._of_a_value
+        return self.enis * self.anchors * ceil(PERIOD / SCRAPE)
 
     def glance(self, span: FetchSpan) -> int:
         """The ENI devices' bytes."""

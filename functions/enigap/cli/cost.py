@@ -19,7 +19,7 @@ from math import ceil
 from typing import Final
 
 from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
-from enigap.aws.otel import NODES_PER_QUERY, Samples
+from enigap.aws.otel import PROBED_FIRST, Samples
 from enigap.core.counting.evidence import DeviceScope
 from enigap.core.counting.reading import OsSourceChoice
 from enigap.core.counting.rules import EvidencePolicy
@@ -289,7 +289,7 @@ def samples_per_run(fleet: Fleet) -> dict[str, float]:
     if fleet.insights is Insights.OTEL:
         totals = fleet.nodes * node.totals(FetchSpan.of(_WINDOW, _SETTINGS.rules().windows_fetched))
         if fleet.os_source is OsSourceChoice.AUTO:
-            totals += node.probe() * min(fleet.nodes, fleet.clusters * NODES_PER_QUERY[DeviceScope.ENI])
+            totals += node.probe() * min(fleet.nodes, fleet.clusters * PROBED_FIRST)
     if fleet.evidence in _EVERY_NODE:
         every_node = fleet.nodes * node.glance(short) + _in_turn(fleet) * node.look(long, DeviceScope.ENI)
     if fleet.evidence is not EvidencePolicy.OFF:
