@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -219,6 +219,41 @@ def test_an_id_that_is_none_of_ec2s_is_asked_of_nobody() -> None:
     node = simulated()
     forged = replace(node, node=replace(node.node, instance_id='i-0|.*"} or {'))
     assert "none of EC2's" in why(read(forged))
+
+
+def with_kubelet(node: SimulatedNode, factor: float) -> Iterator[Stored]:
+    """The series of a node whose kubelet counts so many times what its first ENI's device does."""
+    for stored in otel_series(node, BEGIN, END):
+        yield stored
+        labels = stored.labels
+        if (labels["__name__"], labels.get("interface"), labels["@resource.k8s.workload.name"]) == (
+            otel.BYTES.received,
+            node.counted_devices[0],
+            "aws-node",
+        ):
+            own = {
+                key: labels[key] for key in ("@resource.host.id", "@resource.k8s.cluster.name", "interface")
+            }
+            values = [factor * value for value in stored.values]
+            yield Stored(own | {"__name__": otel.KUBELETS, "direction": "receive"}, stored.seconds, values)
+
+
+def test_a_kubelet_that_counts_as_the_anchors_do_changes_nothing() -> None:
+    node = simulated()
+    assert read(node, series=lambda each: with_kubelet(each, 1.0)) == read(node)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_kubelet_that_counts_otherwise_makes_the_node_unreadable_with_a_remedy(factor: float) -> None:
+    told = why(read(simulated(), series=lambda each: with_kubelet(each, factor)))
+    assert "kubelet's own" in told
+    assert "enigap doctor" in told
+
+
+def test_a_kubelet_that_cannot_be_asked_for_changes_nothing() -> None:
+    refused = AwsProblem(ProblemKind.REFUSED, "no such metric")
+    node = simulated()
+    assert read(node, problem=lambda query: refused if otel.KUBELETS in query else None) == read(node)
 
 
 # --- large and failing answers

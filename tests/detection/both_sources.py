@@ -67,7 +67,7 @@ class Side:
     window: Window
     report: NodeReport | None
     """None where the cluster has a finding in place of nodes."""
-    readings: Readings
+    readings: Readings | Unreadable
 
     @property
     def verdict(self) -> Verdict | None:
@@ -75,12 +75,14 @@ class Side:
 
     @cached_property
     def periods(self) -> tuple[datetime, ...]:
-        return complete_periods(self.readings, self.window)
+        return complete_periods(self.readings, self.window) if isinstance(self.readings, Readings) else ()
 
     @cached_property
     def measured(self) -> Measurement | None:
         """None without a complete period."""
-        return measure(self.readings, self.periods) if self.periods else None
+        if isinstance(self.readings, Unreadable) or not self.periods:
+            return None
+        return measure(self.readings, self.periods)
 
     @property
     def width(self) -> float:
@@ -91,7 +93,7 @@ class Side:
     def holds_the_truth(self) -> bool | None:
         """Whether what the devices counted lies in the interval, but for what a pod's device counted last
         before it was removed: no reading has that. None where nothing is known."""
-        if self.measured is None:
+        if self.measured is None or isinstance(self.readings, Unreadable):
             return None
         node, over = self.life.simulated, len(self.periods) * PERIOD
         reading = PERIOD if self.readings.os_source is OsSource.OTEL else 2 * MINUTE
@@ -280,11 +282,10 @@ class _Kept:
     """A port that keeps what it has handed out."""
 
     port: Totals
-    readings: list[Readings] = field(default_factory=list)
+    readings: list[Readings | Unreadable] = field(default_factory=list)
 
     def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Iterator[tuple[Node, Readings | Unreadable]]:
         for node, readings in self.port.totals(nodes, span):
-            assert isinstance(readings, Readings)
             self.readings.append(readings)
             yield node, readings
 

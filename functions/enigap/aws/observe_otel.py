@@ -23,11 +23,12 @@ from enigap.aws.otel import (
     BYTES,
     HOST,
     INTERFACE,
+    KUBELETS,
     OtelDevices,
     OtelTotals,
-    _known,
-    _quoted,
     counter_query,
+    known_nodes,
+    quoted,
 )
 from enigap.aws.promql import MOST_SERIES, IncompleteAnswer, PromQL, Series
 from enigap.core.counting.accumulated import EniHistory
@@ -52,7 +53,6 @@ from enigap.core.text import count
 CLUSTER: Final = "@resource.k8s.cluster.name"
 WORKLOAD: Final = "@resource.k8s.workload.name"
 POD: Final = "@resource.k8s.pod.name"
-KUBELETS: Final = "k8s.node.network.io"
 
 SAMPLES_PER_NODE: Final = 40_000
 """About how many samples a look at one node scans: with 34 devices, four pods that stand for the node and a
@@ -129,7 +129,7 @@ def look(
 ) -> OtelSeen | NotSeen:
     """What there is to see of the counters of some nodes whose readings are known, busiest first."""
     promql = _Counted(cloudwatch, sleep=sleep, out_of_time=out_of_time)
-    nodes, _ = _known([each.node for each in seen])
+    nodes, _ = known_nodes([each.node for each in seen])
     return _Look(promql, nodes, window, rules).seen(seen) if nodes else NotSeen(_NO_SERIES)
 
 
@@ -175,7 +175,7 @@ class _Look:
         clusters = list(dict.fromkeys(node.insights_cluster for node in self._nodes))
         others = f'"{HOST}"!~"i-[0-9a-f]{{8,17}}"'
         queries = [
-            _query("count", (), BYTES.received, f'"{CLUSTER}"={_quoted(name)}', others, _of_anchors())
+            _query("count", (), BYTES.received, f'"{CLUSTER}"={quoted(name)}', others, _of_anchors())
             for name in clusters
         ]
         return sum(int(value) for query in queries for _, value in self._at(query))
@@ -234,7 +234,7 @@ class _Look:
 
     def _named_as_enis(self) -> str:
         names = "|".join(map(re.escape, self._prefixes or ()))
-        return f"{INTERFACE}=~{_quoted(f'({names}).*')}" if names else f'{INTERFACE}!=""'
+        return f"{INTERFACE}=~{quoted(f'({names}).*')}" if names else f'{INTERFACE}!=""'
 
     def _grown(self, nodes: Sequence[Node], *, of_kubelet: bool) -> dict[str, dict[str, float]]:
         """By instance id and device: what the counters grew by in the newest settled window."""
@@ -264,7 +264,7 @@ class _Look:
             BYTES.received,
             f'"{HOST}"="{host}"',
             _of_anchors(),
-            f"{INTERFACE}={_quoted(devices[0])}",
+            f"{INTERFACE}={quoted(devices[0])}",
             over=_RANGE,
         )
         start, end = self._window.end - PERIOD, self._window.end

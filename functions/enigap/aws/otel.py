@@ -19,6 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -57,6 +58,9 @@ ANCHORS: Final = ("cloudwatch-agent", "fluent-bit", "aws-node", "kube-proxy")
 FIRST_ANCHOR: Final = ANCHORS[:1]
 """Every sample that is scanned is billed: the others are asked about the nodes that this one has gaps of."""
 
+KUBELETS: Final = "k8s.node.network.io"
+"""The kubelet's own counters of the node's devices, with their direction as a label. Agents collect those of
+its first device at most, as long as contrib's option `collect_all_network_interfaces` is off."""
 HOST: Final = "@resource.host.id"
 INTERFACE: Final = "interface"
 NODES_PER_QUERY: Final = {DeviceScope.ALL: 12, DeviceScope.ENI: 100}
@@ -98,6 +102,23 @@ def counter_query(
     return _over_anchors("max", metric, cluster, instance_ids, prefixes, anchors)
 
 
+def kubelet_query(cluster: str, instance_ids: Iterable[str]) -> str:
+    """What the nodes' devices received, by the kubelet's own metric: a series for each."""
+    matchers = (
+        f'__name__="{KUBELETS}"',
+        f'"@resource.k8s.cluster.name"={quoted(cluster)}',
+        f'"{HOST}"=~{quoted("|".join(instance_ids))}',
+        'direction="receive"',
+    )
+    return _newest("max", matchers, AGE)
+
+
+def _newest(aggregate: str, matchers: Iterable[str], age: timedelta) -> str:
+    seconds = age // timedelta(seconds=1)
+    selector = f"{{{','.join(matchers)}}}"
+    return f'{aggregate} by ("{HOST}", {INTERFACE}) (last_over_time({selector}[{seconds}s]))'
+
+
 def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
     aggregate: str,
     metric: str,
@@ -109,18 +130,16 @@ def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
 ) -> str:
     matchers = [
         f'__name__="{metric}"',
-        f'"@resource.k8s.cluster.name"={_quoted(cluster)}',
-        f'"{HOST}"=~{_quoted("|".join(instance_ids))}',
+        f'"@resource.k8s.cluster.name"={quoted(cluster)}',
+        f'"{HOST}"=~{quoted("|".join(instance_ids))}',
         f'"@resource.k8s.workload.name"=~"{"|".join(anchors)}"',
     ]
     if prefixes is not None:
-        matchers.append(f"{INTERFACE}=~{_quoted('(' + '|'.join(map(_literal, prefixes)) + ').*')}")
-    seconds = age // timedelta(seconds=1)
-    selector = f"{{{','.join(matchers)}}}"
-    return f'{aggregate} by ("{HOST}", {INTERFACE}) (last_over_time({selector}[{seconds}s]))'
+        matchers.append(f"{INTERFACE}=~{quoted('(' + '|'.join(map(_literal, prefixes)) + ').*')}")
+    return _newest(aggregate, matchers, age)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
@@ -224,8 +243,9 @@ class _Counters:
         """Of those nodes whose anchors are not all on the host's network: why nothing can be relied on.
 
         One that is not has devices of its own, such as the `eth0` of its pod: an ENI's device that fewer
-        anchors have than another one, or whose counter is behind by more than four minutes. It must show
-        at two instants: an ENI may be attached at one.
+        anchors have than another one, or whose counter is behind by more than four minutes. Or the kubelet's
+        own counter of the device, where there is one, is another than theirs. It must show at two instants:
+        an ENI may be attached at one.
         """
         first, second = (
             _in_parts(nodes, lambda part, at=at: self._odd(part, at))  # type: ignore[misc]
@@ -236,8 +256,10 @@ class _Counters:
             one, other = first[host], second[host]
             if isinstance(one, AwsProblem) or isinstance(other, AwsProblem):
                 wrong[host] = next(each.what for each in (one, other) if isinstance(each, AwsProblem))
-            elif devices := one & other:
+            elif devices := one.by_anchors & other.by_anchors:
                 wrong[host] = _WRONG_NETWORK.format(devices=listed(sorted(devices)))
+            elif devices := one.by_kubelet & other.by_kubelet:
+                wrong[host] = _NOT_THE_KUBELETS.format(devices=listed(sorted(devices)))
         return wrong
 
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
@@ -249,15 +271,40 @@ class _Counters:
         except IncompleteAnswer:
             return True
 
-    def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, set[str]]:
+    def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, _Odd]:
         anchors, least, before = (
             self._of_anchors(aggregate, nodes, at - earlier) for aggregate, earlier in _COMPARED
         )
+        kubelets = self._of_kubelets(nodes, at)
+        after = self._of_anchors("max", nodes, at + _APART) if any(kubelets.values()) else before
         return {
-            host: {device for device, many in of_host.items() if many < max(of_host.values())}
-            | {device for device, value in least[host].items() if value < before[host].get(device, 0.0)}
+            host: _Odd(
+                {device for device, many in of_host.items() if many < max(of_host.values())}
+                | {device for device, value in least[host].items() if value < before[host].get(device, 0.0)},
+                {
+                    device
+                    for device, value in kubelets[host].items()
+                    if device in before[host]
+                    and device in after[host]
+                    and not before[host][device] <= value <= after[host][device]
+                },
+            )
             for host, of_host in anchors.items()
         }
+
+    def _of_kubelets(self, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float]]:
+        """The ENI devices' received bytes by the kubelet's own metric, which few versions of the agent have.
+
+        Nothing where it cannot be asked for: it is one check more, and no figure depends on it.
+        """
+        found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
+        query = kubelet_query(nodes[0].insights_cluster, found)
+        with suppress(AwsProblem):
+            for series in self._promql.at(query, at):
+                host, device = _whose(series, found)
+                if self._is_wanted(device, DeviceScope.ENI):
+                    found[host].update((device, value) for value in series.values.values())
+        return found
 
     def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
         """The instance ids of nodes that have a counter near either end of the span, however seldom they are
@@ -285,7 +332,15 @@ class _Counters:
         return found
 
 
-_COMPARED: Final = (("count", 0 * MINUTE), ("min", 0 * MINUTE), ("max", 4 * MINUTE))
+class _Odd(NamedTuple):
+    """The ENI devices of one node whose counters contradict each other at an instant."""
+
+    by_anchors: set[str]
+    by_kubelet: set[str]
+
+
+_APART: Final = 4 * MINUTE
+_COMPARED: Final = (("count", 0 * MINUTE), ("min", 0 * MINUTE), ("max", _APART))
 """What is asked for of all anchors at an instant, and how much earlier."""
 
 
@@ -294,8 +349,12 @@ def _ends(span: FetchSpan) -> tuple[datetime, datetime]:
 
 
 _TOO_SELDOM: Final = (
-    "the counters of its devices are collected less often than once a minute: have the OpenTelemetry agent "
-    "collect them every 30 s"
+    "the counters of its devices come too seldom to be compared: have the OpenTelemetry agent collect them "
+    "every 30 s, and see whether it keeps restarting"
+)
+_NOT_THE_KUBELETS: Final = (
+    "the counters of its {devices} are others than the kubelet's own (k8s.node.network.io), so one of the "
+    "two is not the node's: run `enigap doctor`, which shows both"
 )
 _WRONG_NETWORK: Final = (
     "the pods whose counters stand for the node's do not all have its {devices}: run cloudwatch-agent, "
@@ -424,7 +483,7 @@ class OtelTotals:
 
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter within the span. Raises AwsProblem where that is unknown."""
-        known, _ = _known(nodes)
+        known, _ = known_nodes(nodes)
         return self._counters.are_there(known, span)
 
     def histories(
@@ -435,7 +494,7 @@ class OtelTotals:
 
     def _os(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, tuple[float | None, ...] | Unreadable]:
         """The OS's rate of each labelled minute by instance id."""
-        known, unknown = _known(nodes)
+        known, unknown = known_nodes(nodes)
         times = _edges(span)
         answers = self._counters.read(known, [BYTES], times, DeviceScope.ALL, FIRST_ANCHOR)
         with_gaps = [node for node in known if self._has_gaps(answers[node.instance_id], span)]
@@ -507,7 +566,7 @@ def _both(
 _NO_INSTANCE: Final = "its instance id is none of EC2's, so its counters cannot be asked for"
 
 
-def _known(nodes: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+def known_nodes(nodes: Sequence[Node]) -> tuple[list[Node], list[Node]]:
     """The nodes whose ids may be part of a query, and the others: ids of series are anybody's words."""
     known = [node for node in nodes if _INSTANCE_ID.fullmatch(node.instance_id)]
     return known, [node for node in nodes if node not in known]
@@ -570,7 +629,7 @@ class OtelDevices:
     def _answers(
         self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope, metrics: Sequence[Metric]
     ) -> Answers:
-        known, unknown = _known(nodes)
+        known, unknown = known_nodes(nodes)
         times = _minute_by_minute(span)
         answers: Answers = {
             node.instance_id: MissingEvidence(NoEvidence.STREAM_MISSING, _NO_INSTANCE) for node in unknown
