@@ -19,9 +19,9 @@ import typer.main
 from rich.console import Console
 
 from demo.recorded import hold_constant, recorded_nodes
-from enigap.assessment import Looking, Sources, assess
+from enigap.assessment import Looking, Sources, assess, examine_windows
 from enigap.aws.iam import policy_document
-from enigap.aws.otel import ANCHORS, SCRAPE
+from enigap.aws.otel import ANCHORS, BYTES, SCRAPE, counter_query
 from enigap.cli.check import show
 from enigap.cli.cost import (
     ENIS_PER_NODE,
@@ -37,6 +37,7 @@ from enigap.cli.cost import (
     total,
 )
 from enigap.cli.cost import levers as levers_of
+from enigap.cli.explain import show as show_explanation
 from enigap.cli.main import app
 from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope
@@ -51,11 +52,13 @@ from enigap.core.doctor.beliefs import AREAS
 from enigap.core.instants import timestamp
 from enigap.core.judging.case import history_of
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.judging.verdict import VERDICT_TABLE, meaning
+from enigap.core.judging.verdict import VERDICT_TABLE, Verdict, meaning
 from enigap.core.published import Metric, Publish, Scope
 from enigap.core.text import percent
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
+from tests.fakes.node_life import Mishap, Mix, NodeLife, Wrong
+from tests.fakes.otel_ports import otel_ports, series_of_life
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ROOT / "docs" / "detection.md"  # `make bench ARGS=detection` writes the blocks of this one.
@@ -144,10 +147,62 @@ def show_check(screen: Console) -> None:
 
 def check() -> str:
     """Output of `enigap check` for a few of the demo's nodes."""
+    return _printed(show_check)
+
+
+# --- what check and explain show of a cluster on OpenTelemetry ---
+
+_RULES = Settings().rules()
+
+
+def _of_otel() -> tuple[ClusterReport, Sources]:
+    """A cluster without the classic metric: two sound nodes, one with a moved ENI, and one without an agent."""
+    lives = [
+        NodeLife.drawn(1, rate=ByteRate(20e6), hours=2),
+        NodeLife.drawn(2, rate=ByteRate(12e6), hours=2, mishap=Mishap(Wrong.MOVED, 0.4)),
+        NodeLife.drawn(3, rate=ByteRate(9e6), hours=2, mix=Mix.PODS),
+        NodeLife.drawn(4, rate=ByteRate(5e6), hours=2),
+    ]
+    by_id = {life.simulated.node.instance_id: life for life in lives}
+    totals, devices = otel_ports(by_id, lambda life: [] if life is lives[-1] else series_of_life(life))
+    nodes = [
+        replace(life.simulated.node, node_name=f"ip-10-0-3-{number}")
+        for number, life in enumerate(lives, start=7)
+    ]
+    *_, window = lives[0].windows()
+    sources = Sources(totals, devices, glance=devices.glance)
+    settings = Settings()
+    looking = Looking(settings.evidence, timedelta(hours=2), settings.evidence_max_nodes)
+    return assess(nodes[0].cluster, nodes, window, _RULES, sources, looking), sources
+
+
+def check_otel() -> str:
+    """Output of `enigap check` for a cluster on OpenTelemetry."""
+    report, _ = _of_otel()
+    again = ("--at", timestamp(report.window.end + _RULES.settle))
+    return _printed(lambda screen: show(screen, "eu-west-1", [report], _RULES, again=again))
+
+
+def explain_otel() -> str:
+    """Output of `enigap explain` for its node with a moved ENI."""
+    report, sources = _of_otel()
+    node = next(each.newest.node for each in report.nodes if each.newest.verdict is Verdict.OS_DEFICIT)
+    newest, *earlier = examine_windows(
+        node, report.window, _RULES, sources, timedelta(hours=2), windows=_RULES.windows_fetched
+    )
+    return _printed(lambda screen: show_explanation(screen, "eu-west-1", newest, earlier=earlier))
+
+
+def query_otel() -> str:
+    """The query for what a node's devices received."""
+    query = counter_query(BYTES.received, "edge", ["i-0123456789abcdef0"])
+    return _fenced("text", query.replace("(last_over_time(", "(\n  last_over_time(").replace(",", ",\n    "))
+
+
+def _printed(print_on: Callable[[Console], None]) -> str:
     paper = io.StringIO()
-    show_check(Console(file=paper, width=80, highlight=False, markup=False, emoji=False))
-    text = "\n".join(line.rstrip() for line in paper.getvalue().splitlines())
-    return _fenced("text", text)
+    print_on(Console(file=paper, width=80, highlight=False, markup=False, emoji=False))
+    return _fenced("text", "\n".join(line.rstrip() for line in paper.getvalue().splitlines()))
 
 
 # --- messages ---
@@ -355,7 +410,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     block.__name__: block
     for block in (
         *(alert, counting, check, verdicts, policy, commands, settings, metrics, email, cost),
-        *(sources, bill, levers, speed, growth),
+        *(sources, bill, levers, speed, growth, check_otel, explain_otel, query_otel),
     )
 }
 

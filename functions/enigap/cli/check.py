@@ -441,4 +441,7 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
         text.append(f". The devices of {unseen:,} were not looked at or prove nothing")
     text.append(_os_sources(judgements))
     cost = dollars(billed * GET_METRIC_DATA.dollars)
-    return text.append(f". CloudWatch bills {billed:,} metrics for this look: {cost}.")
+    text.append(f". CloudWatch bills {billed:,} metrics for this look: {cost}")
+    if any(judgement.os_source is OsSource.OTEL for judgement in judgements):
+        text.append(", and what PromQL scans (`enigap estimate`)")
+    return text.append(".")
