@@ -156,7 +156,7 @@ _RULES = Settings().rules()
 
 
 def _of_otel() -> tuple[ClusterReport, Sources]:
-    """A cluster without the classic metric: two sound nodes, one with a moved ENI, and one without an agent."""
+    """A cluster without the classic metric: two sound nodes, one with a moved ENI, one without an agent."""
     lives = [
         NodeLife.drawn(1, rate=ByteRate(20e6), hours=2),
         NodeLife.drawn(2, rate=ByteRate(12e6), hours=2, mishap=Mishap(Wrong.MOVED, 0.4)),
