@@ -4,8 +4,8 @@ It reads through two ports: both sides' totals (cheap, every node) and the devic
 looked at in this order, as far as the budget reaches: nodes of open incidents that devices found, suspects,
 and every other node in its turn (`core.judging.turns`). First the ENI devices, which can clear a node and
 accuse none; then, of the nodes that these leave open, all devices. Where the bytes of ENI devices cost
-little (OpenTelemetry's counters), every node is judged by them at first, and a look is left to those that
-they do not clear and to long looks in turn. Each port answers for every node it is
+little (OpenTelemetry's counters), every node without a turn is judged by them at first, and one that they do
+not clear is a suspect. Each port answers for every node it is
 asked about, so a node can be unreadable but never lost.
 """
 
@@ -267,12 +267,19 @@ class _Run:
     def _add_some(
         self, sources: Sources, some: Sequence[tuple[Node, Readings | Unreadable]], glance: Glance
     ) -> None:
-        nodes = [node for node, readings in some if isinstance(readings, Readings) and not node.is_windows]
+        nodes = [
+            node
+            for node, readings in some
+            if isinstance(readings, Readings) and not node.is_windows and not self._has_turn(node)
+        ]
         span = self.looking.span(Look.SHORT, self.window)
         seen = glance(nodes, span) if nodes and not sources.out_of_time() else {}
         for node, readings in some:
             events = seen.get(node.instance_id)
             self.add(node, readings, events if isinstance(events, DeviceEvents) else None)
+
+    def _has_turn(self, node: Node) -> bool:
+        return self.looking.of(node, self.window, self.stretch, is_suspect=False) is not Look.NONE
 
     def add(self, node: Node, readings: Readings | Unreadable, glanced: DeviceEvents | None = None) -> None:
         judgements = self._judge(node, readings, glanced)
@@ -287,8 +294,6 @@ class _Run:
             return
         is_suspect = any(wants_evidence(each) or _has_deficit(each) for each in judgements)
         look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
-        if glanced and look is Look.SHORT and not is_suspect:
-            return
         if is_suspect or look is not Look.NONE:
             at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)
             rank = 0 if self.looking.is_followed(node.instance_id) else 1 if is_suspect else 2

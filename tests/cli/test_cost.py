@@ -43,7 +43,7 @@ from enigap.core.counting.reading import OsSourceChoice, Readings
 from enigap.core.counting.rules import EvidencePolicy, Rules
 from enigap.core.counting.window import FetchSpan
 from enigap.core.judging.cluster import ClusterReport
-from enigap.core.judging.turns import LONG_CYCLE_WINDOWS, SHORT_LOOK, Look, turn_of
+from enigap.core.judging.turns import LONG_CYCLE_WINDOWS, SHORT_CYCLE_WINDOWS, SHORT_LOOK, Look, turn_of
 from enigap.core.published import Publish
 from tests.fakes.otel_ports import InProcess
 from tests.fakes.promql import PromqlEndpoint, Stored
@@ -198,15 +198,16 @@ def judged(
     return assess("prod", nodes, WINDOW, Rules(), sources, Looking(evidence, LOOK_BACK, 200))
 
 
-def nodes_of_which_one_has_a_long_turn() -> list[Node]:
-    """As many as windows are between two long turns of a node."""
-    ids = [f"i-{number:017x}" for number in range(200)]
-    has_turn = [each for each in ids if turn_of(each, WINDOW) is Look.LONG][:1]
-    others = [each for each in ids if turn_of(each, WINDOW) is not Look.LONG][: LONG_CYCLE_WINDOWS - 1]
-    return [Node("prod", each, None) for each in has_turn + others]
+def nodes_with_as_many_turns_as_on_the_average() -> list[Node]:
+    """As many as windows are between two long turns of a node; the first has one."""
+    shares = {Look.LONG: 1, Look.SHORT: LONG_CYCLE_WINDOWS // SHORT_CYCLE_WINDOWS - 1}
+    shares[Look.NONE] = LONG_CYCLE_WINDOWS - sum(shares.values())
+    ids = [f"i-{number:017x}" for number in range(500)]
+    some = [[each for each in ids if turn_of(each, WINDOW) is look][:share] for look, share in shares.items()]
+    return [Node("prod", each, None) for of_look in some for each in of_look]
 
 
-NODES = nodes_of_which_one_has_a_long_turn()
+NODES = nodes_with_as_many_turns_as_on_the_average()
 
 
 @pytest.fixture(scope="module")

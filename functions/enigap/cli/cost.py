@@ -265,12 +265,13 @@ def _in_turn(fleet: Fleet) -> float:
     """How many nodes are looked at in one run without a question."""
     if fleet.evidence not in _EVERY_NODE:
         return 0
-    stretch = stretch_of(ceil(fleet.nodes / fleet.clusters))
-    if fleet.insights is not Insights.CLASSIC:  # A glance stands for the short looks.
-        return fleet.nodes / (LONG_CYCLE_WINDOWS * stretch)
     if fleet.evidence is EvidencePolicy.ALWAYS:
         return fleet.nodes
-    return fleet.nodes / (SHORT_CYCLE_WINDOWS * stretch)
+    return fleet.nodes / (SHORT_CYCLE_WINDOWS * _stretch(fleet))
+
+
+def _stretch(fleet: Fleet) -> int:
+    return stretch_of(ceil(fleet.nodes / fleet.clusters))
 
 
 _EVERY_NODE: Final = (EvidencePolicy.ROTATE, EvidencePolicy.ALWAYS)
@@ -291,7 +292,10 @@ def samples_per_run(fleet: Fleet) -> dict[str, float]:
         if fleet.os_source is OsSourceChoice.AUTO:
             totals += node.probe() * min(fleet.nodes, fleet.clusters * PROBED_FIRST)
     if fleet.evidence in _EVERY_NODE:
-        every_node = fleet.nodes * node.glance(short) + _in_turn(fleet) * node.look(long, DeviceScope.ENI)
+        looked, longer = _in_turn(fleet), fleet.nodes / (LONG_CYCLE_WINDOWS * _stretch(fleet))
+        every_node = (fleet.nodes - looked) * node.glance(short)
+        every_node += (looked - longer) * node.look(short, DeviceScope.ENI)
+        every_node += longer * node.look(long, DeviceScope.ENI)
     if fleet.evidence is not EvidencePolicy.OFF:
         with_all = min(fleet.flagged_nodes, fleet.clusters * _SETTINGS.evidence_max_nodes)
         flagged = fleet.flagged_nodes * node.look(short, DeviceScope.ENI)
