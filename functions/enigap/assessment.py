@@ -292,7 +292,9 @@ class _Run:
             self.long_intervals.append(interval)
         if node.is_windows:
             return
-        is_suspect = any(wants_evidence(each) or _has_deficit(each) for each in judgements)
+        # A glance compares without packets: it does not clear what the totals alone leave open.
+        by_totals = self._judge(node, readings, None) if glanced else []
+        is_suspect = any(wants_evidence(each) or _has_deficit(each) for each in (*judgements, *by_totals))
         look = self.looking.of(node, self.window, self.stretch, is_suspect=is_suspect)
         if is_suspect or look is not Look.NONE:
             at_stake = max(surplus(judgement).bytes_per_second for judgement in judgements)

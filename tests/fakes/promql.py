@@ -86,14 +86,14 @@ class PromqlEndpoint:
 
     def attach(self, client: Any) -> None:
         """Answer the client's PromQL queries in process."""
+        client.meta.events.register_first("before-send.cloudwatch.QueryPromQL", self.answer)
 
-        def answer(request: Any, **_: object) -> AWSResponse:
-            headers = {name: _text(value) for name, value in request.headers.items()}
-            headers.setdefault("Host", urlsplit(request.url).netloc)  # as a connection adds it
-            status, fields, body = self.handle(request.method, request.url, headers, request.body)
-            return AWSResponse(request.url, status, fields, _Raw(body))
-
-        client.meta.events.register_first("before-send.cloudwatch.QueryPromQL", answer)
+    def answer(self, request: Any, **_: object) -> AWSResponse:
+        """Instead of sending a request of the SDK's."""
+        headers = {name: _text(value) for name, value in request.headers.items()}
+        headers.setdefault("Host", urlsplit(request.url).netloc)  # as a connection adds it
+        status, fields, body = self.handle(request.method, request.url, headers, request.body)
+        return AWSResponse(request.url, status, fields, _Raw(body))
 
     def handle(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes

@@ -132,7 +132,7 @@ class Played:
         self._simulated.clear()
 
     def quarter(self, node: Node, at: Window) -> Quarter:
-        recording = self._node(node).play(FetchSpan(at.start, at.end))
+        recording = self.simulated(node).play(FetchSpan(at.start, at.end))
         return Quarter(
             recording.totals_by_minute,
             tuple(
@@ -150,7 +150,7 @@ class Played:
             ),
         )
 
-    def _node(self, node: Node) -> SimulatedNode:
+    def simulated(self, node: Node) -> SimulatedNode:
         if node not in self._simulated:
             self._simulated[node] = self._simulate(node)
         return self._simulated[node]
@@ -243,6 +243,18 @@ def _event(node: Node, at: datetime, device: str, received: float, transmitted: 
         "node_interface_network_tx_bytes": transmitted,
     }
     return LogEvent(at, json.dumps(message))
+
+
+@dataclass
+class Unpublished:
+    """A life of which the classic Container Insights publishes nothing in some windows."""
+
+    life: Life
+    during: frozenset[Window]
+
+    def quarter(self, node: Node, at: Window) -> Quarter:
+        own = self.life.quarter(node, at)
+        return Quarter({}, own.eni, lambda: ()) if at in self.during else own
 
 
 @dataclass

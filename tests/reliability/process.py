@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from enigap.aws.clients import Aws
+from tests.fakes.promql import PromqlEndpoint
 from tests.fakes.strict_cloudwatch import StrictCloudWatch, attach
 from tests.reliability.services import REGION
 
@@ -97,6 +99,9 @@ class GuardedAws(Aws):
     attempt. Nobody waits.
     """
 
+    promql: PromqlEndpoint | None = None
+    """What answers PromQL; without one CloudWatch refuses it."""
+
     def __init__(self, process: Process, cloudwatch: StrictCloudWatch, services: Mapping[str, Any]) -> None:
         # Without a session: nothing is looked up, and making one takes as long as a run.
         self.region, self.parallelism = REGION, 1
@@ -107,7 +112,8 @@ class GuardedAws(Aws):
     def start(self) -> None:
         """A process starts: the one client of CloudWatch that all of them share leads to this CloudWatch."""
         self._process.start()
-        _cloudwatch_client()[1].cloudwatch = self._cloudwatch
+        wire = _cloudwatch_client()[1]
+        wire.cloudwatch, wire.promql = self._cloudwatch, self.promql
 
     def _make(self, service: str) -> Any:
         client = _cloudwatch_client()[0] if service == "cloudwatch" else self._services[service]
@@ -118,6 +124,10 @@ class _Wire:
     """Where the one CloudWatch client's requests go: to whose turn it is."""
 
     cloudwatch: StrictCloudWatch
+    promql: PromqlEndpoint | None = None
+
+    def answer_promql(self, request: Any, **_: object) -> AWSResponse | None:
+        return None if self.promql is None else self.promql.answer(request)
 
     def handle(self, headers: Mapping[str, str], body: bytes) -> Any:
         return self.cloudwatch.handle(headers, body)
@@ -132,5 +142,6 @@ class _OneAttempt(Aws):
 def _cloudwatch_client() -> tuple[Any, _Wire]:
     """One for all worlds: making it takes longer than a timeline."""
     client, wire = _OneAttempt(region=REGION).client("cloudwatch"), _Wire()
+    client.meta.events.register_first("before-send.cloudwatch.QueryPromQL", wire.answer_promql)
     attach(wire, client)  # type: ignore[arg-type]  # all that is needed of the fake is `handle`
     return client, wire

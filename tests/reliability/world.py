@@ -111,7 +111,7 @@ class World:
             "sqs": self.queue,
             "eks": self.eks,
         }
-        self._aws = GuardedAws(self.process, self.cloudwatch, services)
+        self.aws = GuardedAws(self.process, self.cloudwatch, services)
         self._events: dict[int, list[tuple[str, Callable[[], None]]]] = defaultdict(list)
 
     # --- what is to happen
@@ -213,11 +213,11 @@ class World:
                 return
 
     def _plan(self, at: Window) -> None:
-        self._aws.start()
+        self.aws.start()
 
         def clusters() -> tuple[str, ...]:
             wanted = Wanted(clusters=self.settings.clusters)
-            return discovery.clusters(self._aws.client("ec2"), self._aws.client("cloudwatch"), wanted)
+            return discovery.clusters(self.aws.client("ec2"), self.aws.client("cloudwatch"), wanted)
 
         plan(
             at,
@@ -228,7 +228,7 @@ class World:
             clusters=clusters,
             states=self._states(),
             publisher=self._publisher(),
-            queue=WorkQueue(self._aws.client("sqs"), "https://sqs.invalid/work"),
+            queue=WorkQueue(self.aws.client("sqs"), "https://sqs.invalid/work"),
         )
 
     def work_off(self) -> None:
@@ -250,7 +250,7 @@ class World:
         return True
 
     def reconcile(self, item: WorkItem, *, is_retry: bool = False) -> Done:
-        self._aws.start()
+        self.aws.start()
         questions = count(1)
 
         def out_of_time() -> bool:
@@ -258,7 +258,7 @@ class World:
 
         def assess(name: str, at: Window, is_followed: Callable[[str], bool]) -> ClusterReport:
             self.reports[at] = assess_cluster(
-                self._aws, self.settings, name, at, out_of_time, is_followed=is_followed
+                self.aws, self.settings, name, at, out_of_time, is_followed=is_followed
             )
             return self.reports[at]
 
@@ -277,7 +277,7 @@ class World:
             assess=assess,
             states=self._states(),
             publisher=self._publisher(),
-            notifier=Topic(self._aws.client("sns"), TOPIC_ARN, document_of),
+            notifier=Topic(self.aws.client("sns"), TOPIC_ARN, document_of),
             is_retry=is_retry,
         )
         if done.report is not None:
@@ -286,10 +286,10 @@ class World:
         return done
 
     def _states(self) -> StateTable:
-        return StateTable(self._aws.client("dynamodb"), TABLE, now=self.clock)
+        return StateTable(self.aws.client("dynamodb"), TABLE, now=self.clock)
 
     def _publisher(self) -> MetricPublisher:
-        cloudwatch = self._aws.client("cloudwatch")
+        cloudwatch = self.aws.client("cloudwatch")
         return MetricPublisher(cloudwatch, self.settings.metric_namespace, parallelism=1)
 
     def silence(self, target: str, until: Window) -> None:

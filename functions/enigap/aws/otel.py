@@ -40,7 +40,7 @@ from enigap.core.counting.evidence import (
 )
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import OsSource, Readings, Unreadable, usable_number
-from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan
+from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
 from enigap.core.text import listed
 
 __all__ = ["ACTIONS", "AGE", "Either", "OtelDevices", "OtelTotals", "counter_query"]
@@ -652,7 +652,7 @@ class _DevicesPort(Protocol):
 
 
 class Either:
-    """Both ports of one cluster: the classic figures where any of its nodes has one, else the counters.
+    """Both ports of one cluster: the classic figures where any of its nodes has a new one, else the counters.
 
     Which it is shows with the totals. A cluster that publishes both has its totals from the classic figures
     and its devices from the counters, which cost less than a search through the log; a node that has no
@@ -675,7 +675,7 @@ class Either:
             return
         silent: list[tuple[Node, Readings | Unreadable]] = []
         for node, readings in self._classic.totals(nodes, span):
-            if self.source is None and _has_os(readings):
+            if self.source is None and _reports(readings, within=GRID):
                 self.source = OsSource.CLASSIC
                 yield from silent
                 silent.clear()
@@ -736,6 +736,8 @@ class Either:
                 yield from ((node, Unreadable(problem.what)) for node, _ in silent)
             return
         if not is_published:
+            if any(_reports(readings) for _, readings in silent):
+                self.source = OsSource.CLASSIC  # Its agents have stopped.
             yield from silent
             return
         self.source = OsSource.OTEL
@@ -746,8 +748,13 @@ _NEVER: Final = (ProblemKind.DENIED, ProblemKind.REFUSED, ProblemKind.MISSING)
 """What a question is answered with where PromQL is not allowed, or not there."""
 
 
-def _has_os(readings: Readings | Unreadable) -> bool:
-    return isinstance(readings, Readings) and any(rate is not None for rate in readings.os_bytes_per_second)
+def _reports(readings: Readings | Unreadable, within: timedelta | None = None) -> bool:
+    """Whether the OS has a figure so shortly before the span's last period, or in the whole span."""
+    if isinstance(readings, Unreadable):
+        return False
+    span = readings.span  # Its last period, and the label that ends the newest window, are of later minutes.
+    first = span.start if within is None else span.end - PERIOD - within + MINUTE
+    return any(rate is not None for rate in readings.os_minutes(first, span.end - PERIOD - MINUTE))
 
 
 def _missing(problem: AwsProblem) -> MissingEvidence:
