@@ -272,9 +272,9 @@ def test_a_classic_cluster_is_asked_for_counters_and_nothing_is_scanned() -> Non
 
 def test_judging_every_node_by_its_devices_has_a_price_of_its_own_and_a_lever() -> None:
     fleet = Fleet(1_000, insights=Insights.OTEL, os_source=OsSourceChoice.OTEL)
-    # 2 ENIs, 2 directions, 4 anchors, 2 samples a minute: bytes over 67 minutes of three nodes in four; of
-    # the others three counters, a sixth of them over 367 minutes
-    counter = 2 * 2 * 4 * 2
+    # 2 ENIs, 2 directions, 2 samples a minute: bytes over 67 minutes of three nodes in four; of the others
+    # three counters, a sixth of them over 367 minutes
+    counter = 2 * 2 * 2
     samples = counter * (67 * 18 + 3 * 67 * 5 + 3 * 367 * 1) / 24
     assert line(fleet, "every node's devices scanned") == pytest.approx(1_000 * 2_880 * samples * 1e-8)
     saved = {lever.setting: lever.dollars_saved for lever in levers(fleet)}

@@ -180,15 +180,32 @@ class _Counters:
     def read(
         self,
         nodes: Sequence[Node],
-        metrics: Iterable[Metric],
+        metrics: Sequence[Metric],
         times: Sequence[_Times],
         scope: DeviceScope,
-        anchors: Sequence[str] = ANCHORS,
+        has_gaps: Callable[[_Devices], bool],
     ) -> dict[str, _Devices | AwsProblem]:
         """By instance id; a node without a series has no devices.
 
-        Raises AwsProblem if the first answer is one that every query would get, such as a denial.
+        From the first anchor; and of the nodes that it `has_gaps` of, from all of them. Raises AwsProblem if
+        the first answer is one that every query would get, such as a denial.
         """
+        found = self._read(nodes, metrics, times, scope, FIRST_ANCHOR)
+        with_gaps = [
+            node
+            for node in nodes
+            if not isinstance(devices := found[node.instance_id], AwsProblem) and has_gaps(devices)
+        ]
+        return found | self._read(with_gaps, metrics, times, scope, ANCHORS)
+
+    def _read(
+        self,
+        nodes: Sequence[Node],
+        metrics: Sequence[Metric],
+        times: Sequence[_Times],
+        scope: DeviceScope,
+        anchors: Sequence[str],
+    ) -> dict[str, _Devices | AwsProblem]:
         names = [name for metric in metrics for name in metric]
         batches = list(_batches(nodes, scope))
         found: dict[str, _Devices | AwsProblem] = {}
@@ -496,9 +513,13 @@ class OtelTotals:
         """The OS's rate of each labelled minute by instance id."""
         known, unknown = known_nodes(nodes)
         times = _edges(span)
-        answers = self._counters.read(known, [BYTES], times, DeviceScope.ALL, FIRST_ANCHOR)
-        with_gaps = [node for node in known if self._has_gaps(answers[node.instance_id], span)]
-        answers |= self._counters.read(with_gaps, [BYTES], times, DeviceScope.ALL)
+        answers = self._counters.read(
+            known,
+            [BYTES],
+            times,
+            DeviceScope.ALL,
+            has_gaps=lambda devices: None in _minutes(devices, span, self._classifier),
+        )
         found: dict[str, tuple[float | None, ...] | Unreadable] = {
             node.instance_id: Unreadable(_NO_INSTANCE) for node in unknown
         }
@@ -527,10 +548,6 @@ class OtelTotals:
             return dict.fromkeys(self._counters.with_any(empty, span), _TOO_SELDOM)
         except AwsProblem as problem:
             return {node.instance_id: problem.what for node in empty}
-
-    def _has_gaps(self, devices: _Devices | AwsProblem, span: FetchSpan) -> bool:
-        """Whether another anchor may have what this one lacks."""
-        return not isinstance(devices, AwsProblem) and None in _minutes(devices, span, self._classifier)
 
     def _wrong(
         self, nodes: Sequence[Node], answers: Mapping[str, _Devices | AwsProblem], span: FetchSpan
@@ -615,7 +632,7 @@ class OtelDevices:
     """The devices' counters minute by minute, as events with the rates between two readings."""
 
     def __init__(self, promql: PromQL, classifier: Classifier) -> None:
-        self._counters = _Counters(promql, classifier)
+        self._counters, self._classifier = _Counters(promql, classifier), classifier
 
     def devices(self, nodes: Sequence[Node], span: FetchSpan, scope: DeviceScope) -> Answers:
         """By instance id, over the span and beyond it on both sides. What cannot be read is said, never
@@ -635,7 +652,7 @@ class OtelDevices:
             node.instance_id: MissingEvidence(NoEvidence.STREAM_MISSING, _NO_INSTANCE) for node in unknown
         }
         try:
-            found = self._counters.read(known, metrics, [times], scope)
+            found = self._counters.read(known, metrics, [times], scope, has_gaps=self._lacks_minutes(times))
         except AwsProblem as problem:
             found = {node.instance_id: problem for node in known}
         for key, devices in found.items():
@@ -643,6 +660,19 @@ class OtelDevices:
                 _missing(devices) if isinstance(devices, AwsProblem) else _events(devices, times, scope)
             )
         return answers
+
+    def _lacks_minutes(self, times: _Times) -> Callable[[_Devices], bool]:
+        """Whether an ENI device's bytes are missing at any of the times, or there is no such device."""
+        seconds = range(int(times.start.timestamp()), int(times.end.timestamp()) + 1, times.step // _SECOND)
+
+        def lacks(devices: _Devices) -> bool:
+            enis = [of for name, of in devices.items() if self._classifier.kind(name) is DeviceKind.PHYSICAL]
+            return not enis or any(of.both(BYTES, second) is None for of in enis for second in seconds)
+
+        return lacks
+
+
+_SECOND: Final = timedelta(seconds=1)
 
 
 class _DevicesPort(Protocol):
@@ -839,5 +869,5 @@ class Samples:
         return self._minutes(self.enis if scope is DeviceScope.ENI else self.devices, LOOKED_AT, span)
 
     def _minutes(self, devices: int, metrics: Sequence[Metric], span: FetchSpan) -> int:
-        series = devices * self.anchors * sum(map(len, metrics))
+        series = devices * sum(map(len, metrics))
         return series * _minute_by_minute(span).instants * self._of_a_value
