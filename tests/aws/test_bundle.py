@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -17,10 +17,18 @@ from enigap.aws.bundle.gate import LeakError, check
 from enigap.aws.bundle.kinds import WORDS, texts_in
 from enigap.aws.bundle.shapes import OPERATIONS
 from enigap.aws.bundle.standins import Kind, Names, StandIns
-from enigap.aws.bundle.tape import Call
+from enigap.aws.bundle.tape import Call, Player, Recorder
 from enigap.aws.bundle.xml import from_xml, to_xml
+from enigap.aws.clients import Aws
+from enigap.aws.errors import AwsProblem
+from enigap.aws.otel import BYTES, INTERFACE, asked_by, counter_query, kubelet_query
+from enigap.aws.otel import HOST as HOST_ID
+from enigap.aws.pace import Pace
+from enigap.aws.promql import OPERATION, PromQL, Series
 from enigap.core.counting.devices import Classifier, DeviceKind
+from enigap.core.counting.evidence import DeviceScope
 from enigap.core.counting.pods import digits_of
+from tests.fakes.promql import PromqlEndpoint, Reply, Stored
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NODE = "i-0a1b2c3d4e5f60718"
@@ -179,6 +187,138 @@ def test_an_xml_document_with_a_type_is_refused() -> None:
         from_xml(b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>')
 
 
+# --- answers by PromQL ---
+
+CUT = "results truncated due to limit"
+
+
+def promql_at(attach: Callable[[Any], None]) -> PromQL:
+    client = Aws(region="us-east-1", attach=attach).client("cloudwatch")
+    return PromQL(client, pace=Pace(1e9), sleep=lambda _: None)
+
+
+def ask(promql: PromQL, query: str, now: datetime) -> list[Series] | AwsProblem:
+    try:
+        return promql.between(query, now - timedelta(minutes=10), now, timedelta(minutes=1))
+    except AwsProblem as problem:
+        return problem
+
+
+def recorded(
+    *script: Reply, stored: Iterable[Stored] = ()
+) -> tuple[list[Series] | AwsProblem, list[Series] | AwsProblem, Packed]:
+    """What a question about two nodes is answered, the same about one from a bundle, and the bundle."""
+    recorder, endpoint = Recorder(), PromqlEndpoint(stored)
+    endpoint.script.extend(script)
+
+    def attach(client: Any) -> None:
+        recorder.attach(client)
+        endpoint.attach(client)
+
+    query = counter_query(BYTES.received, "prod-of-acme", [OTHER_NODE, NODE], ("eth",))
+    live = ask(promql_at(attach), query, NOW)
+    made = bundle(recorder.calls)
+    read = unpacked(made.content)
+    again = counter_query(BYTES.received, read.cluster, [read.instance_id], ("another", "prefix"))
+    return live, ask(promql_at(Player(read.calls).attach), again, read.now), made
+
+
+def counter_of(device: str, node: str = NODE) -> Stored:
+    labels = {
+        "__name__": BYTES.received,
+        "@resource.k8s.cluster.name": "prod-of-acme",
+        HOST_ID: node,
+        "@resource.k8s.workload.name": "aws-node",
+        INTERFACE: device,
+    }
+    seconds = [NOW.timestamp() + at for at in range(-600, 1, 30)]
+    return Stored(labels, seconds, [1e15 + 0.125 * at for at in range(len(seconds))])
+
+
+def test_counters_of_the_node_are_replayed_to_the_last_digit_with_names_and_times_made_up() -> None:
+    live, replayed, made = recorded(
+        stored=[counter_of("ethacme"), counter_of("eth0"), counter_of("eth0", OTHER_NODE)]
+    )
+    shift = (NOW - unpacked(made.content).now) // timedelta(seconds=1)
+    assert isinstance(live, list)
+    expected = [
+        Series(
+            {HOST_ID: made.mapping[NODE], INTERFACE: made.mapping[each.labels[INTERFACE]]},
+            {at - shift: value for at, value in each.values.items()},
+        )
+        for each in live
+        if each.labels[HOST_ID] == NODE
+    ]
+    assert replayed == expected
+    assert len(expected) == 2
+    for name in ("acme", NODE, OTHER_NODE):
+        assert name not in text_of(made)
+
+
+def test_a_pods_device_has_the_same_stand_in_by_counters_as_in_the_log() -> None:
+    device = "eni" + digits_of("shop", "cart-0")
+    question = {"path": "query", "query": counter_query(BYTES.received, "prod-of-acme", [NODE])}
+    series = {"metric": {HOST_ID: NODE, INTERFACE: device}, "value": [1_772_000_000, "5"]}
+    answer = {"status": "success", "data": {"resultType": "vector", "result": [series]}}
+    by_counters = Call("cloudwatch", OPERATION, question, 200, json.dumps(answer).encode())
+    made = bundle([by_counters, filter_log_events(net("eth0"), pod_net("shop", "cart-0"))])
+    namespace, _, pod = made.mapping["shop/cart-0"].partition("/")
+    assert made.mapping[device] == "eni" + digits_of(namespace, pod)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(429, {"message": "slow down"}),
+        Reply(403, {"message": "no"}),
+        Reply(403, {"message": "no"}, {"x-amzn-ErrorType": "AccessDeniedException:http://a.example/"}),
+        Reply(403, {"__type": "com.amazon#ExpiredTokenException", "message": "old"}),
+        Reply(422, {"status": "error", "errorType": "execution", "error": "too much"}),
+        Reply(400, {"status": "error", "errorType": "bad_data", "error": "near acme"}),
+        Reply(404, {"message": "no such path"}),
+        Reply(503, b""),
+        Reply(200, {"status": "success", "data": {"resultType": "matrix", "result": []}, "warnings": [CUT]}),
+        Reply(200, {"status": "success", "data": {"resultType": "scalar", "result": []}}),
+        Reply(200, {"status": "success", "data": {"resultType": "matrix", "result": []}, "warnings": "lost"}),
+    ],
+)
+def test_a_question_that_failed_fails_alike_from_a_bundle(reply: Reply) -> None:
+    live, replayed, made = recorded(*[reply] * 4)
+    assert isinstance(live, AwsProblem)
+    assert isinstance(replayed, AwsProblem)
+    said = ["slow down", "no such path", "too much", "near acme", "no"]
+    told = [each for each in said if f": {each})" in live.what]
+    alike = live.what.replace(f": {told[0]})", ": This was an error)") if told else live.what
+    assert (replayed.kind, replayed.code, replayed.what) == (live.kind, live.code, alike)
+    assert len(unpacked(made.content).calls) == 1  # the last of all attempts
+
+
+@settings(max_examples=30)
+@given(st.text(), st.none() | st.lists(st.text(), min_size=1), st.sampled_from([*BYTES]))
+def test_what_an_expression_asks_for_is_read_back(
+    cluster: str, prefixes: list[str] | None, metric: str
+) -> None:
+    asked = asked_by(counter_query(metric, cluster, [OTHER_NODE, NODE], prefixes))
+    assert asked is not None
+    assert (asked.cluster, asked.metric, asked.instance_ids) == (cluster, metric, [OTHER_NODE, NODE])
+    assert asked.scope is (DeviceScope.ALL if prefixes is None else DeviceScope.ENI)
+
+
+def test_questions_by_promql_are_told_apart_and_of_others_nothing_is_kept() -> None:
+    queries = [
+        counter_query(BYTES.received, "c", [NODE]),
+        counter_query(BYTES.received, "c", [NODE], ("eth",)),
+        counter_query(BYTES.received, "c", [NODE], anchors=("aws-node",)),
+        counter_query(BYTES.sent, "c", [NODE]),
+        kubelet_query("c", [NODE]),
+        f'secret_of_{MARK}{{a="b"}}',
+    ]
+    made = bundle([Call("cloudwatch", OPERATION, {"query": each}, 200, b"{}") for each in queries])
+    kept = [json.dumps(call.parameters) for call in unpacked(made.content).calls]
+    assert len(set(kept)) == len(queries)
+    assert MARK not in text_of(made)
+
+
 # --- nothing of the user's, whatever AWS answers ---
 
 MARK = "zq7marker"
@@ -208,12 +348,19 @@ def answers(draw: st.DrawFn) -> Call:
     if operation == "FilterLogEvents":
         message = draw(anything)
         document["events"] = [{"logStreamName": draw(marked), "message": json.dumps(message)}]
+    if operation == OPERATION:
+        labels = draw(st.dictionaries(keys, marked, max_size=2))
+        series = {"metric": labels | {HOST_ID: NODE, INTERFACE: draw(marked)}, "values": draw(anything)}
+        document["data"] = {"resultType": draw(keys), "result": [series, draw(anything)]}
+        document |= {"warnings": [draw(marked)], "errorType": draw(marked), "error": draw(marked)}
     xml = OPERATIONS[service, operation].is_xml
     try:
         body = to_xml(operation, document) if xml else json.dumps(document).encode()
     except (ValueError, TypeError):
         body = json.dumps(document).encode()
     parameters = draw(st.dictionaries(keys, anything, max_size=4))
+    if operation == OPERATION and draw(st.booleans()):
+        parameters["query"] = counter_query(BYTES.sent, draw(marked), [NODE, draw(marked)], [draw(marked)])
     return Call(service, operation, parameters, draw(st.sampled_from([200, 200, 200, 403])), body)
 
 

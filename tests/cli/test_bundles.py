@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from demo.embedded_aws import EmbeddedAws
+from enigap.aws.bundle.archive import unpacked
+from tests.cli import counters
 from tests.cli.accounts import Account
 from tests.cli.conftest import Enigap, Ran
 
@@ -67,6 +70,24 @@ def test_a_bundle_is_judged_as_the_account_was_and_holds_no_name_of_it(
         assert name not in written
     assert f"enigap check --replay {file}" in " ".join(said.split())
     assert re.search(r"Replaced: 1 account, \d cluster", said)
+
+
+def test_a_node_on_opentelemetry_is_judged_from_its_bundle_by_its_counters(
+    aws: EmbeddedAws, enigap: Enigap, account: Account, tmp_path: Path
+) -> None:
+    file, instance_id = tmp_path / "bundle.zip", account.ids[counters.CLUSTER, counters.NODE]
+    with counters.counted(aws, account) as env:
+        of_node = ("--cluster", counters.CLUSTER, "--node", instance_id)
+        assert enigap("record", *of_node, "--output", str(file), env=env).status == 0
+        live = enigap("explain", instance_id, "--format", "json", env=env).document["node"]
+    replayed = enigap("check", "--replay", str(file), "--format", "json").document
+    [[there]] = [each["nodes"] for each in replayed["clusters"]]
+    assert (there["verdict"], there["os_source"]) == ("os_deficit", "otel")
+    assert without_text(there) == without_text(live)
+    assert enigap("report", "--replay", str(file), "--output", str(tmp_path / "r.html")).status == 1
+    assert enigap("doctor", "--replay", str(file), "--format", "json").document["checks"]
+    calls = unpacked(file.read_bytes()).calls
+    assert sum(call.operation == "QueryPromQL" for call in calls) > 10
 
 
 def test_explain_and_report_take_a_bundle_too(enigap: Enigap, account: Account, tmp_path: Path) -> None:

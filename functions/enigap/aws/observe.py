@@ -78,7 +78,7 @@ _COUNTER_SECONDS: Final = 15.0
 _FILTERED: Final = timedelta(minutes=2)
 
 _NOT_IN_BUNDLE: Final = NotSeen("a bundle holds one node alone")
-_NO_COUNTERS_IN_BUNDLE: Final = NotSeen("a bundle holds no answers by PromQL")
+_NO_COUNTERS_IN_BUNDLE: Final = NotSeen("a bundle holds no answers about PromQL itself")
 
 T = TypeVar("T")
 

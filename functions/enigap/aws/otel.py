@@ -139,6 +139,45 @@ def _over_anchors(  # noqa: PLR0917 - in the order in which the query has them
     return _newest(aggregate, matchers, age)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an expression of this module asks for."""
+
+    aggregate: str
+    metric: str
+    cluster: str
+    instance_ids: Sequence[str]
+    anchors: Sequence[str]
+    """Empty where the kubelet's own counters are asked for."""
+    scope: DeviceScope
+    age_seconds: int
+
+
+def asked_by(expression: str) -> Asked | None:
+    """What the expression asks for; None if it is none of this module's."""
+    found = _EXPRESSION.fullmatch(expression)
+    if found is None:
+        return None
+    return Asked(
+        found["aggregate"],
+        found["metric"],
+        re.sub(r"\\(.)", lambda escaped: "\n" if escaped[1] == "n" else escaped[1], found["cluster"]),
+        found["ids"].split("|"),
+        found["anchors"].split("|") if found["anchors"] else (),
+        DeviceScope.ENI if found["prefixes"] else DeviceScope.ALL,
+        int(found["age"]),
+    )
+
+
+_TEXT: Final = r'(?:[^"\\]|\\.)*'
+_EXPRESSION: Final = re.compile(
+    rf'(?P<aggregate>\w+) by \("{HOST}", {INTERFACE}\) \(last_over_time\(\{{__name__="(?P<metric>[\w.]+)",'
+    rf'"@resource\.k8s\.cluster\.name"="(?P<cluster>{_TEXT})","{HOST}"=~"(?P<ids>[^"]*)",'
+    rf'(?:"@resource\.k8s\.workload\.name"=~"(?P<anchors>[^"]*)"(?P<prefixes>,{INTERFACE}=~"{_TEXT}")?'
+    r'|direction="receive")\}\[(?P<age>\d{1,9})s\]\)\)'
+)
+
+
 def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
@@ -176,6 +215,8 @@ class _Counters:
     def __init__(self, promql: PromQL, classifier: Classifier) -> None:
         self._promql = promql
         self._classifier = classifier
+        # A pattern may begin with anything: a query about ENIs' devices is known as one all the same.
+        self._prefixes = name_prefixes(classifier.physical) or ("",)
 
     def read(
         self,
@@ -238,7 +279,7 @@ class _Counters:
         scope: DeviceScope,
         anchors: Sequence[str],
     ) -> dict[str, _Devices]:
-        prefixes = name_prefixes(self._classifier.physical) if scope is DeviceScope.ENI else None
+        prefixes = self._prefixes if scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
         for name in names:
@@ -338,10 +379,9 @@ class _Counters:
         self, aggregate: str, nodes: Sequence[Node], at: datetime, age: timedelta = AGE
     ) -> dict[str, dict[str, float]]:
         """Over the anchors, of each ENI device's received bytes, by instance id and device."""
-        prefixes = name_prefixes(self._classifier.physical)
         found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
         cluster = nodes[0].insights_cluster
-        query = _over_anchors(aggregate, BYTES.received, cluster, found, prefixes, age=age)
+        query = _over_anchors(aggregate, BYTES.received, cluster, found, self._prefixes, age=age)
         for series in self._promql.at(query, at):
             host, device = _whose(series, found)
             if self._is_wanted(device, DeviceScope.ENI):

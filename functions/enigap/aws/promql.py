@@ -2,7 +2,8 @@
 
 OpenTelemetry metrics are in a store of their own that GetMetricData does not see. A query is a form POST to
 the region's CloudWatch endpoint, signed by the SDK's signer. It goes through the client's own connections and
-events, so the endpoint of the environment, the proxy and the deadline hold for it as for every other call.
+events, so the endpoint of the environment, the proxy and the deadline hold for it as for every other call,
+and it can be recorded and replayed as one (`aws.bundle.tape`).
 
 CloudWatch cuts an answer at 500 series and still says 200. An answer with a warning, or as long as that, is
 therefore no answer: `IncompleteAnswer`.
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -35,7 +37,8 @@ QUERIES_PER_SECOND: Final = 100.0
 """A third of AWS's quota of 300: dashboards and alarms share it."""
 _ATTEMPTS: Final = 4
 _CALL: Final = "cloudwatch:GetMetricData by PromQL"
-_OPERATION: Final = "QueryPromQL"
+OPERATION: Final = "QueryPromQL"
+"""What the SDK's events and errors call it."""
 
 
 class IncompleteAnswer(AwsProblem):
@@ -82,6 +85,8 @@ class PromQL:
         return self._ask("query_range", form)
 
     def _ask(self, path: str, form: Mapping[str, str]) -> list[Series]:
+        form = {**form, "limit": str(MOST_SERIES)}
+        self._emit("provide-client-params", params={"path": path, **form}, model=self._model())
         pause_seconds = 1.0
         for attempt in range(1, _ATTEMPTS + 1):
             if self._out_of_time():
@@ -90,7 +95,7 @@ class PromQL:
             self._pace.wait()
             try:
                 with calling(_CALL, self._client):
-                    return _read(self._post(path, {**form, "limit": str(MOST_SERIES)}))
+                    return _read(self._post(path, form))
             except AwsProblem as problem:
                 if attempt == _ATTEMPTS or not _may_pass(problem):
                     raise
@@ -108,18 +113,32 @@ class PromQL:
             data=urlencode(form).encode(),
         )
         request.context.update(client_region=client.meta.region_name)
-        client._request_signer.sign(_OPERATION, request, signing_name="monitoring")  # noqa: SLF001
+        client._request_signer.sign(OPERATION, request, signing_name="monitoring")  # noqa: SLF001
         prepared = request.prepare()
-        sent = client.meta.events.emit(f"before-send.cloudwatch.{_OPERATION}", request=prepared)
-        response = first_non_none_response(sent)
+        response = first_non_none_response(self._emit("before-send", request=prepared))
         if response is None:
             response = client._endpoint.http_session.send(prepared)  # noqa: SLF001
+        answered = {
+            "status_code": response.status_code,
+            "headers": response.headers,
+            "body": response.content,
+        }
+        self._emit("before-parse", operation_model=self._model(), response_dict=answered)
         if response.status_code != 200:
             raise _refusal(response.status_code, response.headers, response.content)
         answer = json.loads(response.content)
         if not isinstance(answer, dict):
             raise TypeError("an answer is a JSON object")
         return answer
+
+    def _emit(self, event: str, **about: Any) -> Any:
+        """One of the SDK's events, as it would be if the SDK had the operation."""
+        return self._client.meta.events.emit(f"{event}.cloudwatch.{OPERATION}", **about)
+
+    def _model(self) -> Any:
+        """What listeners look at of the SDK's model of an operation."""
+        of_service = self._client.meta.service_model
+        return SimpleNamespace(name=OPERATION, service_model=of_service, output_shape=None)
 
 
 def _second(instant: datetime) -> str:
@@ -159,7 +178,7 @@ def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientE
                 "HTTPHeaders": {name.lower(): value for name, value in headers.items()},
             },
         },
-        _OPERATION,
+        OPERATION,
     )
 
 

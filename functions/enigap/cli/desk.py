@@ -16,6 +16,7 @@ import typer
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
+from enigap.aws import promql
 from enigap.aws.bundle.archive import MOST_BYTES, Bundle, BundleError, unpacked
 from enigap.aws.bundle.standins import REGION
 from enigap.aws.bundle.tape import Player
@@ -114,7 +115,7 @@ def carried(settings: Settings) -> Mapping[str, Any]:
 def settings_of(bundle: Bundle) -> Settings:
     """The settings that were in force. Raises SettingsError."""
     given = {name: value for name, value in bundle.settings.items() if name in JUDGED_BY}
-    if not any(call.operation == "QueryPromQL" for call in bundle.calls):
+    if not any(call.operation == promql.OPERATION for call in bundle.calls):
         given["os_source"] = OsSourceChoice.CLASSIC  # Counters were not asked for.
     by_kind: dict[DeviceKind, list[str]] = {}
     for device, kind in bundle.devices.items():

@@ -39,6 +39,12 @@ _COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _HTTP_ERROR: Final = 300
 
 ERROR_CODES: Final = KNOWN_CODES | {
+    "bad_data",
+    "canceled",
+    "execution",
+    "internal",
+    "timeout",
+    "unavailable",
     "InternalError",
     "InternalFailure",
     "InternalServiceError",
@@ -208,16 +214,24 @@ def _kept(call: Call, document: Any, to: Rewriting) -> dict[str, Any]:
         "status": call.status,
     }
     if call.status >= _HTTP_ERROR:
-        code, says_stream = _error(document)
+        code, says_stream = _error(call, document)
         return line | {"error": code, "sentence": STREAM_SENTENCE if says_stream else SENTENCE}
     body = operation.answer(document, to)
     return line | {"body": {} if body is DROPPED else body}
 
 
-def _error(document: Any) -> tuple[str, bool]:
-    texts = list(texts_in(document))
-    code = next((text.rpartition("#")[2] for text in texts if text.rpartition("#")[2] in ERROR_CODES), OTHER)
+def _error(call: Call, document: Any) -> tuple[str, bool]:
+    """The code, empty where JSON has none, and whether a log stream is what is missing."""
+    texts = [call.error, *texts_in(document)]
+    codes = (text.rpartition("#")[2].partition(":")[0] for text in texts)
+    code = next((code for code in codes if code in ERROR_CODES), OTHER)
+    is_json = isinstance(document, Mapping) and not OPERATIONS[call.service, call.operation].is_xml
+    if code == OTHER and is_json and not (call.error or _CODE_MEMBERS & document.keys()):
+        code = ""
     return code, any("log stream" in text for text in texts)
+
+
+_CODE_MEMBERS: Final = frozenset({"__type", "errorType", "code", "Code"})
 
 
 def _zipped(members: Mapping[str, str]) -> bytes:

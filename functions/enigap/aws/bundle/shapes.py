@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from enigap.aws.addon import ENHANCED, values_of
@@ -36,8 +36,12 @@ from enigap.aws.bundle.kinds import (
 )
 from enigap.aws.bundle.standins import Kind
 from enigap.aws.device_events import log_group
+from enigap.aws.otel import ANCHORS, BYTES, HOST, INTERFACE, KUBELETS, PACKETS, asked_by
+from enigap.aws.otel import DROPPED as DROPPED_PACKETS
 from enigap.aws.placement import NAME_TAGS, OWNERSHIP_TAG
+from enigap.aws.promql import OPERATION
 from enigap.core.counting.devices import is_device_name
+from enigap.core.counting.evidence import DeviceScope
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import is_kubernetes_name, is_namespace
 
@@ -212,6 +216,94 @@ def log_event(value: Any, to: Rewriting) -> Any:
 WORDS |= {"logStreamName", "timestamp", "ingestionTime"}
 
 
+# --- of OpenTelemetry's counters ---
+
+_QUESTION: Final = members(
+    aggregate=word("max", "min", "count"),
+    metric=word(*BYTES, *PACKETS, *DROPPED_PACKETS, KUBELETS),
+    cluster=name(Kind.CLUSTER),
+    instance_ids=each(name(Kind.INSTANCE)),
+    anchors=each(word(*ANCHORS)),
+    scope=word(*(scope.value for scope in DeviceScope)),
+    age_seconds=number,
+)
+
+
+def expression(value: Any, to: Rewriting) -> Any:
+    """A PromQL expression by its parts, without the names of devices that it is about."""
+    question = asked_by(value) if isinstance(value, str) else None
+    if question is None:
+        return OTHER
+    ids = [each for each in question.instance_ids if not to.is_other(each)]
+    return _QUESTION(asdict(question) | {"instance_ids": ids, "scope": question.scope.value}, to)
+
+
+def second_in_text(value: Any, to: Rewriting) -> Any:
+    is_one = isinstance(value, str) and re.fullmatch(r"\d{1,12}", value)
+    return seconds(int(value), to) if is_one else DROPPED
+
+
+_NO_NUMBER: Final = word("NaN", "+Inf", "-Inf")
+
+
+def number_in_text(value: Any, to: Rewriting) -> Any:
+    if not isinstance(value, str):
+        return number(value, to)  # an answer that makes no sense, replayed as one
+    try:
+        kept = number(float(value), to)
+    except ValueError:
+        return OTHER
+    return _NO_NUMBER(value, to) if kept is DROPPED else {AS_TEXT: kept}
+
+
+def point(value: Any, to: Rewriting) -> Any:
+    """A time and the counter's value then."""
+    if not isinstance(value, list) or len(value) != 2:
+        return OTHER
+    kept = [seconds(value[0], to), number_in_text(value[1], to)]
+    return OTHER if DROPPED in kept else kept
+
+
+_COUNTER: Final = members(
+    metric=members(**{HOST: name(Kind.INSTANCE), INTERFACE: device}), values=each(point), value=point
+)
+
+
+def counter(value: Any, to: Rewriting) -> Any:
+    """A series of one device."""
+    metric = value.get("metric") if isinstance(value, Mapping) else None
+    if not isinstance(metric, Mapping):
+        return OTHER
+    return DROPPED if to.is_other(str(metric.get(HOST) or to.instance_id)) else _COUNTER(value, to)
+
+
+CUT: Final = "results truncated due to limit"
+WORDS.add(CUT)
+
+
+def warnings(value: Any, _: Rewriting) -> Any:
+    """That an answer is not whole."""
+    if isinstance(value, list):
+        return [CUT if each == CUT else OTHER for each in value]
+    return OTHER if value else DROPPED
+
+
+_PROMQL: Final = members(
+    path=word("query", "query_range"),
+    query=expression,
+    time=second_in_text,
+    start=second_in_text,
+    end=second_in_text,
+    step=shaped(r"\d{1,6}s"),
+    limit=shaped(r"\d{1,4}"),
+)
+_COUNTERS: Final = members(
+    status=word("success"),
+    data=members(resultType=word("matrix", "vector"), result=each(counter)),
+    warnings=warnings,
+)
+
+
 # --- of EC2 ---
 
 
@@ -376,6 +468,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         _LIST_METRICS, members(Metrics=each(series), NextToken=name(Kind.PAGE))
     ),
     ("cloudwatch", "GetMetricData"): Operation(_GET_METRIC_DATA, _METRIC_DATA),
+    ("cloudwatch", OPERATION): Operation(_PROMQL, _COUNTERS),
     ("logs", "FilterLogEvents"): Operation(
         _FILTER_LOG_EVENTS, members(events=each(log_event), nextToken=name(Kind.PAGE))
     ),

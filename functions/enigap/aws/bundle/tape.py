@@ -30,6 +30,8 @@ class Call:
     parameters: Mapping[str, Any]
     status: int
     body: bytes
+    error: str = ""
+    """The code of an error where a header names it."""
 
 
 def _listen(client: Any, event: str, handler: Callable[..., None]) -> None:
@@ -65,6 +67,7 @@ class Recorder:
             self._asked.parameters,
             response_dict["status_code"],
             bytes(response_dict["body"]),
+            response_dict["headers"].get("x-amzn-ErrorType", ""),
         )
         with self._lock:
             if self._asked.place is None:
