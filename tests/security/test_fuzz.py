@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-fuzz" / "bin" / "python"
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a large example, and no finding
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_input_breaks_a_parser(name: str) -> None:
     settings(max_examples=60)(TARGETS[name])()
