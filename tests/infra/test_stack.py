@@ -165,7 +165,7 @@ def test_the_outputs_are_those_that_are_documented(stack: Stack) -> None:
 def test_what_a_node_costs_is_said_where_it_arises(stack: Stack) -> None:
     said = stack.template["Outputs"]["Cost"]["Value"]
     assert said.startswith("About $0.72 a node and month at list prices, with publish = all. ")
-    assert "Where OpenTelemetry's counters are read, about $0.90. " in said
+    assert "Where OpenTelemetry's counters are read, about $0.80. " in said
     assert said.endswith(": enigap estimate --nodes N --publish all --schedule-minutes 15")
 
 
@@ -173,7 +173,7 @@ def test_what_a_node_costs_is_of_the_source_and_the_evidence_that_are_set(
     deploy: Callable[..., Stack],
 ) -> None:
     said = deploy(os_source="otel", evidence="suspects").template["Outputs"]["Cost"]["Value"]
-    assert said.startswith("About $0.79 a node")
+    assert said.startswith("About $0.74 a node")
     assert "OpenTelemetry" not in said
     assert said.endswith(" --schedule-minutes 15 --evidence suspects --os-source otel")
 
