@@ -146,11 +146,14 @@ def vector(*result: Any) -> dict[str, Any]:
         whole(data={"resultType": "vector", "result": None}),
         whole(warnings="all is lost"),
         vector({"metric": {}}),
-        vector({"metric": {}, "value": [1, 2.0]}),
-        vector({"metric": {}, "value": [1, "two"]}),
+        vector({"metric": {}, "value": [SECOND, 2.0]}),
+        vector({"metric": {}, "value": [SECOND, "two"]}),
         vector({"metric": {}, "value": ["1", "2"]}),
-        vector({"metric": {"host": 1}, "value": [1, "2"]}),
-        vector({"metric": [], "value": [1, "2"]}),
+        vector({"metric": {"host": 1}, "value": [SECOND, "2"]}),
+        vector({"metric": [], "value": [SECOND, "2"]}),
+        vector({"metric": {}, "value": [SECOND - 60, "2"]}),
+        vector({"metric": {}, "value": [SECOND + 0.4, "2"]}),
+        whole(data={"resultType": "matrix", "result": [{"metric": {}, "values": [[SECOND, "2"]]}]}),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_a_problem_and_never_an_empty_answer(body: Any) -> None:

@@ -95,7 +95,7 @@ class PromQL:
             self._pace.wait()
             try:
                 with calling(_CALL, self._client):
-                    return _read(self._post(path, form))
+                    return _read(self._post(path, form), form)
             except AwsProblem as problem:
                 if attempt == _ATTEMPTS or not _may_pass(problem):
                     raise
@@ -182,8 +182,11 @@ def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientE
     )
 
 
-def _read(answer: Mapping[str, Any]) -> list[Series]:
-    """The series of a whole answer. Raises IncompleteAnswer, LookupError, TypeError or ValueError."""
+def _read(answer: Mapping[str, Any], form: Mapping[str, str]) -> list[Series]:
+    """The series of a whole answer to the form.
+
+    Raises IncompleteAnswer, LookupError, TypeError or ValueError.
+    """
     if answer["status"] != "success":
         raise ValueError("an answer of status 200 is a success")
     warnings = answer.get("warnings") or []
@@ -196,11 +199,14 @@ def _read(answer: Mapping[str, Any]) -> list[Series]:
         raise IncompleteAnswer(
             ProblemKind.FAILED, f"CloudWatch's answer by PromQL is not whole ({why})", "ask about fewer nodes"
         )
-    if data["resultType"] == "matrix":
-        return [Series(_labels(each["metric"]), _values(each["values"])) for each in found]
-    if data["resultType"] == "vector":
-        return [Series(_labels(each["metric"]), _values([each["value"]])) for each in found]
-    raise ValueError("an answer is a vector or a matrix")
+    is_range = "step" in form
+    if data["resultType"] != ("matrix" if is_range else "vector"):
+        raise ValueError("a range is answered with a matrix, an instant with a vector")
+    points = [each["values"] if is_range else [each["value"]] for each in found]
+    first, last = (int(form[name]) for name in (("start", "end") if is_range else ("time", "time")))
+    if not all(first <= second <= last for of_series in points for second, _ in of_series):
+        raise ValueError("an answer is about the time that was asked for")
+    return [Series(_labels(each["metric"]), _values(of)) for each, of in zip(found, points, strict=True)]
 
 
 def _labels(metric: Mapping[str, Any]) -> Mapping[str, str]:
