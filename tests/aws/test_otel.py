@@ -256,6 +256,29 @@ def test_a_kubelet_that_cannot_be_asked_for_changes_nothing() -> None:
     assert read(node, problem=lambda query: refused if otel.KUBELETS in query else None) == read(node)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("aggregate", ["min by", "count by"])
+def test_anchors_whose_counters_are_no_numbers_make_the_node_unreadable(aggregate: str, value: float) -> None:
+    class Odd(Faulty):
+        def _run(self, expression: str, seconds: Sequence[int]) -> list[Series]:
+            found = super()._run(expression, seconds)
+            is_odd = expression.startswith(aggregate)
+            return [replace(one, values=dict.fromkeys(one.values, value)) if is_odd else one for one in found]
+
+    node = simulated()
+    promql: Any = Odd(PromqlEndpoint(otel_series(node, BEGIN, END)), lambda _: None)
+    [(_, readings)] = OtelTotals(promql, Ec2([node]), Classifier()).totals([node.node], SPAN)
+    assert isinstance(readings, Unreadable)
+    assert "makes no sense" in readings.why
+
+
+def test_a_node_that_alone_is_too_large_is_unreadable_with_a_remedy() -> None:
+    cut = IncompleteAnswer(ProblemKind.FAILED, "it has 500 series")
+    told = why(read(simulated(), problem=lambda _: cut))
+    assert "500 series" in told
+    assert "classic Container Insights" in told
+
+
 # --- large and failing answers
 
 

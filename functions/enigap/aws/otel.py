@@ -361,7 +361,7 @@ class _Counters:
             for series in self._promql.at(query, at):
                 host, device = _whose(series, found)
                 if self._is_wanted(device, DeviceScope.ENI):
-                    found[host].update((device, value) for value in series.values.values())
+                    found[host][device] = _only(series)
         return found
 
     def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
@@ -385,7 +385,7 @@ class _Counters:
         for series in self._promql.at(query, at):
             host, device = _whose(series, found)
             if self._is_wanted(device, DeviceScope.ENI):
-                found[host].update((device, value) for value in series.values.values())
+                found[host][device] = _only(series)
         return found
 
 
@@ -419,6 +419,12 @@ _WRONG_NETWORK: Final = (
 )
 
 
+_TOO_MANY: Final = (
+    "a node that alone has 500 devices or more cannot be read by PromQL, so let the classic Container "
+    "Insights publish it, too"
+)
+
+
 def _in_parts(
     nodes: Sequence[Node], ask: Callable[[Sequence[Node]], Mapping[str, T]]
 ) -> dict[str, T | AwsProblem]:
@@ -427,8 +433,10 @@ def _in_parts(
         return dict(ask(nodes))
     except AwsProblem as problem:
         is_too_large = isinstance(problem, IncompleteAnswer) or problem.code == "execution"
-        if not is_too_large or len(nodes) == 1:
+        if not is_too_large:
             return {node.instance_id: problem for node in nodes}
+        if len(nodes) == 1:
+            return {nodes[0].instance_id: AwsProblem(ProblemKind.FAILED, f"{problem.what}; {_TOO_MANY}")}
     half = len(nodes) // 2
     return _in_parts(nodes[:half], ask) | _in_parts(nodes[half:], ask)
 
@@ -480,12 +488,25 @@ def _whose(series: Series, asked: Mapping[str, object]) -> tuple[str, str]:
     """Instance id and device. Raises AwsProblem for a series that was not asked for."""
     host, device = series.labels.get(HOST, ""), series.labels.get(INTERFACE, "")
     if host not in asked or not is_device_name(device):
-        raise AwsProblem(
-            ProblemKind.FAILED,
-            "CloudWatch's answer by PromQL makes no sense",
-            "run it again, and check the proxy",
-        )
+        raise _nonsense()
     return host, device
+
+
+def _nonsense() -> AwsProblem:
+    return AwsProblem(
+        ProblemKind.FAILED,
+        "CloudWatch's answer by PromQL makes no sense",
+        "run it again, and check the proxy",
+    )
+
+
+def _only(series: Series) -> float:
+    """The one value of an instant's answer. Raises AwsProblem for one that no counter can have: no comparison
+    with it would show anything."""
+    values = [usable_number(value) for value in series.values.values()]
+    if len(values) != 1 or values[0] is None:
+        raise _nonsense()
+    return values[0]
 
 
 def _usable(values: Mapping[int, float]) -> dict[int, float]:
