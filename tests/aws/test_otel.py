@@ -129,6 +129,50 @@ def holds_the_truth(node: SimulatedNode, readings: Readings) -> bool:
 # --- totals
 
 
+def spoilt(device: str, way: str, spoil: Callable[[Stored], Stored]) -> Callable[[SimulatedNode], Any]:
+    """The series, with one device's bytes of one direction changed."""
+    name = f"container_network_{way}_bytes_total"
+
+    def series(node: SimulatedNode) -> Iterator[Stored]:
+        for each in otel_series(node, BEGIN, END):
+            is_it = (each.labels.get("interface"), each.labels["__name__"]) == (device, name)
+            yield spoil(each) if is_it else each
+
+    return series
+
+
+@pytest.mark.parametrize("device", ["ens6", PODS[0]])
+@pytest.mark.parametrize("way", ["receive", "transmit"])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -1.0, 1e308])
+def test_a_direction_that_is_missing_or_no_number_makes_the_node_unreadable_and_is_no_zero(
+    device: str, way: str, value: float | None
+) -> None:
+    def spoil(stored: Stored) -> Stored:
+        if value is None:
+            return replace(stored, seconds=[], values=[])
+        return replace(stored, values=[value] * len(stored.values))
+
+    node = simulated(nics=("ens5", "ens6"))
+    assert "makes no sense" in why(read(node, series=spoilt(device, way, spoil)))
+
+
+@pytest.mark.parametrize("device", ["ens6", PODS[0]])
+@pytest.mark.parametrize("way", ["receive", "transmit"])
+def test_minutes_in_which_one_direction_is_missing_have_no_rate(device: str, way: str) -> None:
+    first, last = WINDOW.start.timestamp(), (WINDOW.start + 2 * PERIOD).timestamp()
+
+    def spoil(stored: Stored) -> Stored:
+        kept = [n for n, second in enumerate(stored.seconds) if not first <= second < last]
+        return replace(
+            stored, seconds=[stored.seconds[n] for n in kept], values=[stored.values[n] for n in kept]
+        )
+
+    node = simulated(nics=("ens5", "ens6"))
+    readings = only(read(node, series=spoilt(device, way, spoil)))
+    assert set(readings.os_minutes(WINDOW.start + 2 * MINUTE, WINDOW.start + PERIOD)) == {None}
+    assert 0.0 not in readings.os_bytes_per_second
+
+
 @pytest.mark.parametrize("nics", [("eth0",), ("ens5", "ens6")])
 def test_the_total_is_that_of_the_nodes_own_devices_counted_once(nics: tuple[str, ...]) -> None:
     node = simulated(nics=nics)
@@ -363,6 +407,16 @@ def test_devices_that_cannot_be_read_are_missing_evidence(problem: AwsProblem, e
     devices = OtelDevices(Faulty(PromqlEndpoint(), lambda _: problem), Classifier())  # type: ignore[arg-type]
     found = devices.devices([simulated().node], SPAN, DeviceScope.ENI)
     assert found == {simulated().node.instance_id: MissingEvidence(evidence, problem.what)}
+
+
+@pytest.mark.parametrize("scope", DeviceScope)
+def test_an_eni_of_which_one_direction_is_missing_leaves_no_evidence(scope: DeviceScope) -> None:
+    node = simulated(nics=("ens5", "ens6"))
+    endpoint = PromqlEndpoint()
+    endpoint.add(spoilt("ens6", "transmit", lambda each: replace(each, seconds=[], values=[]))(node))
+    devices = OtelDevices(InProcess(endpoint), Classifier())  # type: ignore[arg-type]
+    [missing] = devices.devices([node.node], SPAN, scope).values()
+    assert isinstance(missing, MissingEvidence)
 
 
 def test_a_node_without_counters_has_no_evidence() -> None:

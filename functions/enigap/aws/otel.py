@@ -204,6 +204,11 @@ class _Device:
         sent = self.of.get(metric.sent, {}).get(second)
         return None if received is None or sent is None else (received, sent)
 
+    def is_half_known(self, second: int) -> bool:
+        """Whether one direction's bytes are missing: the device is there, and what it counted is unknown."""
+        received, sent = (self.of.get(name, {}) for name in BYTES)
+        return (second in received) != (second in sent)
+
 
 _Devices = Mapping[str, _Device]
 """One node's, by name."""
@@ -278,19 +283,25 @@ class _Counters:
         times: Sequence[_Times],
         scope: DeviceScope,
         anchors: Sequence[str],
-    ) -> dict[str, _Devices]:
+    ) -> dict[str, _Devices | AwsProblem]:
+        """Each node's devices. A counter that is no number, or lacks a direction, would count as zero."""
         prefixes = self._prefixes if scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
+        wrong: set[str] = set()
         for name in names:
             query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, anchors)
             for each in times:
                 for series in self._promql.between(query, each.start, each.end, each.step):
                     host, device = _whose(series, values)
                     of_device = values[host].setdefault(device, defaultdict(dict))
-                    of_device[name] |= _usable(series.values)
+                    of_device[name] |= series.values
+                    if None in map(usable_number, series.values.values()):
+                        wrong.add(host)
         return {
-            host: {device: _Device(of) for device, of in devices.items() if self._is_wanted(device, scope)}
+            host: _nonsense()
+            if host in wrong or any(_lacks_a_direction(of) for of in devices.values())
+            else {device: _Device(of) for device, of in devices.items() if self._is_wanted(device, scope)}
             for host, devices in values.items()
         }
 
@@ -509,8 +520,9 @@ def _only(series: Series) -> float:
     return values[0]
 
 
-def _usable(values: Mapping[int, float]) -> dict[int, float]:
-    return {at: value for at, value in values.items() if usable_number(value) is not None}
+def _lacks_a_direction(of: Mapping[str, _Counter]) -> bool:
+    """Whether a device has received bytes and no sent ones at all, or the other way round."""
+    return (BYTES.received in of) != (BYTES.sent in of)
 
 
 # --- totals
@@ -664,11 +676,16 @@ def _minutes(devices: _Devices, span: FetchSpan, classifier: Classifier) -> tupl
 
 
 def _growth(devices: _Devices, physical: set[str], start: int, end: int) -> float | None:
-    """What all devices counted between two readings; None where an ENI's counter was reset, came or went."""
+    """What all devices counted between two readings; None where an ENI's counter was reset, came or went.
+
+    None, too, where one direction of a device is missing: it would count as zero.
+    """
     total = 0.0
     seen = False
     for name, device in devices.items():
         before, after = device.both(BYTES, start), device.both(BYTES, end)
+        if device.is_half_known(start) or device.is_half_known(end):
+            return None
         if before is None and after is None:
             continue
         is_whole = (
