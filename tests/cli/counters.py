@@ -13,8 +13,10 @@ from demo.recorded import RecordedNode
 from tests.cli.accounts import RECORDED, SPAN, Account
 from tests.fakes.promql import SECRET, PromqlEndpoint, Stored, serve
 
-CLUSTER, NODE = "uncollected", "b-pod-to-remote.internal"
+ONLY = "uncollected", "b-pod-to-remote.internal"
 """A node without the classic metric. Its counters are those of one whose interface was moved into a pod."""
+BOTH = "moved", "g1-moved-device.internal"
+"""A node of that kind which publishes both."""
 AGE = timedelta(minutes=40)
 
 
@@ -60,8 +62,9 @@ def counters(node: RecordedNode, cluster: str, instance_id: str) -> Iterator[Sto
 
 @contextmanager
 def counted(aws: EmbeddedAws, account: Account) -> Iterator[dict[str, str]]:
-    """While the node has counters: what the environment needs beside the embedded AWS's."""
+    """While both nodes have counters: what the environment needs beside the embedded AWS's."""
     endpoint = InFront(aws)
-    endpoint.add(counters(RECORDED["g1"], CLUSTER, account.ids[CLUSTER, NODE]))
+    for cluster, node in (ONLY, BOTH):
+        endpoint.add(counters(RECORDED["g1"], cluster, account.ids[cluster, node]))
     with serve(endpoint) as url:
         yield {"AWS_ENDPOINT_URL_CLOUDWATCH": url, "AWS_SECRET_ACCESS_KEY": SECRET}

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[1] / "bundles"
 ENIGAP = Path(sys.prefix) / "bin" / "enigap"
 WANTED = {
     "mixed-traffic": ("calm", "twin.internal"),
-    "counters": (counters.CLUSTER, counters.NODE),
+    "counters": counters.ONLY,
     "moved-device": ("moved", "g1-moved-device.internal"),
     "silent-agent": ("silent", "silent.internal"),
 }

@@ -72,17 +72,18 @@ def test_a_bundle_is_judged_as_the_account_was_and_holds_no_name_of_it(
     assert re.search(r"Replaced: 1 account, \d cluster", said)
 
 
-def test_a_node_on_opentelemetry_is_judged_from_its_bundle_by_its_counters(
-    aws: EmbeddedAws, enigap: Enigap, account: Account, tmp_path: Path
+@pytest.mark.parametrize(("of", "source"), [(counters.ONLY, "otel"), (counters.BOTH, "classic")])
+def test_a_node_on_opentelemetry_is_judged_from_its_bundle_as_it_was(  # noqa: PLR0917
+    of: tuple[str, str], source: str, aws: EmbeddedAws, enigap: Enigap, account: Account, tmp_path: Path
 ) -> None:
-    file, instance_id = tmp_path / "bundle.zip", account.ids[counters.CLUSTER, counters.NODE]
+    file, instance_id = tmp_path / "bundle.zip", account.ids[of]
     with counters.counted(aws, account) as env:
-        of_node = ("--cluster", counters.CLUSTER, "--node", instance_id)
+        of_node = ("--cluster", of[0], "--node", instance_id)
         assert enigap("record", *of_node, "--output", str(file), env=env).status == 0
         live = enigap("explain", instance_id, "--format", "json", env=env).document["node"]
     replayed = enigap("check", "--replay", str(file), "--format", "json").document
     [[there]] = [each["nodes"] for each in replayed["clusters"]]
-    assert (there["verdict"], there["os_source"]) == ("os_deficit", "otel")
+    assert (there["verdict"], there["os_source"]) == ("os_deficit", source)
     assert without_text(there) == without_text(live)
     assert enigap("report", "--replay", str(file), "--output", str(tmp_path / "r.html")).status == 1
     assert enigap("doctor", "--replay", str(file), "--format", "json").document["checks"]
