@@ -195,7 +195,7 @@ def explain_otel() -> str:
 
 def query_otel() -> str:
     """The query for what a node's devices received."""
-    query = counter_query(BYTES.received, "edge", ["i-0123456789abcdef0"])
+    query = counter_query(BYTES.received, "prod", ["i-0123456789abcdef0"])
     return _fenced("text", query.replace("(last_over_time(", "(\n  last_over_time(").replace(",", ",\n    "))
 
 

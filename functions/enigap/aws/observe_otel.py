@@ -109,10 +109,9 @@ class _Given:
             own = self._readings[node.instance_id]
             yield node, own.within(span) if isinstance(own, Readings) else own
 
-    def histories(
-        self, nodes: Sequence[Node], span: FetchSpan
-    ) -> Iterable[tuple[Node, EniHistory | Unreadable]]:
-        raise NotImplementedError
+    def histories(self, _: Sequence[Node], __: FetchSpan) -> Iterable[tuple[Node, EniHistory | Unreadable]]:
+        """None: no more of EC2's side was read than the readings."""
+        return ()
 
 
 # --- a few nodes

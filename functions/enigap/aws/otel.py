@@ -214,6 +214,15 @@ _Devices = Mapping[str, _Device]
 """One node's, by name."""
 
 
+class _Wanted(NamedTuple):
+    """Which counters are read."""
+
+    metrics: Sequence[Metric]
+    times: Sequence[_Times]
+    scope: DeviceScope
+    anchors: Sequence[str]
+
+
 class _Counters:
     """Reads counters of many nodes, several queries at a time."""
 
@@ -236,27 +245,22 @@ class _Counters:
         From the first anchor; and of the nodes that it `has_gaps` of, from all of them. Raises AwsProblem if
         the first answer is one that every query would get, such as a denial.
         """
-        found = self._read(nodes, metrics, times, scope, FIRST_ANCHOR)
+        wanted = _Wanted(metrics, times, scope, FIRST_ANCHOR)
+        found = self._read(nodes, wanted)
         with_gaps = [
             node
             for node in nodes
             if not isinstance(devices := found[node.instance_id], AwsProblem) and has_gaps(devices)
         ]
-        return found | self._read(with_gaps, metrics, times, scope, ANCHORS)
+        return found | self._read(with_gaps, wanted._replace(anchors=ANCHORS))
 
-    def _read(
-        self,
-        nodes: Sequence[Node],
-        metrics: Sequence[Metric],
-        times: Sequence[_Times],
-        scope: DeviceScope,
-        anchors: Sequence[str],
-    ) -> dict[str, _Devices | AwsProblem]:
-        names = [name for metric in metrics for name in metric]
-        batches = list(_batches(nodes, scope))
+    def _read(self, nodes: Sequence[Node], wanted: _Wanted) -> dict[str, _Devices | AwsProblem]:
+        batches = list(_batches(nodes, wanted.scope))
         found: dict[str, _Devices | AwsProblem] = {}
         with ThreadPoolExecutor(_QUERIES_UNDER_WAY) as pool:
-            answers = [pool.submit(self._batch, batch, names, times, scope, anchors) for batch in batches]
+            answers = [
+                pool.submit(_in_parts, batch, lambda part: self._ask(part, wanted)) for batch in batches
+            ]
             for number, answer in enumerate(answers):
                 of_batch = answer.result()
                 first = next(iter(of_batch.values()), None)
@@ -266,32 +270,15 @@ class _Counters:
                 found |= of_batch
         return found
 
-    def _batch(
-        self,
-        nodes: Sequence[Node],
-        names: Sequence[str],
-        times: Sequence[_Times],
-        scope: DeviceScope,
-        anchors: Sequence[str],
-    ) -> dict[str, _Devices | AwsProblem]:
-        return _in_parts(nodes, lambda part: self._ask(part, names, times, scope, anchors))
-
-    def _ask(
-        self,
-        nodes: Sequence[Node],
-        names: Sequence[str],
-        times: Sequence[_Times],
-        scope: DeviceScope,
-        anchors: Sequence[str],
-    ) -> dict[str, _Devices | AwsProblem]:
+    def _ask(self, nodes: Sequence[Node], wanted: _Wanted) -> dict[str, _Devices | AwsProblem]:
         """Each node's devices. A counter that is no number, or lacks a direction, would count as zero."""
-        prefixes = self._prefixes if scope is DeviceScope.ENI else None
+        prefixes = self._prefixes if wanted.scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
         wrong: set[str] = set()
-        for name in names:
-            query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, anchors)
-            for each in times:
+        for name in (name for metric in wanted.metrics for name in metric):
+            query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, wanted.anchors)
+            for each in wanted.times:
                 for series in self._promql.between(query, each.start, each.end, each.step):
                     host, device = _whose(series, values)
                     of_device = values[host].setdefault(device, defaultdict(dict))
@@ -301,7 +288,9 @@ class _Counters:
         return {
             host: _nonsense()
             if host in wrong or any(_lacks_a_direction(of) for of in devices.values())
-            else {device: _Device(of) for device, of in devices.items() if self._is_wanted(device, scope)}
+            else {
+                device: _Device(of) for device, of in devices.items() if self._is_wanted(device, wanted.scope)
+            }
             for host, devices in values.items()
         }
 
