@@ -1,9 +1,11 @@
 """`enigap explain`: one node, device by device."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from enigap.cli.figures import minute_of
+from enigap.core.counting.window import Window
 from enigap.core.judging.verdict import Cause
 from enigap.core.messages.words import CAUSE_WORDS, words_for
 from tests.cli.accounts import AT, EVIL, WINDOW, Account
@@ -93,7 +95,8 @@ def test_people_see_both_sides_and_every_device(enigap: Enigap, account: Account
 def test_since_when_it_is_so_and_what_it_was_before_is_said(enigap: Enigap) -> None:
     said = " ".join(enigap("explain", "g1-moved-device", "--at", AT).stdout.split())
     began = WINDOW.end - timedelta(minutes=50)  # the account was played from then on
-    assert f" Since {began:%H:%M} UTC, for 50 min; before that it was " in said
+    said_of_began = minute_of(began, WINDOW)  # with the day, where that is not the window's
+    assert f" Since {said_of_began} UTC, for 50 min; before that it was " in said
 
 
 def test_devices_that_prove_nothing_are_shown_and_the_reason_is_given(
@@ -146,3 +149,13 @@ def test_it_says_what_the_alert_says_and_what_to_do(enigap: Enigap) -> None:
 def test_what_cannot_be_known_has_no_line(enigap: Enigap, account: Account) -> None:
     said = enigap("explain", account.ids["silent", "silent.internal"], "--at", AT).stdout
     assert "at least" not in said
+
+
+@pytest.mark.parametrize(
+    ("window_ends", "said"), [("2026-03-01T00:00", "2026-02-28 23:10"), ("2026-02-28T23:45", "23:10")]
+)
+def test_a_time_of_another_day_than_the_end_of_the_window_is_said_with_its_day(
+    window_ends: str, said: str
+) -> None:
+    window = Window(datetime.fromisoformat(f"{window_ends}+00:00"))
+    assert minute_of(datetime(2026, 2, 28, 23, 10, tzinfo=UTC), window) == said
