@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import pytest
@@ -37,17 +40,44 @@ from enigap.core.counting.reading import Readings
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.window import FetchSpan
 from enigap.core.documents import Document, node_document
+from enigap.core.incidents.incident import Silence
 from enigap.core.incidents.state import SCHEMA, StateUnreadableError, read_json
 from enigap.core.instants import instant
 from enigap.core.judging.cluster import ClusterReport, NodeReport
 from enigap.core.judging.judge import judge
-from enigap.core.messages import NotANotificationError, slack_message, sns_message
+from enigap.core.messages import (
+    NotANotificationError,
+    NoticeKind,
+    amazon_q,
+    any_letter_of,
+    notice_document,
+    prose,
+    reminder_document,
+    slack,
+    slack_message,
+    sns_message,
+    storm_document,
+)
 from enigap.core.published import Publish, data_of_run
 from enigap.core.work import WorkItem
 from enigap.lambdas.plan import Asked
 from enigap.slack_webhook import Answer, Channel, deliver_all
 from tests.core.messages.test_laws import check_slack
-from tests.fakes.news import HOSTILE_NAMES, any_event, as_amazon_q, as_email, as_slack, node, subject_of
+from tests.fakes.news import (
+    HOSTILE_NAMES,
+    any_event,
+    as_amazon_q,
+    as_email,
+    as_slack,
+    event,
+    incident,
+    judged,
+    node,
+    opened,
+    reminder,
+    resolved,
+    subject_of,
+)
 from tests.fakes.readings import WINDOW
 from tests.fakes.spoilt import ANYTHING, NAMES, spoilt
 
@@ -78,6 +108,59 @@ def test_any_message_in_slacks_queue_becomes_one_that_slack_takes_and_that_menti
     text = json.dumps(document)
     check_slack(slack_message(text))
     check_slack(slack_message(json.dumps({"Type": "Notification", "Message": text})))
+
+
+def documents() -> Iterator[Document]:
+    """One of each kind that enigap sends."""
+    blind = incident([judged(1, 0.0, 1e6, 1e6), judged(2, 0.0, 1e6, 1e6)])
+    news = [opened(blind), reminder(incident([judged(3, 0.0, 1e6, 1e6)])), resolved(blind)]
+    yield event(*news)
+    yield storm_document(
+        {"prod": news, "b": news[:1]}, account="1", region="r", dashboard_url="", settle=timedelta(minutes=10)
+    )
+    yield reminder_document(
+        account="1", region="r", since=NOW, now=NOW, overdue=["prod", "b"], dead_letters={"work": 3}
+    )
+    silence = Silence("prod/*", WINDOW.end, "we know")
+    yield notice_document(NoticeKind.MUTED, silence, account="1", region="r", by=None)
+
+
+def paths(value: Any, to: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*to, key)
+        yield from paths(value[key], (*to, key))
+
+
+GONE = object()
+RENDERINGS = (
+    lambda document: prose(any_letter_of(document)),
+    lambda document: slack(any_letter_of(document)),
+    lambda document: amazon_q(any_letter_of(document)),
+    sns_message,
+)
+
+
+@pytest.mark.parametrize("document", list(documents()), ids=lambda document: document["schema"])
+@pytest.mark.parametrize(
+    "value", ["", "//", "\ud800", "x" * 9999, None, -1, 10**400, math.inf, [], {}, [""], GONE], ids=repr
+)
+def test_every_document_with_one_value_changed_is_told_by_every_channel_or_refused_by_all(
+    document: Document, value: Any
+) -> None:
+    for *to, last in paths(document):
+        changed = json.loads(json.dumps(document))
+        at = reduce(getitem, to, changed)
+        if value is GONE:
+            del at[last]
+        else:
+            at[last] = value
+        refused = 0
+        for rendering in RENDERINGS:
+            with suppress(NotANotificationError):
+                rendering(changed)
+                continue
+            refused += 1
+        assert refused in {0, len(RENDERINGS)}, (to, last)
 
 
 @given(spoilt(any_event()))

@@ -18,6 +18,19 @@ def text(value: Any) -> str:
     return value
 
 
+def some_text(value: Any) -> str:
+    """Raises ValueError for a text without a character."""
+    if not text(value):
+        raise ValueError("expected a text, found an empty one")
+    return text(value)
+
+
+def items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _unexpected("a list", value)
+    return value
+
+
 def optional_text(value: Any) -> str | None:
     return None if value is None else text(value)
 

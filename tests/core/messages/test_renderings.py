@@ -507,6 +507,7 @@ def test_an_event_needs_news() -> None:
         {"window": {"start": "yesterday", "end": "today"}},
         {"window": {"start": "0001-01-01T00:00:00Z", "end": "0001-01-01T00:15:00Z"}},
         {"cluster": None},
+        {"cluster": ""},
         {"left_out": [{"news": "opened"}]},
     ],
 )
@@ -516,6 +517,11 @@ def test_what_is_no_event_is_refused_by_every_rendering_and_still_shown_in_slack
         with pytest.raises(NotANotificationError):
             rendering(document)
     assert slack_message(json.dumps(document))["text"] == "A message enigap does not know"
+
+
+def test_an_incident_whose_id_was_cut_goes_by_all_that_is_left_of_it() -> None:
+    cut_off = {**ONE_NODE["incidents"][0], "id": "a-long-name...", "nodes": []}
+    assert subject_of({**ONE_NODE, "incidents": [cut_off]}) == "[OPEN] prod: a-long-name... os_deficit"
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:

@@ -268,7 +268,8 @@ def _short_name(incident: ToldIncident) -> str:
     node = incident.nodes[0] if incident.nodes else None
     if node and node.node_name:
         return _AWS_DOMAIN.sub("", node.node_name)
-    return node.instance_id if node else incident.id.split("/")[-2]
+    # A long id may have been cut, and has no parts then.
+    return node.instance_id if node else incident.id.split("/")[-2:][0]
 
 
 def _title(told: Notification, state: NewsKind | None, everything: Sequence[Tally]) -> str:

@@ -245,7 +245,7 @@ def _notification(document: Any) -> Notification:
     return Notification(
         account=strict.text(document["account"]),
         region=strict.text(document["region"]),
-        cluster=strict.text(document["cluster"]),
+        cluster=strict.some_text(document["cluster"]),
         start=start,
         end=end,
         settled_at=instant(settled_at) if settled_at is not None else end + Rules().settle,

@@ -149,7 +149,7 @@ def storm_letter(document: Mapping[str, Any]) -> Letter:
     clusters = count(strict.count(document["cluster_count"]), "cluster")
     of_state = [tally for tally in every if tally.news is state]
     what = f"{count(sum(t.nodes for t in of_state), 'node')} {verdicts_of(of_state)}"
-    shown = [paragraph for each in document["clusters"] for paragraph in _paragraphs(each)]
+    shown = [paragraph for each in strict.items(document["clusters"]) for paragraph in _paragraphs(each)]
     links = (
         ("Dashboard", dashboard_at(strict.text(document["dashboard_url"]), start, end)),
         ("Runbook", strict.optional_text(document.get("runbook_url")) or ""),
