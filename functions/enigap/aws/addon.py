@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from enigap.aws import plain_yaml
+from enigap.aws import strict_yaml
 from enigap.aws.errors import AwsProblem, ProblemKind, calling, region_of
 from enigap.aws.iam import Statement
 from enigap.core.counting.reading import OsSourceChoice
@@ -205,7 +205,7 @@ def values_of(configuration: object) -> Mapping[str, Any] | None:
         return None
     except ValueError:
         try:
-            values = plain_yaml.read(configuration)
+            values = strict_yaml.read(configuration)
         except (ValueError, RecursionError):
             return None
     return {} if values is None else values if isinstance(values, Mapping) else None
