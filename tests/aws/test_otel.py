@@ -352,6 +352,88 @@ def test_what_cannot_be_read_of_one_node_is_unreadable_and_costs_no_other(proble
     assert len(unreadable) == (12 if problem.kind is ProblemKind.THROTTLED else 1)
 
 
+class WithOneMore(InProcess):
+    """Each answer to some questions has one more series, of the node that they are about last."""
+
+    def __init__(
+        self, endpoint: PromqlEndpoint, about: str, more: Callable[[Series], Series], host: str
+    ) -> None:
+        super().__init__(endpoint)
+        self._about, self._more, self._host = about, more, host
+
+    def _run(self, expression: str, seconds: Sequence[int]) -> list[Series]:
+        found = super()._run(expression, seconds)
+        of_host = [each for each in found if each.labels[otel.HOST] == self._host]
+        return [*found, *(self._more(each) for each in of_host[:1] if self._about in expression)]
+
+
+def named(device: str | None) -> Callable[[Series], Series]:
+    def another(series: Series) -> Series:
+        others = {key: label for key, label in series.labels.items() if key != otel.INTERFACE}
+        return replace(series, labels=others if device is None else {**others, otel.INTERFACE: device})
+
+    return another
+
+
+def valued(value: float) -> Callable[[Series], Series]:
+    return lambda series: named("eth7")(replace(series, values=dict.fromkeys(series.values, value)))
+
+
+ODD: Mapping[str, Callable[[Series], Series]] = {
+    "no name": named(None),
+    "an empty name": named(""),
+    "a name of two lines": named("eth0\nens5"),
+    "a name read backwards": named("eth\u202e0"),
+    "a name without end": named("eth" * 99),
+    "a name that is a path": named("../eth0"),
+    "not a number": valued(float("nan")),
+    "less than nothing": valued(-1.0),
+    "more than a counter holds": valued(1e300),
+    "a series there twice": lambda series: series,
+}
+
+
+@pytest.mark.parametrize("about", ["receive_bytes", "transmit_bytes", "max by", "count by", "min by"])
+@pytest.mark.parametrize("more", ODD.values(), ids=ODD)
+def test_an_odd_series_makes_its_own_node_unreadable_and_costs_no_other(
+    about: str, more: Callable[[Series], Series]
+) -> None:
+    nodes = [simulated(number) for number in range(1, 6)]
+    ids = [each.node.instance_id for each in nodes]
+    endpoint = PromqlEndpoint()
+    for each in nodes:
+        endpoint.add(otel_series(each, BEGIN, END))
+    promql: Any = WithOneMore(endpoint, about, more, ids[2])
+    totals = OtelTotals(promql, Ec2(nodes), Classifier()).totals([each.node for each in nodes], SPAN)
+    found = {node.instance_id: readings for node, readings in totals}
+    assert [key for key in ids if isinstance(found[key], Unreadable)] == [ids[2]]
+    assert "makes no sense" in why({ids[2]: found[ids[2]]})
+    assert why({ids[2]: found[ids[2]]}).isprintable()
+    if about.endswith("bytes"):
+        devices = OtelDevices(promql, Classifier())
+        for look in (
+            devices.glance([each.node for each in nodes], SPAN),
+            devices.devices([each.node for each in nodes], SPAN, DeviceScope.ALL),
+        ):
+            assert [key for key in ids if isinstance(look[key], MissingEvidence)] == [ids[2]]
+
+
+def test_an_answer_about_another_node_than_was_asked_about_is_none_about_any() -> None:
+    nodes = [simulated(number) for number in range(1, 4)]
+    endpoint = PromqlEndpoint()
+    for each in nodes:
+        endpoint.add(otel_series(each, BEGIN, END))
+
+    def of_another(series: Series) -> Series:
+        return replace(series, labels={**series.labels, otel.HOST: "i-0fffffffffffffff0"})
+
+    promql: Any = WithOneMore(endpoint, "transmit", of_another, nodes[0].node.instance_id)
+    totals = OtelTotals(promql, Ec2(nodes), Classifier()).totals([each.node for each in nodes], SPAN)
+    for _, readings in totals:
+        assert isinstance(readings, Unreadable)
+        assert "another node" in readings.why
+
+
 def test_a_denial_of_everything_is_raised() -> None:
     denied = AwsProblem(ProblemKind.DENIED, "AWS denied it", "allow it")
     with pytest.raises(AwsProblem, match="AWS denied it"):

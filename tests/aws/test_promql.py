@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -146,8 +147,6 @@ def vector(*result: Any) -> dict[str, Any]:
         whole(data={"resultType": "vector", "result": None}),
         whole(warnings="all is lost"),
         vector({"metric": {}}),
-        vector({"metric": {}, "value": [SECOND, 2.0]}),
-        vector({"metric": {}, "value": [SECOND, "two"]}),
         vector({"metric": {}, "value": ["1", "2"]}),
         vector({"metric": {"host": 1}, "value": [SECOND, "2"]}),
         vector({"metric": [], "value": [SECOND, "2"]}),
@@ -159,6 +158,18 @@ def vector(*result: Any) -> dict[str, Any]:
 def test_an_answer_that_makes_no_sense_is_a_problem_and_never_an_empty_answer(body: Any) -> None:
     problem, _ = failed(*[Reply(body=body)] * 4)
     assert problem.kind is ProblemKind.FAILED
+
+
+@pytest.mark.parametrize(
+    "odd", [2.0, None, True, [], "two", "", "1_000", "0x1f", "1,5", " 1", "infinity", "٣"]
+)
+def test_a_value_that_is_no_number_is_none_and_says_nothing_against_the_series_beside_it(odd: Any) -> None:
+    asked = Asked()
+    beside = ({"metric": {"host": "h2"}, "value": [SECOND, text]} for text in ("2", "1e+06", ".5", "+Inf"))
+    asked.endpoint.script.append(Reply(body=vector({"metric": {}, "value": [SECOND, odd]}, *beside)))
+    first, *others = [series.values[SECOND] for series in asked.at()]
+    assert math.isnan(first)
+    assert others == [2.0, 1e6, 0.5, math.inf]
 
 
 @pytest.mark.parametrize(

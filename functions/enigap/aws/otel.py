@@ -41,7 +41,7 @@ from enigap.core.counting.evidence import (
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import OsSource, Readings, Unreadable, usable_number
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
-from enigap.core.text import listed
+from enigap.core.text import listed, printable
 
 __all__ = ["ACTIONS", "AGE", "Either", "OtelDevices", "OtelTotals", "counter_query"]
 
@@ -271,24 +271,32 @@ class _Counters:
         return found
 
     def _ask(self, nodes: Sequence[Node], wanted: _Wanted) -> dict[str, _Devices | AwsProblem]:
-        """Each node's devices. A counter that is no number, or lacks a direction, would count as zero."""
+        """Each node's devices.
+
+        A counter that is no number, is there twice or lacks a direction would count as another than it is,
+        and a node without one of its devices, of an odd name, would count less: both are problems.
+        """
         prefixes = self._prefixes if wanted.scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
-        wrong: set[str] = set()
+        wrong: dict[str, AwsProblem] = {}
         for name in (name for metric in wanted.metrics for name in metric):
             query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, wanted.anchors)
             for each in wanted.times:
                 for series in self._promql.between(query, each.start, each.end, each.step):
                     host, device = _whose(series, values)
                     of_device = values[host].setdefault(device, defaultdict(dict))
+                    is_there_twice = bool(of_device[name].keys() & series.values.keys())
                     of_device[name] |= series.values
-                    if None in map(usable_number, series.values.values()):
-                        wrong.add(host)
+                    is_read = is_device_name(device) and None not in map(
+                        usable_number, series.values.values()
+                    )
+                    if is_there_twice or not is_read:
+                        wrong[host] = _nonsense(device)
         return {
-            host: _nonsense()
-            if host in wrong or any(_lacks_a_direction(of) for of in devices.values())
-            else {
+            host: wrong.get(host)
+            or next((_nonsense(device) for device, of in devices.items() if _lacks_a_direction(of)), None)
+            or {
                 device: _Device(of) for device, of in devices.items() if self._is_wanted(device, wanted.scope)
             }
             for host, devices in values.items()
@@ -329,25 +337,15 @@ class _Counters:
         except IncompleteAnswer:
             return True
 
-    def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, _Odd]:
+    def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, _Odd | AwsProblem]:
         anchors, least, before = (
             self._of_anchors(aggregate, nodes, at - earlier) for aggregate, earlier in _COMPARED
         )
         kubelets = self._of_kubelets(nodes, at)
         after = self._of_anchors("max", nodes, at + _APART) if any(kubelets.values()) else before
         return {
-            host: _Odd(
-                {device for device, many in of_host.items() if many < max(of_host.values())}
-                | {device for device, value in least[host].items() if value < before[host].get(device, 0.0)},
-                {
-                    device
-                    for device, value in kubelets[host].items()
-                    if device in before[host]
-                    and device in after[host]
-                    and not before[host][device] <= value <= after[host][device]
-                },
-            )
-            for host, of_host in anchors.items()
+            host: _odd_of(*(each[host] for each in (anchors, least, before, after)), kubelets=kubelets[host])
+            for host in anchors
         }
 
     def _of_kubelets(self, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float]]:
@@ -360,8 +358,9 @@ class _Counters:
         with suppress(AwsProblem):
             for series in self._promql.at(query, at):
                 host, device = _whose(series, found)
-                if self._is_wanted(device, DeviceScope.ENI):
-                    found[host][device] = _only(series)
+                value = _only(series)
+                if value is not None and self._is_wanted(device, DeviceScope.ENI):
+                    found[host][device] = value
         return found
 
     def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
@@ -377,16 +376,24 @@ class _Counters:
 
     def _of_anchors(
         self, aggregate: str, nodes: Sequence[Node], at: datetime, age: timedelta = AGE
-    ) -> dict[str, dict[str, float]]:
-        """Over the anchors, of each ENI device's received bytes, by instance id and device."""
+    ) -> dict[str, dict[str, float] | AwsProblem]:
+        """Over the anchors, of each ENI device's received bytes, by instance id and device.
+
+        Of a node with a value that no counter can have, the problem: no comparison with it would show
+        anything.
+        """
         found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
+        wrong: dict[str, AwsProblem] = {}
         cluster = nodes[0].insights_cluster
         query = _over_anchors(aggregate, BYTES.received, cluster, found, self._prefixes, age=age)
         for series in self._promql.at(query, at):
             host, device = _whose(series, found)
-            if self._is_wanted(device, DeviceScope.ENI):
-                found[host][device] = _only(series)
-        return found
+            value = _only(series)
+            if value is None or not is_device_name(device) or device in found[host]:
+                wrong[host] = _nonsense(device)
+            elif self._is_wanted(device, DeviceScope.ENI):
+                found[host][device] = value
+        return {**found, **wrong}
 
 
 class _Odd(NamedTuple):
@@ -394,6 +401,25 @@ class _Odd(NamedTuple):
 
     by_anchors: set[str]
     by_kubelet: set[str]
+
+
+def _odd_of(
+    *of_anchors: Mapping[str, float] | AwsProblem, kubelets: Mapping[str, float]
+) -> _Odd | AwsProblem:
+    """What contradicts what in one node's answers: how many anchors have each device, the least of their
+    values, and the greatest one before and after."""
+    if problems := [each for each in of_anchors if isinstance(each, AwsProblem)]:
+        return problems[0]
+    anchors, least, before, after = (each for each in of_anchors if not isinstance(each, AwsProblem))
+    return _Odd(
+        {device for device, many in anchors.items() if many < max(anchors.values())}
+        | {device for device, value in least.items() if value < before.get(device, 0.0)},
+        {
+            device
+            for device, value in kubelets.items()
+            if device in before and device in after and not before[device] <= value <= after[device]
+        },
+    )
 
 
 _APART: Final = 4 * MINUTE
@@ -426,7 +452,7 @@ _TOO_MANY: Final = (
 
 
 def _in_parts(
-    nodes: Sequence[Node], ask: Callable[[Sequence[Node]], Mapping[str, T]]
+    nodes: Sequence[Node], ask: Callable[[Sequence[Node]], Mapping[str, T | AwsProblem]]
 ) -> dict[str, T | AwsProblem]:
     """One answer for each node. A query that is too large is asked again about half of the nodes."""
     try:
@@ -485,28 +511,30 @@ def _parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 
 
 def _whose(series: Series, asked: Mapping[str, object]) -> tuple[str, str]:
-    """Instance id and device. Raises AwsProblem for a series that was not asked for."""
-    host, device = series.labels.get(HOST, ""), series.labels.get(INTERFACE, "")
-    if host not in asked or not is_device_name(device):
-        raise _nonsense()
-    return host, device
+    """Instance id and device, which may have any name. Raises AwsProblem for a node that was not asked for:
+    what answers another question says nothing about the nodes of this one."""
+    host = series.labels.get(HOST, "")
+    if host not in asked:
+        raise AwsProblem(
+            ProblemKind.FAILED,
+            "CloudWatch's answer by PromQL is about another node than was asked about",
+            "run it again, and check the proxy",
+        )
+    return host, series.labels.get(INTERFACE, "")
 
 
-def _nonsense() -> AwsProblem:
+def _nonsense(device: str) -> AwsProblem:
     return AwsProblem(
         ProblemKind.FAILED,
-        "CloudWatch's answer by PromQL makes no sense",
-        "run it again, and check the proxy",
+        f"CloudWatch's answer by PromQL about its device {printable(device, 40)!r} makes no sense",
+        "see what that device is, and run it again",
     )
 
 
-def _only(series: Series) -> float:
-    """The one value of an instant's answer. Raises AwsProblem for one that no counter can have: no comparison
-    with it would show anything."""
-    values = [usable_number(value) for value in series.values.values()]
-    if len(values) != 1 or values[0] is None:
-        raise _nonsense()
-    return values[0]
+def _only(series: Series) -> float | None:
+    """The one value of an instant's answer; None for one that no counter can have."""
+    [value] = series.values.values()
+    return usable_number(value)
 
 
 def _lacks_a_direction(of: Mapping[str, _Counter]) -> bool:

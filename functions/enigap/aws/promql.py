@@ -12,6 +12,8 @@ therefore no answer: `IncompleteAnswer`.
 from __future__ import annotations
 
 import json
+import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ class Series:
 
     labels: Mapping[str, str]
     values: Mapping[int, float]
-    """By time in seconds since the Unix epoch. A time without a value is left out."""
+    """By time in seconds since the Unix epoch. A time without a value is left out; no number is NaN."""
 
 
 class PromQL:
@@ -216,9 +218,12 @@ def _labels(metric: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _values(points: Sequence[Sequence[Any]]) -> dict[int, float]:
-    values: dict[int, float] = {}
-    for second, value in points:
-        if not isinstance(value, str):
-            raise TypeError("a value is a number in a string")
-        values[round(second)] = float(value)
-    return values
+    return {round(second): _number(value) for second, value in points}
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number in a string: one device's odd value says nothing against the other series."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else math.nan
+
+
+_NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|[-+]?Inf|NaN")
