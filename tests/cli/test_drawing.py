@@ -145,16 +145,26 @@ def test_on_a_terminal_each_part_begins_with_its_letter_and_is_hatched_where_it_
     assert len(eni.rstrip()) < len(os) / 2, "both bars are on one scale"
 
 
-def test_colours_are_reversed_for_the_letters_alone() -> None:
-    """Reversed, what is solid would look empty."""
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_letters_can_be_read_on_the_colours_of_their_parts_and_nothing_else_has_a_background() -> None:
+    """What is solid would look empty on its own colour."""
     console = Console(width=80, force_terminal=True, color_system="truecolor")
-    segments = list(console.render(SplitBars(drawn(MIX))))
-    fills = [each for each in segments if set(each.text) & {"█", "░"} and each.style and each.style.color]
-    letters = [each for each in segments if each.style and each.style.reverse]
-    assert fills
-    assert letters
-    assert not [each for each in fills if each.style and each.style.reverse]
-    assert {each.text for each in letters} <= {part.value.letter for part in Part}
+    lettered = [
+        (segment.text, style.color.name, style.bgcolor.name)
+        for segment in console.render(SplitBars(drawn(MIX)))
+        if (style := segment.style) and style.color and style.bgcolor
+    ]
+    assert {letter for letter, _, _ in lettered} <= {part.value.letter for part in Part}
+    assert lettered
+    for letter, text, ground in lettered:
+        darker, lighter = sorted(map(luminance, (text, ground)))
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, letter
 
 
 def test_what_the_os_lacks_is_an_outline() -> None:

@@ -92,12 +92,17 @@ def _filled(piece: Piece, width: int, fills: tuple[str, str]) -> Text:
     style = Style(color=piece.part.value.colour)
     certain = round(width * (piece.certain / piece.length))
     if piece.part is Part.MISSING:
-        text = "M" + "." * (width - 1)
-        return Text(text, style)
+        return Text.assemble(_letter(piece.part), ("." * (width - 1), style))
     inner = fills[0] * certain + fills[1] * (width - certain)
-    # Each with a style of its own: one of the whole text would reverse the fills, too.
-    letter = (piece.part.value.letter, Style(color=piece.part.value.colour, reverse=True, bold=True))
-    return Text.assemble(letter, (inner[1:], style))
+    # Each with a style of its own: one of the whole text would be behind the fills, too.
+    return Text.assemble(_letter(piece.part), (inner[1:], style))
+
+
+def _letter(part: Part) -> Text:
+    of = part.value
+    # A missing part is an outline.
+    style = Style(color=of.colour) if part is Part.MISSING else Style(color=of.text_colour, bgcolor=of.colour)
+    return Text(of.letter, style + Style(bold=True))
 
 
 def _legend(drawing: Drawing, *, in_short: bool) -> Table:
@@ -119,7 +124,7 @@ def _rows(drawing: Drawing, *, in_short: bool) -> Iterator[Sequence[Text]]:
     for entry in drawing.legend:
         style = entry.part.value
         yield (
-            Text(style.letter, Style(color=style.colour, bold=True)),
+            _letter(entry.part),
             Text(style.short if in_short else style.label),
             Text(entry.likely),
             *(map(Text, [entry.bounds] if in_short else entry.ends)),

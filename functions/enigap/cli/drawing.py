@@ -31,6 +31,11 @@ class Style:
     colour: str
     has_dark_text: bool = False
 
+    @property
+    def text_colour(self) -> str:
+        """Of text on the part, which is readable where the background is light and where it is dark."""
+        return "#10151d" if self.has_dark_text else "#ffffff"
+
 
 class Part(Enum):
     """A part of the bars, in the order in which they are drawn."""

@@ -120,7 +120,7 @@ def _piece(  # noqa: PLR0917 - a piece, where it is and how it looks
     name = style.short if pixels > len(style.short) * _CHARACTER + 12 else style.letter
     if pixels > len(name) * _CHARACTER + 8:
         is_plain = piece.part is Part.MISSING
-        colour = "currentColor" if is_plain else "#10151d" if style.has_dark_text else "#ffffff"
+        colour = "currentColor" if is_plain else style.text_colour
         # A halo keeps the name legible on the hatching.
         halo = "" if is_plain else f' stroke="{style.colour}" stroke-width="5" paint-order="stroke"'
         yield (
