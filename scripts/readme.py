@@ -19,7 +19,7 @@ import typer.main
 from rich.console import Console
 
 from demo.recorded import hold_constant, recorded_nodes
-from enigap.assessment import Looking, Sources, assess, examine_windows
+from enigap.assessment import Looking, Sources, assess, examine
 from enigap.aws.iam import policy_document
 from enigap.aws.otel import ANCHORS, BYTES, SCRAPE, counter_query
 from enigap.cli.check import show
@@ -187,7 +187,7 @@ def explain_otel() -> str:
     """Output of `enigap explain` for its node with a moved ENI."""
     report, sources = _of_otel()
     node = next(each.newest.node for each in report.nodes if each.newest.verdict is Verdict.OS_DEFICIT)
-    newest, *earlier = examine_windows(
+    newest, *earlier = examine(
         node, report.window, _RULES, sources, timedelta(hours=2), windows=_RULES.windows_fetched
     )
     return _printed(lambda screen: show_explanation(screen, "eu-west-1", newest, earlier=earlier))

@@ -436,7 +436,7 @@ def test_a_node_that_is_examined_has_its_devices_read_whatever_the_metrics_say(
 ) -> None:
     devices = FakeDevices(events({"eth0": (6e5, 4e5)}) if readings is AGREES else INSIDE)
     sources = Sources(FakeTotals({"i-a": readings}), devices)
-    judgement = examine(a_node("i-a"), WINDOW, RULES, sources, timedelta(hours=6))
+    judgement, _ = examine(a_node("i-a"), WINDOW, RULES, sources, timedelta(hours=6), windows=2)
     assert devices.asked_for_all == ["i-a"]
     assert (judgement.evidence is None) == (readings is UNREADABLE)
 

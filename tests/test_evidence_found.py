@@ -95,7 +95,7 @@ def checked(*reported: Reported, evidence: EvidencePolicy = EvidencePolicy.ALWAY
 
 
 def explained(one: Reported) -> Judgement:
-    return examine(one.node, WINDOW, Rules(), sources(one), timedelta(hours=1))
+    return examine(one.node, WINDOW, Rules(), sources(one), timedelta(hours=1), windows=2)[0]
 
 
 STREAMS = ["{name}", "instanceTelemetry/{name}", "{id}", "agent-{id}.{name}", "otel-stream-7f3a"]
@@ -154,7 +154,9 @@ def test_explain_names_the_pods_and_who_exchanged_with_whom() -> None:
 
 def test_an_agent_without_access_to_the_instance_metadata_is_not_called_dead() -> None:
     one = Reported(a_node(), {"eth0": (6e6, 5e6)}, (6e6, 5e6), omit=("InstanceId", "InstanceType"))
-    judgement = examine(one.node, WINDOW, Rules(), sources(one, has_totals=False), timedelta(hours=1))
+    judgement, _ = examine(
+        one.node, WINDOW, Rules(), sources(one, has_totals=False), timedelta(hours=1), windows=2
+    )
     assert judgement.verdict is Verdict.OS_SILENT
     assert "cannot reach the instance metadata (IMDS)" in str(judgement.reason)
     assert "down" not in str(judgement.reason)

@@ -155,16 +155,13 @@ def assess(  # noqa: PLR0917 - a cluster, and what it is judged by
     )
 
 
-def examine(node: Node, window: Window, rules: Rules, sources: Sources, look_back: timedelta) -> Judgement:
-    """One node, with all of its devices whatever the two metrics say."""
-    judgements = examine_windows(node, window, rules, sources, look_back, windows=rules.windows_fetched)
-    return _report(judgements).newest
-
-
-def examine_windows(
+def examine(
     node: Node, window: Window, rules: Rules, sources: Sources, look_back: timedelta, *, windows: int
 ) -> list[Judgement]:
-    """So many windows of one node, newest first; CloudWatch bills no more for many of them."""
+    """So many windows of one node, newest first, with all of its devices whatever the two metrics say.
+
+    CloudWatch bills no more for many windows than for one.
+    """
     span = FetchSpan.of(window, windows)
     readings = next(readings for _, readings in sources.totals.totals([node], span))
     looked = Looking(EvidencePolicy.ALWAYS, look_back, 1).span(Look.LONG, window)

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from enigap.assessment import examine_windows
+from enigap.assessment import examine
 from enigap.aws.discovery import discover
 from enigap.aws.placement import INSTANCE_ID, Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import (
@@ -117,9 +117,7 @@ def examined(it: Desk, window: Window, instance_id: str, say: Say) -> Examined:
     node, cluster = _node(found, aws.region, instance_id)
     say(f"reading {instance_id} and its devices")
     windows = _windows(window, settings, it.now)
-    judgements = examine_windows(
-        node, window, rules, sources(aws, settings), settings.look_back, windows=windows
-    )
+    judgements = examine(node, window, rules, sources(aws, settings), settings.look_back, windows=windows)
     # As far back as `check` looks, so that both say the same.
     earlier = tuple(each.verdict for each in judgements[1 : rules.windows_fetched])
     judgement = NodeReport.of(judgements[0], earlier).newest

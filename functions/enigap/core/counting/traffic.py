@@ -76,11 +76,6 @@ class Traffic:
         """What Container Insights reports: O = H + 2P + 2L + N."""
         return self.eni + self.virtual
 
-    @property
-    def node_local(self) -> ByteRate:
-        """What is inside the node: L + N."""
-        return self.pod_to_pod + self.pod_to_host
-
 
 def explained_up_to(eni: ByteRate, counts_per_byte: int, counted_again: ByteRate = ZERO) -> ByteRate:
     """The most the OS can count for traffic that leaves the node.
