@@ -167,6 +167,14 @@ def test_an_answer_that_is_cut_without_a_word_is_told(kind: type[PromqlEndpoint]
     assert statuses(observed(more=crowd, kind=kind)[0])["otel-cut"] is status
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), -1.0])
+def test_counters_that_are_no_numbers_are_told_as_not_seen(value: float) -> None:
+    o, _ = observed(lambda each: replace(each, values=[value] * len(each.values)))
+    found = statuses(o)
+    assert found["otel-devices"] is Status.CANT_TELL
+    assert Status.FAIL not in found.values()
+
+
 def test_a_question_that_fails_leaves_the_others() -> None:
     fails = Reply(422, {"status": "error", "errorType": "execution", "error": "too many samples"})
     found = statuses(observed(script=[None, fails])[0])

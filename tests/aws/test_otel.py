@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +12,11 @@ import promql_parser
 import pytest
 
 from enigap.aws import otel
+from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.otel import Either, OtelDevices, OtelTotals, counter_query
-from enigap.aws.promql import IncompleteAnswer, Series
+from enigap.aws.pace import Pace
+from enigap.aws.promql import IncompleteAnswer, PromQL, Series
 from enigap.core.counting.accumulated import MARGIN_SECONDS
 from enigap.core.counting.devices import Classifier
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence, weigh
@@ -36,8 +39,8 @@ from tests.fakes.node_simulator import (
     steady,
 )
 from tests.fakes.otel_ports import InProcess
-from tests.fakes.otel_series import otel_series
-from tests.fakes.promql import PromqlEndpoint, Stored
+from tests.fakes.otel_series import ANCHORS, otel_series
+from tests.fakes.promql import PromqlEndpoint, Reply, Stored
 
 WINDOW = Window(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
 SPAN = FetchSpan.of(WINDOW, 2)
@@ -243,6 +246,35 @@ def test_a_pods_device_that_is_replaced_spoils_nothing() -> None:
     assert os.middle.bytes_per_second == pytest.approx(12.0 * MB, rel=0.1)
 
 
+@pytest.mark.parametrize("workloads", [("cloudwatch-agent",), ANCHORS])
+@pytest.mark.parametrize("minute", [0, 1, 5, 6, 15])
+def test_counters_of_a_pods_device_that_are_lost_for_a_minute_are_no_new_device(
+    workloads: Sequence[str], minute: int
+) -> None:
+    """All that it ever counted would be traffic of that minute."""
+    until = (WINDOW.start + minute * MINUTE).timestamp()
+
+    def series(node: SimulatedNode) -> Iterator[Stored]:
+        for each in otel_series(node, BEGIN, END):
+            is_hit = (
+                each.labels["@resource.k8s.workload.name"] in workloads
+                and each.labels.get("interface") == PODS[0]
+            )
+            kept = [
+                n for n, second in enumerate(each.seconds) if not (is_hit and until - 60 < second <= until)
+            ]
+            seconds, values = ([of[n] for n in kept] for of in (each.seconds, each.values))
+            yield replace(each, seconds=seconds, values=values)
+
+    node = simulated()
+    readings = only(read(node, series=series))
+    whole = complete_periods(readings, WINDOW)
+    assert len(whole) == 3 if workloads != ANCHORS else len(whole) < 3
+    if whole:
+        truth = sum(node.counted(each, each + PERIOD) for each in whole) / (len(whole) * 300)
+        assert measure(readings, whole).os.low <= ByteRate(truth) <= measure(readings, whole).os.high
+
+
 def test_anchors_on_a_network_of_their_own_are_refused_with_a_remedy() -> None:
     for nics in (("eth0",), ("ens5",)):
         told = why(
@@ -314,6 +346,140 @@ def test_anchors_whose_counters_are_no_numbers_make_the_node_unreadable(aggregat
     [(_, readings)] = OtelTotals(promql, Ec2([node]), Classifier()).totals([node.node], SPAN)
     assert isinstance(readings, Unreadable)
     assert "makes no sense" in readings.why
+
+
+# --- one series of an answer that makes no sense
+
+SEVERAL = tuple(simulated(number, nics=("ens5", "ens6")) for number in (1, 2, 3))
+BAD = SEVERAL[1].node.instance_id
+Given = dict[str, Any]
+
+
+class Spoiling(PromqlEndpoint):
+    """Spoils the series of one node's `ens6` in every answer that has them."""
+
+    def __init__(self, spoil: Callable[[list[Given], Given], None]) -> None:
+        super().__init__(every for node in SEVERAL for every in otel_series(node, BEGIN, END))
+        self._spoil = spoil
+
+    def _run(self, is_range: bool, form: Mapping[str, str]) -> Reply:  # noqa: FBT001
+        reply = super()._run(is_range, form)
+        assert isinstance(reply.body, dict)
+        answer = reply.body["data"]["result"]
+        for each in list(answer):
+            if (each["metric"][otel.HOST], each["metric"]["interface"]) == (BAD, "ens6"):
+                self._spoil(answer, each)
+        return reply
+
+    def client(self) -> Any:
+        cloudwatch = Aws(region="eu-west-1").client("cloudwatch")
+        self.attach(cloudwatch)
+        return PromQL(cloudwatch, pace=Pace(1e9), sleep=lambda _: None)
+
+
+def points(series: Given) -> list[list[Any]]:
+    found: list[list[Any]] = series["values"] if "values" in series else [series["value"]]
+    return found
+
+
+def with_value(value: object) -> Callable[[list[Given], Given], None]:
+    def spoil(_: list[Given], series: Given) -> None:
+        points(series)[-1][1] = value
+
+    return spoil
+
+
+def with_time(of: Callable[[int], object]) -> Callable[[list[Given], Given], None]:
+    def spoil(_: list[Given], series: Given) -> None:
+        points(series)[-1][0] = of(points(series)[-1][0])
+
+    return spoil
+
+
+def with_label(name: str, value: object) -> Callable[[list[Given], Given], None]:
+    def spoil(_: list[Given], series: Given) -> None:
+        series["metric"][name] = value
+
+    return spoil
+
+
+def without(*names: str) -> Callable[[list[Given], Given], None]:
+    def spoil(_: list[Given], series: Given) -> None:
+        for name in names:
+            series.pop(name, None)
+            series["metric"].pop(name, None)
+
+    return spoil
+
+
+def without_points(_: list[Given], series: Given) -> None:
+    series.update({"values": []} if "values" in series else {"value": []})
+
+
+def one_time_twice(_: list[Given], series: Given) -> None:
+    series.update({"values": [*points(series), points(series)[-1]], "value": None})
+
+
+def twice(answer: list[Given], series: Given) -> None:
+    answer.append(deepcopy(series))
+
+
+ODD_SERIES: Mapping[str, Callable[[list[Given], Given], None]] = {
+    "a value that is none": with_value("-1"),
+    "a value that is no text": with_value(7.5),
+    "a device that is none": with_label("interface", "a b"),
+    "a device of another type": with_label("interface", 6),
+    "no device": without("interface"),
+    "a node of another type": with_label(otel.HOST, 6),
+    "no node": without(otel.HOST),
+    "a node in capitals": with_label(otel.HOST, BAD.upper()),
+    "another second": with_time(lambda second: second - 7),
+    "a fraction": with_time(lambda second: second + 0.5),
+    "a time as text": with_time(str),
+    "a time as a truth": with_time(lambda _: True),
+    "no time": with_time(lambda _: None),
+    "a time long ago": with_time(lambda second: second - 86_400),
+    "no values": without("values", "value"),
+    "an empty list": without_points,
+    "one time twice": one_time_twice,
+    "the series twice": twice,
+}
+
+
+@pytest.mark.parametrize("spoil", ODD_SERIES.values(), ids=ODD_SERIES)
+def test_a_series_that_makes_no_sense_costs_its_node_and_no_other(
+    spoil: Callable[[list[Given], Given], None],
+) -> None:
+    promql = Spoiling(spoil).client()
+    nodes = [each.node for each in SEVERAL]
+    found = {
+        node.instance_id: readings
+        for node, readings in OtelTotals(promql, Ec2(SEVERAL), Classifier()).totals(nodes, SPAN)
+    }
+    assert {key for key, readings in found.items() if isinstance(readings, Unreadable)} == {BAD}
+    assert "CloudWatch's answer by PromQL" in why({BAD: found[BAD]})
+    short = FetchSpan(WINDOW.end - 2 * PERIOD, WINDOW.end)
+    events = OtelDevices(promql, Classifier()).devices(nodes, short, DeviceScope.ENI)
+    missing = {key: each for key, each in events.items() if isinstance(each, MissingEvidence)}
+    assert {key: each.why for key, each in missing.items()} == {BAD: NoEvidence.FAILED}
+
+
+def of_another_node(answer: list[Given], series: Given) -> None:
+    answer.append(deepcopy(series))
+    answer[-1]["metric"][otel.HOST] = "i-00000000000000009"
+    without_points(answer, answer[-1])
+
+
+@pytest.mark.parametrize(
+    "spoil", [of_another_node, with_label("pod", "a"), with_label("pod", 7)], ids=["foreign", "more", "odd"]
+)
+def test_a_series_of_a_node_that_was_not_asked_and_labels_beside_cost_nobody(
+    spoil: Callable[[list[Given], Given], None],
+) -> None:
+    nodes = [each.node for each in SEVERAL]
+    totals = OtelTotals(Spoiling(spoil).client(), Ec2(SEVERAL), Classifier())
+    for node, readings in totals.totals(nodes, SPAN):
+        assert holds_the_truth(SEVERAL[nodes.index(node)], only({"": readings}))
 
 
 def test_a_node_that_alone_is_too_large_is_unreadable_with_a_remedy() -> None:
@@ -418,10 +584,10 @@ def test_an_odd_series_makes_its_own_node_unreadable_and_costs_no_other(
             assert [key for key in ids if isinstance(look[key], MissingEvidence)] == [ids[2]]
 
 
-def test_an_answer_about_another_node_than_was_asked_about_is_none_about_any() -> None:
+def test_a_node_that_is_absent_from_an_answer_about_others_is_unreadable_and_not_silent() -> None:
     nodes = [simulated(number) for number in range(1, 4)]
     endpoint = PromqlEndpoint()
-    for each in nodes:
+    for each in nodes[:2]:
         endpoint.add(otel_series(each, BEGIN, END))
 
     def of_another(series: Series) -> Series:
@@ -429,9 +595,9 @@ def test_an_answer_about_another_node_than_was_asked_about_is_none_about_any() -
 
     promql: Any = WithOneMore(endpoint, "transmit", of_another, nodes[0].node.instance_id)
     totals = OtelTotals(promql, Ec2(nodes), Classifier()).totals([each.node for each in nodes], SPAN)
-    for _, readings in totals:
-        assert isinstance(readings, Unreadable)
-        assert "another node" in readings.why
+    found = [readings for _, readings in totals]
+    assert [type(each) for each in found] == [Readings, Readings, Unreadable]
+    assert "another node" in why({"": found[2]})
 
 
 def test_a_denial_of_everything_is_raised() -> None:

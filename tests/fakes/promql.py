@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import isfinite, isnan
 from threading import Lock, Thread
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -240,6 +241,8 @@ def _pair(point: tuple[int, float]) -> list[Any]:
 
 
 def _shown(value: float) -> str:
+    if not isfinite(value):
+        return "NaN" if isnan(value) else f"{value:+}".title()
     return repr(int(value)) if value == int(value) else repr(value)
 
 

@@ -244,7 +244,7 @@ class _Look:
             queries = [_query("max", (HOST, INTERFACE), name, _hosts(nodes), _of_anchors()) for name in BYTES]
         start, end = self._window.start, self._window.end
         for query in queries:
-            for series in self._promql.between(query, start, end, GRID):
+            for series in _whole(self._promql.between(query, start, end, GRID)):
                 if len(series.values) == 2:
                     before, after = (series.values[at] for at in sorted(series.values))
                     found[series.labels.get(HOST, "")][series.labels.get(INTERFACE, "")] += after - before
@@ -268,7 +268,7 @@ class _Look:
         )
         start, end = self._window.end - PERIOD, self._window.end
         found = []
-        for series in self._promql.between(query, start, end, _SECOND):
+        for series in _whole(self._promql.between(query, start, end, _SECOND)):
             runs = [
                 run
                 for run in _runs(sorted(series.values))
@@ -286,8 +286,8 @@ class _Look:
         ids = [each.instance_id for each in some]
         query = counter_query(BYTES.received, some[0].insights_cluster, ids, self._prefixes)
         at = int(self._window.end.timestamp())
-        one = {_key(each): each.values.get(at) for each in self._promql.at(query, self._window.end)}
-        ranges = self._promql.between(query, self._window.end - 2 * PERIOD, self._window.end, PERIOD)
+        one = {_key(each): each.values.get(at) for each in _whole(self._promql.at(query, self._window.end))}
+        ranges = _whole(self._promql.between(query, self._window.end - 2 * PERIOD, self._window.end, PERIOD))
         other = {_key(each): each.values[at] for each in ranges if at in each.values}
         return Matched(sum(other.get(key) == value for key, value in one.items()), len(one | other))
 
@@ -313,7 +313,7 @@ class _Look:
             return Matched(0, int(number))
 
     def _at(self, query: str) -> Iterator[tuple[Mapping[str, str], float]]:
-        for series in self._promql.at(query, self._window.end):
+        for series in _whole(self._promql.at(query, self._window.end)):
             for value in series.values.values():
                 yield series.labels, value
 
@@ -336,6 +336,14 @@ def _hosts(nodes: Sequence[Node], *, exactly: bool = False) -> str:
 
 def _of_anchors() -> str:
     return f'"{WORKLOAD}"=~"{"|".join(ANCHORS)}"'
+
+
+def _whole(answer: list[Series]) -> list[Series]:
+    """Raises AwsProblem where one of the series makes no sense: the others would be taken for all."""
+    if all(series.makes_sense for series in answer):
+        return answer
+    what = "CloudWatch's answer by PromQL has a series that makes no sense"
+    raise AwsProblem(ProblemKind.FAILED, what, "run it again, and check the proxy")
 
 
 def _key(series: Series) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ from enigap.core.counting.evidence import (
     NoEvidence,
 )
 from enigap.core.counting.node import Node
-from enigap.core.counting.reading import OsSource, Readings, Unreadable, usable_number
+from enigap.core.counting.reading import OsSource, Readings, Unreadable
 from enigap.core.counting.window import GRID, MINUTE, PERIOD, FetchSpan
 from enigap.core.text import listed, printable
 
@@ -271,36 +271,27 @@ class _Counters:
         return found
 
     def _ask(self, nodes: Sequence[Node], wanted: _Wanted) -> dict[str, _Devices | AwsProblem]:
-        """Each node's devices.
-
-        A counter that is no number, is there twice or lacks a direction would count as another than it is,
-        and a node without one of its devices, of an odd name, would count less: both are problems.
-        """
+        """Each node's devices. A series that makes no sense, or lacks a direction, would count as zero."""
         prefixes = self._prefixes if wanted.scope is DeviceScope.ENI else None
         ids = [node.instance_id for node in nodes]
         values: dict[str, dict[str, dict[str, dict[int, float]]]] = {key: {} for key in ids}
-        wrong: dict[str, AwsProblem] = {}
+        odd: dict[str, AwsProblem] = {}
         for name in (name for metric in wanted.metrics for name in metric):
             query = counter_query(name, nodes[0].insights_cluster, ids, prefixes, wanted.anchors)
             for each in wanted.times:
-                for series in self._promql.between(query, each.start, each.end, each.step):
-                    host, device = _whose(series, values)
-                    of_device = values[host].setdefault(device, defaultdict(dict))
-                    is_there_twice = bool(of_device[name].keys() & series.values.keys())
-                    of_device[name] |= series.values
-                    is_read = is_device_name(device) and None not in map(
-                        usable_number, series.values.values()
-                    )
-                    if is_there_twice or not is_read:
-                        wrong[host] = _nonsense(device)
-        return {
-            host: wrong.get(host)
-            or next((_nonsense(device) for device, of in devices.items() if _lacks_a_direction(of)), None)
-            or {
-                device: _Device(of) for device, of in devices.items() if self._is_wanted(device, wanted.scope)
-            }
-            for host, devices in values.items()
-        }
+                told = _told(self._promql.between(query, each.start, each.end, each.step), ids)
+                odd |= told.odd
+                for (host, device), of_series in told.values.items():
+                    values[host].setdefault(device, defaultdict(dict))[name] |= of_series
+        return {host: odd.get(host) or self._devices(of, wanted.scope) for host, of in values.items()}
+
+    def _devices(
+        self, values: Mapping[str, Mapping[str, _Counter]], scope: DeviceScope
+    ) -> _Devices | AwsProblem:
+        for device, of in values.items():
+            if (BYTES.received in of) != (BYTES.sent in of):
+                return _nonsense(device)
+        return {device: _Device(of) for device, of in values.items() if self._is_wanted(device, scope)}
 
     def _is_wanted(self, device: str, scope: DeviceScope) -> bool:
         return scope is DeviceScope.ALL or self._classifier.kind(device) is DeviceKind.PHYSICAL
@@ -338,15 +329,21 @@ class _Counters:
             return True
 
     def _odd(self, nodes: Sequence[Node], at: datetime) -> dict[str, _Odd | AwsProblem]:
-        anchors, least, before = (
-            self._of_anchors(aggregate, nodes, at - earlier) for aggregate, earlier in _COMPARED
-        )
+        answers = [self._of_anchors(aggregate, nodes, at - earlier) for aggregate, earlier in _COMPARED]
         kubelets = self._of_kubelets(nodes, at)
-        after = self._of_anchors("max", nodes, at + _APART) if any(kubelets.values()) else before
-        return {
-            host: _odd_of(*(each[host] for each in (anchors, least, before, after)), kubelets=kubelets[host])
-            for host in anchors
-        }
+        if any(kubelets.values()):
+            answers.append(self._of_anchors("max", nodes, at + _APART))
+        found: dict[str, _Odd | AwsProblem] = {}
+        for host, of_kubelet in kubelets.items():
+            of_anchors: list[_Of] = []
+            for answer in answers:
+                if isinstance(own := answer[host], AwsProblem):
+                    found[host] = own
+                    break
+                of_anchors.append(own)
+            else:
+                found[host] = _Odd.of(of_anchors, of_kubelet)
+        return found
 
     def _of_kubelets(self, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float]]:
         """The ENI devices' received bytes by the kubelet's own metric, which few versions of the agent have.
@@ -356,44 +353,44 @@ class _Counters:
         found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
         query = kubelet_query(nodes[0].insights_cluster, found)
         with suppress(AwsProblem):
-            for series in self._promql.at(query, at):
-                host, device = _whose(series, found)
-                value = _only(series)
-                if value is not None and self._is_wanted(device, DeviceScope.ENI):
-                    found[host][device] = value
+            told = _told(self._promql.at(query, at), found)
+            for (host, device), values in told.values.items():
+                if host not in told.odd and self._is_wanted(device, DeviceScope.ENI):
+                    [found[host][device]] = values.values()
         return found
 
-    def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> set[str]:
+    def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, AwsProblem | None]:
         """The instance ids of nodes that have a counter near either end of the span, however seldom they are
-        collected. Raises AwsProblem where that is unknown."""
-        return set().union(*(self._with_any(nodes, at) for at in _ends(span)))
+        collected; and why, where that is unknown."""
+        found: dict[str, AwsProblem | None] = {}
+        for batch in _batches(nodes, DeviceScope.ENI):
+            for at in _ends(span):
+                answer = _in_parts(batch, lambda part, at=at: self._are_counted(part, at))  # type: ignore[misc]
+                for host, devices in answer.items():
+                    if devices:
+                        found[host] = devices if isinstance(devices, AwsProblem) else None
+        return found
 
-    def _with_any(self, nodes: Sequence[Node], at: datetime) -> set[str]:
-        found = (
-            self._of_anchors("count", batch, at, age=PERIOD) for batch in _batches(nodes, DeviceScope.ENI)
-        )
-        return {host for answer in found for host, devices in answer.items() if devices}
+    def _with_any(self, nodes: Sequence[Node], at: datetime) -> bool:
+        batches = _batches(nodes, DeviceScope.ENI)
+        return any(any(self._are_counted(batch, at).values()) for batch in batches)
+
+    def _are_counted(self, nodes: Sequence[Node], at: datetime) -> dict[str, dict[str, float] | AwsProblem]:
+        return self._of_anchors("count", nodes, at, age=PERIOD)
 
     def _of_anchors(
         self, aggregate: str, nodes: Sequence[Node], at: datetime, age: timedelta = AGE
     ) -> dict[str, dict[str, float] | AwsProblem]:
-        """Over the anchors, of each ENI device's received bytes, by instance id and device.
-
-        Of a node with a value that no counter can have, the problem: no comparison with it would show
-        anything.
-        """
-        found: dict[str, dict[str, float]] = {node.instance_id: {} for node in nodes}
-        wrong: dict[str, AwsProblem] = {}
+        """Over the anchors, of each ENI device's received bytes, by instance id and device."""
+        ids = [node.instance_id for node in nodes]
         cluster = nodes[0].insights_cluster
-        query = _over_anchors(aggregate, BYTES.received, cluster, found, self._prefixes, age=age)
-        for series in self._promql.at(query, at):
-            host, device = _whose(series, found)
-            value = _only(series)
-            if value is None or not is_device_name(device) or device in found[host]:
-                wrong[host] = _nonsense(device)
-            elif self._is_wanted(device, DeviceScope.ENI):
-                found[host][device] = value
-        return {**found, **wrong}
+        query = _over_anchors(aggregate, BYTES.received, cluster, ids, self._prefixes, age=age)
+        told = _told(self._promql.at(query, at), ids)
+        found: dict[str, dict[str, float]] = {key: {} for key in ids}
+        for (host, device), values in told.values.items():
+            if self._is_wanted(device, DeviceScope.ENI):
+                [found[host][device]] = values.values()
+        return found | told.odd
 
 
 class _Odd(NamedTuple):
@@ -402,26 +399,24 @@ class _Odd(NamedTuple):
     by_anchors: set[str]
     by_kubelet: set[str]
 
-
-def _odd_of(
-    *of_anchors: Mapping[str, float] | AwsProblem, kubelets: Mapping[str, float]
-) -> _Odd | AwsProblem:
-    """What contradicts what in one node's answers: how many anchors have each device, the least of their
-    values, and the greatest one before and after."""
-    if problems := [each for each in of_anchors if isinstance(each, AwsProblem)]:
-        return problems[0]
-    anchors, least, before, after = (each for each in of_anchors if not isinstance(each, AwsProblem))
-    return _Odd(
-        {device for device, many in anchors.items() if many < max(anchors.values())}
-        | {device for device, value in least.items() if value < before.get(device, 0.0)},
-        {
-            device
-            for device, value in kubelets.items()
-            if device in before and device in after and not before[device] <= value <= after[device]
-        },
-    )
+    @classmethod
+    def of(cls, of_anchors: Sequence[_Of], of_kubelet: _Of) -> _Odd:
+        """By what was asked for of the anchors (`_COMPARED`, and the last again `_APART` later)."""
+        anchors, least, before, *_ = of_anchors
+        after = of_anchors[-1]
+        return cls(
+            {device for device, many in anchors.items() if many < max(anchors.values())}
+            | {device for device, value in least.items() if value < before.get(device, 0.0)},
+            {
+                device
+                for device, value in of_kubelet.items()
+                if device in before and device in after and not before[device] <= value <= after[device]
+            },
+        )
 
 
+_Of = Mapping[str, float]
+"""By device."""
 _APART: Final = 4 * MINUTE
 _COMPARED: Final = (("count", 0 * MINUTE), ("min", 0 * MINUTE), ("max", _APART))
 """What is asked for of all anchors at an instant, and how much earlier."""
@@ -462,7 +457,9 @@ def _in_parts(
         if not is_too_large:
             return {node.instance_id: problem for node in nodes}
         if len(nodes) == 1:
-            return {nodes[0].instance_id: AwsProblem(ProblemKind.FAILED, f"{problem.what}; {_TOO_MANY}")}
+            if not isinstance(problem, _OfUnknownNode):
+                problem = AwsProblem(ProblemKind.FAILED, f"{problem.what}; {_TOO_MANY}")
+            return {nodes[0].instance_id: problem}
     half = len(nodes) // 2
     return _in_parts(nodes[:half], ask) | _in_parts(nodes[half:], ask)
 
@@ -510,36 +507,57 @@ def _parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     return (items[first : first + most] for first in range(0, len(items), most))
 
 
-def _whose(series: Series, asked: Mapping[str, object]) -> tuple[str, str]:
-    """Instance id and device, which may have any name. Raises AwsProblem for a node that was not asked for:
-    what answers another question says nothing about the nodes of this one."""
-    host = series.labels.get(HOST, "")
-    if host not in asked:
-        raise AwsProblem(
-            ProblemKind.FAILED,
-            "CloudWatch's answer by PromQL is about another node than was asked about",
-            "run it again, and check the proxy",
+class _Told(NamedTuple):
+    """What the series of one answer say about the nodes that were asked about."""
+
+    values: dict[tuple[str, str], Mapping[int, float]]
+    """By instance id and device."""
+    odd: dict[str, AwsProblem]
+    """By the instance id of a node of which a series makes no sense, or may be missing: what is left of its
+    series is less than the node's."""
+
+
+class _OfUnknownNode(IncompleteAnswer):
+    """A series of an answer does not say of which node it is, so any of them may lack it."""
+
+
+def _told(answer: Iterable[Series], asked: Collection[str]) -> _Told:
+    """Raises IncompleteAnswer where a series might be of any node.
+
+    A series of a node that was not asked about costs nobody who has one; it may be another question's answer,
+    in which a node's absence says nothing.
+    """
+    told = _Told({}, {})
+    answered: set[str] = set()
+    for series in answer:
+        host, device = series.labels.get(HOST, ""), series.labels.get(INTERFACE, "")
+        if not _INSTANCE_ID.fullmatch(host):
+            raise _OfUnknownNode(ProblemKind.FAILED, f"{_ANSWER} has a series of an unknown node", _AGAIN)
+        answered.add(host)
+        is_one = is_device_name(device) and (host, device) not in told.values
+        if is_one and series.makes_sense:
+            told.values[host, device] = series.values
+        else:
+            told.odd[host] = _nonsense(device)
+    foreign = answered.difference(asked)
+    if foreign:
+        other = AwsProblem(
+            ProblemKind.FAILED, f"{_ANSWER} is about another node than was asked about", _AGAIN
         )
-    return host, series.labels.get(INTERFACE, "")
-
-
-def _nonsense(device: str) -> AwsProblem:
-    return AwsProblem(
-        ProblemKind.FAILED,
-        f"CloudWatch's answer by PromQL about its device {printable(device, 40)!r} makes no sense",
-        "see what that device is, and run it again",
+        told.odd.update((host, other) for host in asked if host not in answered)
+    return _Told(
+        {key: values for key, values in told.values.items() if key[0] not in foreign},
+        {host: problem for host, problem in told.odd.items() if host not in foreign},
     )
 
 
-def _only(series: Series) -> float | None:
-    """The one value of an instant's answer; None for one that no counter can have."""
-    [value] = series.values.values()
-    return usable_number(value)
+def _nonsense(device: str) -> AwsProblem:
+    what = f"{_ANSWER} about its device {printable(device, 40)!r} makes no sense"
+    return AwsProblem(ProblemKind.FAILED, what, "see what that device is, and run it again")
 
 
-def _lacks_a_direction(of: Mapping[str, _Counter]) -> bool:
-    """Whether a device has received bytes and no sent ones at all, or the other way round."""
-    return (BYTES.received in of) != (BYTES.sent in of)
+_ANSWER: Final = "CloudWatch's answer by PromQL"
+_AGAIN: Final = "run it again, and check the proxy"
 
 
 # --- totals
@@ -634,10 +652,8 @@ class OtelTotals:
             for node in nodes
             if not isinstance(rates := found[node.instance_id], Unreadable) and set(rates) == {None}
         ]
-        try:
-            return dict.fromkeys(self._counters.with_any(empty, span), _TOO_SELDOM)
-        except AwsProblem as problem:
-            return {node.instance_id: problem.what for node in empty}
+        counted = self._counters.with_any(empty, span)
+        return {key: problem.what if problem else _TOO_SELDOM for key, problem in counted.items()}
 
     def _wrong(
         self, nodes: Sequence[Node], answers: Mapping[str, _Devices | AwsProblem], span: FetchSpan
@@ -683,13 +699,26 @@ def _minutes(devices: _Devices, span: FetchSpan, classifier: Classifier) -> tupl
     """The rate of each minute of the span; the minutes between two readings share their average."""
     physical = {name for name in devices if classifier.kind(name) is DeviceKind.PHYSICAL}
     edges = [span.start + number * PERIOD for number in range(span.periods)]
-    marks = sorted({*edges, *(edge + MINUTE for edge in edges), span.end})
+    marks = [int(mark.timestamp()) for mark in sorted({*edges, *(edge + MINUTE for edge in edges), span.end})]
+    lost = {second for name in devices.keys() - physical for second in _lost(devices[name], marks)}
     rates: list[float | None] = []
     for start, end in pairwise(marks):
-        grown = _growth(devices, physical, int(start.timestamp()), int(end.timestamp()))
-        rate = None if grown is None else grown / (end - start).total_seconds()
-        rates += [rate] * ((end - start) // MINUTE)
+        grown = None if {start, end} & lost else _growth(devices, physical, start, end)
+        rates += [None if grown is None else grown / (end - start)] * ((end - start) // 60)
     return tuple(rates)
+
+
+def _lost(device: _Device, marks: Sequence[int]) -> set[int]:
+    """When a device has no counters that had some before, and has no less afterwards: then it is not one
+    that was removed, nor one that counts from zero."""
+    known = [(second, both) for second in marks if (both := device.both(BYTES, second)) is not None]
+    return {
+        second
+        for (earlier, before), (later, after) in pairwise(known)
+        if all(a >= b for a, b in zip(after, before, strict=True))
+        for second in marks
+        if earlier < second < later
+    }
 
 
 def _growth(devices: _Devices, physical: set[str], start: int, end: int) -> float | None:

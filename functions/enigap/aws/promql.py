@@ -26,10 +26,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.hooks import first_non_none_response
 
-from enigap.aws.errors import AwsProblem, ProblemKind, calling, one_line
+from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, ProblemKind, calling, one_line
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
 from enigap.aws.pages import items
+from enigap.core.counting.reading import usable_number
 
 ACTIONS: Final = (Statement(("cloudwatch:GetMetricData", "cloudwatch:ListMetrics")),)
 
@@ -52,8 +53,16 @@ class Series:
     """One series of an answer."""
 
     labels: Mapping[str, str]
+    """Without those that are no text."""
     values: Mapping[int, float]
     """By time in seconds since the Unix epoch. A time without a value is left out; no number is NaN."""
+    is_read: bool = True
+    """Whether its times make sense. If they do not it has no values, and spoils no other series."""
+
+    @property
+    def makes_sense(self) -> bool:
+        """Whether it has values, all of which a counter may have."""
+        return self.is_read and bool(self.values) and None not in map(usable_number, self.values.values())
 
 
 class PromQL:
@@ -204,21 +213,37 @@ def _read(answer: Mapping[str, Any], form: Mapping[str, str]) -> list[Series]:
     is_range = "step" in form
     if data["resultType"] != ("matrix" if is_range else "vector"):
         raise ValueError("a range is answered with a matrix, an instant with a vector")
-    points = [each["values"] if is_range else [each["value"]] for each in found]
     first, last = (int(form[name]) for name in (("start", "end") if is_range else ("time", "time")))
-    if not all(first <= second <= last for of_series in points for second, _ in of_series):
-        raise ValueError("an answer is about the time that was asked for")
-    return [Series(_labels(each["metric"]), _values(of)) for each, of in zip(found, points, strict=True)]
+    times = range(first, last + 1, int(form["step"].removesuffix("s")) if is_range else 1)
+    return [_series(each, times, is_range=is_range) for each in found]
+
+
+def _series(given: Mapping[str, Any], times: range, *, is_range: bool) -> Series:
+    """One series of an answer about these times. Raises an error for nonsense that has no label: whatever it
+    is about, the answer lacks it."""
+    labels = _labels(given["metric"])
+    try:
+        return Series(labels, _values(given["values"] if is_range else [given["value"]], times))
+    except MAKES_NO_SENSE:
+        if not labels:
+            raise
+        return Series(labels, {}, is_read=False)
 
 
 def _labels(metric: Mapping[str, Any]) -> Mapping[str, str]:
-    if not all(isinstance(text, str) for pair in metric.items() for text in pair):
+    labels = {name: text for name, text in metric.items() if isinstance(text, str)}
+    if metric and not labels:
         raise TypeError("labels are strings")
-    return dict(metric)
+    return labels
 
 
-def _values(points: Sequence[Sequence[Any]]) -> dict[int, float]:
-    return {round(second): _number(value) for second, value in points}
+def _values(points: Sequence[Sequence[Any]], times: range) -> dict[int, float]:
+    values: dict[int, float] = {}
+    for second, value in points:
+        if second not in times or int(second) in values:
+            raise ValueError("a series has one value at a time, at times that were asked for")
+        values[int(second)] = _number(value)
+    return values
 
 
 def _number(value: Any) -> float:
