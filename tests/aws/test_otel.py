@@ -14,6 +14,7 @@ import pytest
 from enigap.aws import otel
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
+from enigap.aws.log_calls import Budget
 from enigap.aws.otel import Either, OtelDevices, OtelTotals, counter_query
 from enigap.aws.pace import Pace
 from enigap.aws.promql import IncompleteAnswer, PromQL, Series
@@ -667,6 +668,25 @@ def test_an_eni_of_which_one_direction_is_missing_leaves_no_evidence(scope: Devi
     assert isinstance(missing, MissingEvidence)
 
 
+def test_devices_are_read_as_long_as_their_samples_fit_into_memory() -> None:
+    nodes = [simulated(number) for number in range(1, 31)]
+    endpoint = PromqlEndpoint(each for node in nodes for each in otel_series(node, BEGIN, END))
+    promql = Faulty(endpoint, lambda _: None)
+    devices = OtelDevices(promql, Classifier(), budget=Budget(memory_bytes=500 * 340))  # type: ignore[arg-type]
+    asked = [each.node for each in nodes]
+    hours = FetchSpan(WINDOW.end - timedelta(hours=6), WINDOW.end)
+    first = devices.devices(asked, hours, DeviceScope.ALL)
+    read = [key for key, each in first.items() if isinstance(each, DeviceEvents)]
+    assert read == [node.instance_id for node in asked[: len(read)]]
+    assert 0 < len(read) < len(nodes)
+    left = {each.why for each in first.values() if isinstance(each, MissingEvidence)}
+    assert left == {NoEvidence.BUDGET_SPENT}
+    queries = len(promql.asked)
+    [missing] = devices.devices(asked[:1], SPAN, DeviceScope.ENI).values()
+    assert isinstance(missing, MissingEvidence)
+    assert len(promql.asked) == queries
+
+
 def test_a_node_without_counters_has_no_evidence() -> None:
     devices = OtelDevices(InProcess(PromqlEndpoint()), Classifier())  # type: ignore[arg-type]
     [missing] = devices.devices([simulated().node], SPAN, DeviceScope.ALL).values()
@@ -786,6 +806,14 @@ def test_a_cluster_without_either_is_silent_in_the_classic_figures(kind: Problem
 def test_without_a_classic_figure_a_failure_to_ask_for_counters_is_no_silence(kind: ProblemKind) -> None:
     source, _ = either(Classic(silent=[ONE]), ONE, problem=lambda _: AwsProblem(kind, "it failed"))
     assert list(source.totals([ONE.node], SPAN)) == [(ONE.node, Unreadable("it failed"))]
+
+
+def test_counters_that_are_too_many_to_be_asked_for_are_no_silence() -> None:
+    too_many = AwsProblem(ProblemKind.REFUSED, "it was too many samples", code="execution")
+    source, _ = either(Classic(silent=[ONE]), ONE, problem=lambda _: too_many)
+    [(_, readings)] = source.totals([ONE.node], SPAN)
+    assert isinstance(readings, Unreadable)
+    assert "it was too many samples" in readings.why
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.FAILED, ProblemKind.DENIED, ProblemKind.OUT_OF_TIME])

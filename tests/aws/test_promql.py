@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.pace import Pace
-from enigap.aws.promql import MOST_SERIES, IncompleteAnswer, PromQL, Series
+from enigap.aws.promql import MOST_SERIES, IncompleteAnswer, PromQL, Series, is_too_large
 from tests.fakes.promql import PromqlEndpoint, Reply, Stored, serve
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -206,6 +206,11 @@ def test_an_answer_after_that_counts() -> None:
         ),
         (Reply(422), ProblemKind.REFUSED, "execution"),
         (
+            Reply(422, {"__type": "com.amazon#LimitExceededException", "message": "too many series"}),
+            ProblemKind.REFUSED,
+            "too many series",
+        ),
+        (
             Reply(400, {"status": "error", "errorType": "bad_data", "error": "parse error"}),
             ProblemKind.REFUSED,
             "parse error",
@@ -224,6 +229,13 @@ def test_a_refusal_is_asked_once_and_said(reply: Reply, kind: ProblemKind, says:
     assert problem.kind is kind
     assert says in str(problem)
     assert len(asked.endpoint.forms) == 1
+
+
+@pytest.mark.parametrize("named", [{}, {"__type": "LimitExceededException"}, {"errorType": "too_many"}])
+def test_a_query_that_cloudwatch_gives_up_on_is_too_large_whatever_that_is_called(named: Any) -> None:
+    assert is_too_large(failed(Reply(422, named))[0])
+    assert is_too_large(failed(Reply(body=whole(warnings=["cut"])))[0])
+    assert not is_too_large(failed(Reply(400, {"errorType": "bad_data"}))[0])
 
 
 def test_a_connection_that_gives_no_answer_is_tried_again() -> None:

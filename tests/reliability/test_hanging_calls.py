@@ -19,6 +19,7 @@ from typing import Any, Final
 import pytest
 
 from enigap.aws.clients import Aws
+from enigap.aws.deadline import MOST_BYTES
 from enigap.aws.errors import AwsProblem, calling
 from enigap.core.counting.window import Window
 from enigap.core.instants import timestamp
@@ -44,6 +45,7 @@ class Peer:
     def __init__(self, manner: str) -> None:
         self._manner = manner
         self.connections = 0
+        self.sent_bytes = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._over = threading.Event()
@@ -62,6 +64,11 @@ class Peer:
                 return
             if self._manner == "drips":
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            if self._manner == "floods":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+                while not self._over.is_set():
+                    connection.sendall(bytes(1_000_000))
+                    self.sent_bytes += 1_000_000
             while not self._over.wait(0.05):
                 if self._manner == "drips":
                     connection.sendall(b" ")
@@ -109,6 +116,16 @@ def test_an_optional_question_gets_one_attempt(peer: Peer) -> None:
 
 
 @on_loopback
+@pytest.mark.parametrize("peer", ["floods"], indirect=True)
+def test_an_answer_that_is_longer_than_any_of_awss_is_not_read_to_its_end(peer: Peer) -> None:
+    aws = Aws(region="eu-west-1")
+    with pytest.raises(AwsProblem), aws.deadline.optional(), calling("dynamodb:Scan"):
+        CALLS["dynamodb:Scan"](aws)
+    assert peer.connections == 1
+    assert peer.sent_bytes < MOST_BYTES + 20_000_000  # that much may wait in sockets
+
+
+@on_loopback
 @pytest.mark.parametrize("peer", ["never answers"], indirect=True)
 def test_no_attempt_is_begun_without_time_for_it(peer: Peer) -> None:
     aws = Aws(region="eu-west-1")
@@ -127,7 +144,12 @@ SLACK_SECONDS: Final = 60.0
 OF_PLAN: Final = ("Scan", "PutItem", "SendMessage", "PutMetricData", "ListMetrics", "DescribeInstances")
 DISCOVERY: Final = ("ListMetrics", "DescribeInstances")
 TO_READ: Final = ("DescribeInstances", "DescribeTags", "ListMetrics", "GetMetricData")
-TO_EXPLAIN: Final = ("DescribeInstanceTypes", "DescribeTrafficMirrorSessions", "FilterLogEvents")
+TO_EXPLAIN: Final = (
+    "DescribeInstanceTypes",
+    "DescribeTrafficMirrorSessions",
+    "FilterLogEvents",
+    "QueryPromQL",
+)
 TO_WRITE: Final = ("GetItem", "PutItem", "Publish", "PutMetricData")
 FOR_WORDS: Final = ("DescribeAddon", "FilterLogEvents")
 

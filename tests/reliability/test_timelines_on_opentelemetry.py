@@ -186,7 +186,16 @@ def test_a_classic_metric_that_is_lost_on_one_node_is_told_though_its_counters_a
 # --- PromQL that fails
 
 
-@pytest.mark.parametrize("answer", [FAILED, CUT, Reply(200, b"<html>"), Reply(429, {"message": "slow down"})])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        FAILED,
+        CUT,
+        Reply(200, b"<html>"),
+        Reply(429, {"message": "slow down"}),
+        Reply(422, {"status": "error", "errorType": "execution", "error": "too many samples"}),
+    ],
+)
 def test_counters_that_cannot_be_read_for_a_while_are_neither_silence_nor_the_end_of_an_incident(
     answer: Reply,
 ) -> None:

@@ -2,7 +2,8 @@
 
 The SDK's patience, six attempts of 60 s, is longer than a function lives. So each attempt gets what is left
 of the time, no attempt begins when nothing is left, and none is made again when the pause before it would
-take the rest. The limit holds for a whole attempt: an answer that drips, a byte now and then, ends as well.
+take the rest. The limit holds for a whole attempt: an answer that drips, a byte now and then, ends as well,
+and so does one that is longer than any of AWS's, which would take the function's memory.
 
 Questions whose answers only add to what is known get one attempt of two seconds: those of `OPTIONAL`, and
 all that are asked in a block of `Deadline.optional`.
@@ -28,6 +29,8 @@ OPTIONAL: Final = frozenset({"DescribeAddon", "DescribeInstanceTypes", "Describe
 OPTIONAL_SECONDS: Final = 2.0
 CONNECT_SECONDS: Final = 5.0
 ATTEMPT_SECONDS: Final = 60.0
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of one answer. A day of the counters of 499 devices has some 10 MB, other answers less."""
 LEAST_SECONDS: Final = 0.2
 """No attempt is begun with less."""
 _LONGEST_PAUSE_SECONDS: Final = 20.0
@@ -73,13 +76,19 @@ class Deadline:
 
     def begin(self, pool: Any, seconds: float) -> None:
         """Give this thread's next request by a pool of connections so many seconds, to its last byte."""
-        self._attempt.until = self._clock() + seconds
+        self._attempt.until, self._attempt.bytes = self._clock() + seconds, 0
         if not hasattr(pool.ConnectionCls, "is_limited"):
             pool.ConnectionCls = _limited(pool.ConnectionCls, self)
 
     def seconds_of_attempt(self) -> float:
         """How much is left of this thread's attempt."""
         return float(getattr(self._attempt, "until", math.inf)) - self._clock()
+
+    def receive(self, number: int) -> None:
+        """Note so many bytes of this thread's answer. Raises ConnectionError for more than any answer has."""
+        self._attempt.bytes = getattr(self._attempt, "bytes", 0) + number
+        if self._attempt.bytes > MOST_BYTES:
+            raise ConnectionError("the answer is longer than any of AWS's")
 
     def begin_attempt(self, operation: str) -> float:
         """Give this thread's next attempt its time, in seconds. Raises AwsProblem if there is none."""
@@ -161,4 +170,6 @@ class _Reader(socket.SocketIO):
         if left <= 0:
             raise TimeoutError("the answer took longer than there was time")
         self._socket.settimeout(None if math.isinf(left) else left)
-        return super().readinto(buffer)
+        number = super().readinto(buffer)
+        self._deadline.receive(number or 0)
+        return number

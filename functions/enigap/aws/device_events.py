@@ -99,7 +99,7 @@ _MOST_POD_SAMPLES: Final = 20_000
 EVENTS_PER_PAGE: Final = 10_000
 """CloudWatch Logs gives no more."""
 
-_SAMPLE_BYTES: Final = 340
+SAMPLE_BYTES: Final = 340
 _POD_SAMPLE_BYTES: Final = 400
 """Without the names. Measured on 64-bit Python 3.11: 331 and 280."""
 
@@ -443,7 +443,7 @@ class _LogGroup:
     def _give_back(self, found: Iterable[_Found]) -> None:
         """What is not kept takes no memory."""
         for each in found:
-            self._spending.add(-len(each.samples), _SAMPLE_BYTES)
+            self._spending.add(-len(each.samples), SAMPLE_BYTES)
 
     def _of_streams(
         self, nodes: Sequence[Node], pattern: str, between: tuple[datetime, datetime], most: int
@@ -576,7 +576,7 @@ class _Found:
             self._odd[Odd.MALFORMED] += 1
             return True
         self.samples.append(event)
-        self._spending.add(1, _SAMPLE_BYTES)
+        self._spending.add(1, SAMPLE_BYTES)
         return True
 
     def events(self) -> DeviceEvents:

@@ -48,6 +48,11 @@ class IncompleteAnswer(AwsProblem):
     """CloudWatch left series out of an answer, or may have."""
 
 
+def is_too_large(problem: AwsProblem) -> bool:
+    """Whether a query about less may be answered: the answer was cut, or CloudWatch gave up on it (422)."""
+    return isinstance(problem, IncompleteAnswer) or problem.code == _CODES[422]
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One series of an answer."""
@@ -177,8 +182,8 @@ def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientE
     given = headers.get("x-amzn-ErrorType") or said.get("__type") or said.get("errorType")
     code = str(given or _CODES.get(status, "")).rpartition("#")[2].partition(":")[0]
     message = said.get("message") or said.get("Message") or said.get("error") or ""
-    if status == 429:
-        code = _CODES[status]
+    if status in {422, 429}:
+        code = _CODES[status]  # whatever AWS calls it: a query that is too large, or one of too many
     elif not code and status < 500:
         code = f"HTTP {status}"  # so that it is a refusal: an endpoint without PromQL, say
     return ClientError(
