@@ -30,6 +30,7 @@ from enigap.core.counting.units import NOTHING, ZERO, ByteRate, RateSpan
 from enigap.core.counting.window import MINUTE, PERIOD, FetchSpan, Window
 from enigap.core.judging.judge import judge
 from enigap.core.judging.verdict import Judgement, Verdict
+from tests.fakes.news import judged as judged_steadily
 from tests.fakes.node_simulator import (
     IN,
     OUT,
@@ -48,6 +49,7 @@ from tests.fakes.node_simulator import (
     pod_to_pod,
     steady,
 )
+from tests.fakes.readings import Devices
 
 WINDOW = Window(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
 RULES = Rules()
@@ -329,6 +331,28 @@ def test_where_nobody_can_tell_all_beyond_the_enis_may_be_a_fault(
     assert (split.unexplained.high if gap > 0 else split.unexplained.low).bytes_per_second == pytest.approx(
         gap
     )
+
+
+@given(rates, rates, rates, st.integers(1, 10**9).map(float))
+def test_no_more_is_unexplained_for_certain_than_a_verdict_has_proven(
+    os: float, eni_in: float, eni_out: float, at_least: float
+) -> None:
+    split = split_of(totals(os, eni_in, eni_out), None, Outcome.UNEXPLAINED)
+    before, after = split.unexplained, split.proving(ByteRate(at_least)).unexplained
+    assert after.low <= before.low <= after.middle == before.middle <= before.high <= after.high
+    assert max(after.low, ZERO - after.high) <= ByteRate(at_least)
+
+
+@pytest.mark.parametrize(
+    ("os", "devices"), [(0.0, None), (2e5, None), (2e5, {"eth0": (1e5, 1e5)}), (9e6, {"eth0": (4e6, 5e6)})]
+)
+def test_a_judgement_says_one_lower_bound_of_what_is_unexplained(os: float, devices: Devices | None) -> None:
+    judgement = judged_steadily(1, os, 3e6, 3e6, devices)
+    assert judgement.explained is False
+    assert judgement.split is not None
+    assert judgement.unexplained
+    unexplained = judgement.split.unexplained
+    assert judgement.unexplained >= max(unexplained.low, ZERO - unexplained.high) > ZERO
 
 
 @given(rates, rates, rates)

@@ -92,6 +92,17 @@ class Split:
         """What the OS counted."""
         return sum((getattr(self, part.name).middle for part in fields(self)), ZERO)
 
+    def proving(self, at_least: ByteRate) -> Split:
+        """With no more unexplained for certain than `at_least`, which a verdict has proven.
+
+        The split takes EC2's periods as exact. What a verdict proves allows for where their edges lie and
+        for headers that one side leaves uncounted.
+        """
+        known = self.unexplained
+        if known.middle < ZERO:
+            return replace(self, unexplained=replace(known, high=max(known.high, ZERO - at_least)))
+        return replace(self, unexplained=replace(known, low=min(known.low, at_least)))
+
 
 class Outcome(Enum):
     """What the verdict says about the gap, as far as it changes the split."""

@@ -374,6 +374,8 @@ class Case:
     ) -> Judgement:
         """A judgement for the rows from `idle` down."""
         split = self.split(verdict)
+        if unexplained is not None:
+            split = split.proving(unexplained)
         return Judgement(
             self.node,
             self.window,
