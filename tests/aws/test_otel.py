@@ -240,6 +240,45 @@ def test_a_reset_shows_though_all_devices_together_counted_more() -> None:
     assert readings.os_minutes(WINDOW.start + 7 * MINUTE, WINDOW.start + 7 * MINUTE) == (None,)
 
 
+def at_most(stored: Stored, gaps: Callable[[float], bool]) -> Stored:
+    """Without the samples in the gaps."""
+    kept = [number for number, second in enumerate(stored.seconds) if not gaps(second)]
+    seconds, values = ([of[number] for number in kept] for of in (stored.seconds, stored.values))
+    return replace(stored, seconds=seconds, values=values)
+
+
+@pytest.mark.parametrize("until", [-1.0, 2.0, 6.0])
+def test_a_node_whose_newest_counters_come_seldom_is_not_silent_though_it_had_rates_before(
+    until: float,
+) -> None:
+    """And one that has none any more is silent, not unreadable."""
+    start, end = WINDOW.start.timestamp() - 120, WINDOW.end.timestamp()
+
+    def series(node: SimulatedNode) -> Iterator[Stored]:
+        for each in otel_series(node, BEGIN, END):
+            yield at_most(each, lambda second: start < second < end - 60 * until and second % 240 >= 30)
+
+    found = read(simulated(), series=series)
+    if until == 6.0:
+        only(found)
+    else:
+        assert "every 30 s" in why(found)
+
+
+def test_a_node_that_has_no_counters_any_more_is_silent_and_not_unreadable() -> None:
+    start = WINDOW.start.timestamp() - 120
+    readings = only(
+        read(
+            simulated(),
+            series=lambda node: (
+                at_most(each, lambda second: second > start) for each in otel_series(node, BEGIN, END)
+            ),
+        )
+    )
+    assert set(readings.os_minutes(WINDOW.start, WINDOW.end)) == {None}
+    assert any(rate is not None for rate in readings.os_bytes_per_second)
+
+
 def test_a_pods_device_that_is_replaced_spoils_nothing() -> None:
     node = simulated(faults=[counter_reset(PODS[1], WINDOW.start + 7 * MINUTE)])
     readings = only(read(node))
@@ -286,6 +325,44 @@ def test_anchors_on_a_network_of_their_own_are_refused_with_a_remedy() -> None:
         )
         assert "eth0" in told or "ens5" in told
         assert "hostNetwork: true" in told
+
+
+def carried(node: SimulatedNode, times: float, *devices: str) -> Readings | Unreadable:
+    """The readings of a node whose only devices are these, and whose EC2 side is so many times as much."""
+
+    class Carried(Ec2):
+        def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Any:
+            for asked, own in super().totals(nodes, span):
+                assert isinstance(own, Readings)
+                received, sent = (
+                    tuple(None if each is None else each * times for each in of)
+                    for of in (own.network_in_bytes, own.network_out_bytes)
+                )
+                yield asked, replace(own, network_in_bytes=received, network_out_bytes=sent)
+
+    endpoint = PromqlEndpoint(
+        each for each in otel_series(node, BEGIN, END) if each.labels.get("interface") in devices
+    )
+    totals = OtelTotals(InProcess(endpoint), Carried([node]), Classifier())  # type: ignore[arg-type]
+    [(_, readings)] = totals.totals([node.node], SPAN)
+    return readings
+
+
+def test_an_eth0_that_is_alone_and_counted_far_less_than_ec2_may_be_a_pods_own() -> None:
+    """Also where no other pod's counters speak against it."""
+    agent = ("cloudwatch-agent",)
+
+    def series(node: SimulatedNode) -> Iterator[Stored]:
+        return otel_series(node, BEGIN, END, anchors=agent, on_own_network=agent)
+
+    assert "hostNetwork: true" in why(read(simulated(), series=series))
+    assert isinstance(carried(simulated(), 5.0, "eth0"), Unreadable)
+
+
+def test_what_is_less_apart_or_has_other_devices_is_judged() -> None:
+    assert isinstance(carried(simulated(), 3.0, "eth0"), Readings)
+    assert isinstance(carried(simulated(), 50.0, "eth0", PODS[0]), Readings)
+    assert isinstance(carried(simulated(nics=("ens5",)), 50.0, "ens5"), Readings)
 
 
 def test_devices_none_of_which_is_an_enis_are_refused() -> None:
@@ -656,6 +733,39 @@ def test_devices_that_cannot_be_read_are_missing_evidence(problem: AwsProblem, e
     devices = OtelDevices(Faulty(PromqlEndpoint(), lambda _: problem), Classifier())  # type: ignore[arg-type]
     found = devices.devices([simulated().node], SPAN, DeviceScope.ENI)
     assert found == {simulated().node.instance_id: MissingEvidence(evidence, problem.what)}
+
+
+@pytest.mark.parametrize("workloads", [("cloudwatch-agent",), ANCHORS])
+def test_packets_that_are_lost_for_a_minute_leave_its_event_out_and_not_the_packets_of_hours(
+    workloads: Sequence[str],
+) -> None:
+    node, lost = simulated(), WINDOW.start.timestamp() + 300
+    node = replace(node, flows=tuple(replace(flow, bytes_per_packet=500.0) for flow in node.flows))
+    endpoint = PromqlEndpoint(
+        at_most(each, lambda second: lost - 60 < second <= lost)
+        if "transmit_packets" in each.labels["__name__"]
+        and each.labels["@resource.k8s.workload.name"] in workloads
+        else each
+        for each in otel_series(node, BEGIN, END)
+    )
+    devices = OtelDevices(InProcess(endpoint), Classifier())  # type: ignore[arg-type]
+    span = FetchSpan(WINDOW.end - timedelta(minutes=30), WINDOW.end)
+    [events] = devices.devices([node.node], span, DeviceScope.ENI).values()
+    assert isinstance(events, DeviceEvents)
+    rated = [each for each in events.samples if each.is_rated]
+    assert all(None not in each.usable_packets for each in rated)
+    assert (lost in {each.at.timestamp() for each in rated}) is (workloads != ANCHORS)
+
+
+def test_devices_without_any_packets_have_events_all_the_same() -> None:
+    node = simulated()
+    endpoint = PromqlEndpoint(
+        each for each in otel_series(node, BEGIN, END) if "packets" not in each.labels["__name__"]
+    )
+    devices = OtelDevices(InProcess(endpoint), Classifier())  # type: ignore[arg-type]
+    [events] = devices.devices([node.node], SPAN, DeviceScope.ENI).values()
+    assert isinstance(events, DeviceEvents)
+    assert sum(each.is_rated for each in events.samples) > 30
 
 
 @pytest.mark.parametrize("scope", DeviceScope)

@@ -205,6 +205,11 @@ class _Device:
         sent = self.of.get(metric.sent, {}).get(second)
         return None if received is None or sent is None else (received, sent)
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Without which an event would be another than it was: bytes, and packets if there are any."""
+        return (BYTES, PACKETS) if PACKETS.received in self.of or PACKETS.sent in self.of else (BYTES,)
+
     def is_half_known(self, second: int) -> bool:
         """Whether one direction's bytes are missing: the device is there, and what it counted is unknown."""
         received, sent = (self.of.get(name, {}) for name in BYTES)
@@ -362,16 +367,14 @@ class _Counters:
                     [found[host][device]] = values.values()
         return found
 
-    def with_any(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, AwsProblem | None]:
-        """The instance ids of nodes that have a counter near either end of the span, however seldom they are
-        collected; and why, where that is unknown."""
+    def with_any(self, nodes: Sequence[Node], at: datetime) -> dict[str, AwsProblem | None]:
+        """The instance ids of nodes that have a counter around an instant, however seldom they are collected;
+        and why, where that is unknown."""
         found: dict[str, AwsProblem | None] = {}
         for batch in _batches(nodes, DeviceScope.ENI):
-            for at in _ends(span):
-                answer = _in_parts(batch, lambda part, at=at: self._are_counted(part, at))  # type: ignore[misc]
-                for host, devices in answer.items():
-                    if devices:
-                        found[host] = devices if isinstance(devices, AwsProblem) else None
+            for host, devices in _in_parts(batch, lambda part: self._are_counted(part, at)).items():
+                if devices:
+                    found[host] = devices if isinstance(devices, AwsProblem) else None
         return found
 
     def _with_any(self, nodes: Sequence[Node], at: datetime) -> bool:
@@ -594,7 +597,7 @@ class OtelTotals:
             counted = self._os(some, span)
             without_series = [replace(node, node_name=None) for node in some]
             for asked, carried in self._eni.totals(without_series, span):
-                yield by_id[asked.instance_id], _both(carried, counted[asked.instance_id])
+                yield by_id[asked.instance_id], counted.beside(carried, asked.instance_id)
 
     def in_place_of(
         self, silent: Sequence[tuple[Node, Readings | Unreadable]], span: FetchSpan
@@ -606,7 +609,7 @@ class OtelTotals:
         for some in _parts(silent, NODES_AT_ONCE):
             counted = self._os([node for node, _ in some], span)
             for node, carried in some:
-                yield node, _both(carried, counted[node.instance_id])
+                yield node, counted.beside(carried, node.instance_id)
 
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter within the span. Raises AwsProblem where that is unknown."""
@@ -619,8 +622,7 @@ class OtelTotals:
         """EC2's bytes and packets over hours."""
         return self._eni.histories(nodes, span)
 
-    def _os(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, tuple[float | None, ...] | Unreadable]:
-        """The OS's rate of each labelled minute by instance id."""
+    def _os(self, nodes: Sequence[Node], span: FetchSpan) -> _Counted:
         known, unknown = known_nodes(nodes)
         times = _edges(span)
         answers = self._counters.read(
@@ -640,7 +642,12 @@ class OtelTotals:
                 found[key] = _minutes(devices, span, self._classifier)
         for key, why in (self._wrong(known, answers, span) | self._too_seldom(known, found, span)).items():
             found[key] = Unreadable(why)
-        return found
+        alone = {
+            key
+            for key, devices in answers.items()
+            if not isinstance(devices, AwsProblem) and devices.keys() - {"lo"} == {_OF_A_POD}
+        }
+        return _Counted(found, alone)
 
     def _too_seldom(
         self,
@@ -648,13 +655,24 @@ class OtelTotals:
         found: Mapping[str, tuple[float | None, ...] | Unreadable],
         span: FetchSpan,
     ) -> dict[str, str]:
-        """Why nodes without a rate are not silent: their counters are there, and too far apart."""
-        empty = [
-            node
-            for node in nodes
-            if not isinstance(rates := found[node.instance_id], Unreadable) and set(rates) == {None}
-        ]
-        counted = self._counters.with_any(empty, span)
+        """Why nodes without a rate are not silent: their counters are there, and too far apart.
+
+        So it is with a node that had rates before, if there are counters shortly before the newest window's
+        last minute.
+        """
+        newest, oldest = _ends(span)
+        in_newest = slice((newest - GRID - span.start) // MINUTE, (newest - span.start) // MINUTE)
+        empty: list[Node] = []
+        lately: list[Node] = []
+        for node in nodes:
+            rates = found[node.instance_id]
+            if not isinstance(rates, Unreadable) and set(rates[in_newest]) == {None}:
+                (empty if set(rates) == {None} else lately).append(node)
+        counted = {
+            **self._counters.with_any(lately, newest - MINUTE),
+            **self._counters.with_any(empty, oldest),
+            **self._counters.with_any(empty, newest),
+        }
         return {key: problem.what if problem else _TOO_SELDOM for key, problem in counted.items()}
 
     def _wrong(
@@ -676,16 +694,49 @@ class OtelTotals:
         return wrong
 
 
-def _both(
-    carried: Readings | Unreadable, counted: tuple[float | None, ...] | Unreadable
-) -> Readings | Unreadable:
-    if isinstance(carried, Unreadable):
-        return carried
-    return (
-        counted
-        if isinstance(counted, Unreadable)
-        else replace(carried, os_bytes_per_second=counted, os_source=OsSource.OTEL)
-    )
+class _Counted(NamedTuple):
+    """The OS's side of some nodes."""
+
+    rates: Mapping[str, tuple[float | None, ...] | Unreadable]
+    """Of each labelled minute, by instance id."""
+    with_eth0_alone: Collection[str]
+    """The instance ids of nodes that have no other device."""
+
+    def beside(self, carried: Readings | Unreadable, key: str) -> Readings | Unreadable:
+        """Both sides of one node."""
+        rates = self.rates[key]
+        if isinstance(carried, Unreadable):
+            return carried
+        if isinstance(rates, Unreadable):
+            return rates
+        both = replace(carried, os_bytes_per_second=rates, os_source=OsSource.OTEL)
+        if key in self.with_eth0_alone and _is_far_less(both):
+            return Unreadable(_PODS_OWN)
+        return both
+
+
+_OF_A_POD: Final = "eth0"
+"""What a pod's own device is called, and on many nodes the first ENI's."""
+_FAR_LESS: Final = 4
+"""How many times what the devices counted is too much to be a fault of the node's: what is less apart is
+judged. A pod that sends metrics carries little beside a node."""
+_PODS_OWN: Final = (
+    "its only device, eth0, counted less than a quarter of what EC2 did, so it may be the own one of "
+    "cloudwatch-agent's pod: run cloudwatch-agent on the host's network (`hostNetwork: true`), or look for "
+    "traffic that bypasses the kernel"
+)
+
+
+def _is_far_less(readings: Readings) -> bool:
+    """Whether the devices counted far less than EC2, in the periods that both know."""
+    os = eni = 0.0
+    for number in range(readings.span.periods):
+        rates = readings.os_bytes_per_second[5 * number : 5 * number + 5]
+        carried = readings.network_in_bytes[number], readings.network_out_bytes[number]
+        if None not in rates and None not in carried:
+            os += 60.0 * sum(rate or 0.0 for rate in rates)
+            eni += sum(each or 0.0 for each in carried)
+    return eni > _FAR_LESS * os
 
 
 _NO_INSTANCE: Final = "its instance id is none of EC2's, so its counters cannot be asked for"
@@ -803,12 +854,15 @@ class OtelDevices:
         return answers
 
     def _lacks_minutes(self, times: _Times) -> Callable[[_Devices], bool]:
-        """Whether an ENI device's bytes are missing at any of the times, or there is no such device."""
+        """Whether an ENI device's bytes or packets are missing at any of the times, or there is no such
+        device."""
         seconds = range(int(times.start.timestamp()), int(times.end.timestamp()) + 1, times.step // _SECOND)
 
         def lacks(devices: _Devices) -> bool:
             enis = [of for name, of in devices.items() if self._classifier.kind(name) is DeviceKind.PHYSICAL]
-            return not enis or any(of.both(BYTES, second) is None for of in enis for second in seconds)
+            return not enis or any(
+                of.both(metric, second) is None for of in enis for metric in of.metrics for second in seconds
+            )
 
         return lacks
 
@@ -949,26 +1003,27 @@ def _events(devices: _Devices, times: _Times, scope: DeviceScope) -> DeviceEvent
     samples = [
         _sample(name, device, before, at)
         for name, device in devices.items()
-        for before, at in pairwise(minutes)
-        if _is_told(device, times.start, before, at)
+        for before, at in _told_at(device, minutes)
     ]
     return DeviceEvents(tuple(samples), scope=scope, counter_age=AGE)
 
 
-def _is_told(device: _Device, start: datetime, before: datetime, at: datetime) -> bool:
-    """Whether there is an event of this minute: only the first of all has no reading before it."""
-    instants = range(int(start.timestamp()), int(at.timestamp()), 60)
-    return device.both(BYTES, int(at.timestamp())) is not None and (
-        device.both(BYTES, int(before.timestamp())) is not None
-        or all(device.both(BYTES, each) is None for each in instants)
-    )
+def _told_at(device: _Device, minutes: Sequence[datetime]) -> Iterator[tuple[datetime | None, datetime]]:
+    """The minutes of which there is an event, each with the one before; None for the first of all, which has
+    no reading before it. An event without its packets would be compared as if none were known of hours."""
+    metrics = device.metrics
+    known = [all(device.both(each, int(at.timestamp())) is not None for each in metrics) for at in minutes]
+    for number in range(1, len(minutes)):
+        if known[number] and (known[number - 1] or not any(known[:number])):
+            yield (minutes[number - 1] if known[number - 1] else None), minutes[number]
 
 
-def _sample(name: str, device: _Device, before: datetime, at: datetime) -> DeviceSample:
+def _sample(name: str, device: _Device, before: datetime | None, at: datetime) -> DeviceSample:
     """Without rates where a counter was reset, or is read for the first time."""
 
     def rates(metric: Metric) -> tuple[float | None, float | None]:
-        first, last = device.both(metric, int(before.timestamp())), device.both(metric, int(at.timestamp()))
+        first = device.both(metric, int(before.timestamp())) if before else None
+        last = device.both(metric, int(at.timestamp()))
         if first is None or last is None or any(b < a for a, b in zip(first, last, strict=True)):
             return None, None
         seconds = MINUTE.total_seconds()
