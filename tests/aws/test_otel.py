@@ -327,7 +327,9 @@ def test_anchors_on_a_network_of_their_own_are_refused_with_a_remedy() -> None:
         assert "hostNetwork: true" in told
 
 
-def carried(node: SimulatedNode, times: float, *devices: str) -> Readings | Unreadable:
+def carried(
+    node: SimulatedNode, times: float, *devices: str, anchors: Sequence[str] = ANCHORS[:1]
+) -> Readings | Unreadable:
     """The readings of a node whose only devices are these, and whose EC2 side is so many times as much."""
 
     class Carried(Ec2):
@@ -341,7 +343,9 @@ def carried(node: SimulatedNode, times: float, *devices: str) -> Readings | Unre
                 yield asked, replace(own, network_in_bytes=received, network_out_bytes=sent)
 
     endpoint = PromqlEndpoint(
-        each for each in otel_series(node, BEGIN, END) if each.labels.get("interface") in devices
+        each
+        for each in otel_series(node, BEGIN, END, anchors=anchors)
+        if each.labels.get("interface") in devices
     )
     totals = OtelTotals(InProcess(endpoint), Carried([node]), Classifier())  # type: ignore[arg-type]
     [(_, readings)] = totals.totals([node.node], SPAN)
@@ -359,8 +363,9 @@ def test_an_eth0_that_is_alone_and_counted_far_less_than_ec2_may_be_a_pods_own()
     assert isinstance(carried(simulated(), 5.0, "eth0"), Unreadable)
 
 
-def test_what_is_less_apart_or_has_other_devices_is_judged() -> None:
+def test_what_is_less_apart_has_other_devices_or_a_second_pod_that_confirms_it_is_judged() -> None:
     assert isinstance(carried(simulated(), 3.0, "eth0"), Readings)
+    assert isinstance(carried(simulated(), 50.0, "eth0", anchors=ANCHORS[:2]), Readings)
     assert isinstance(carried(simulated(), 50.0, "eth0", PODS[0]), Readings)
     assert isinstance(carried(simulated(nics=("ens5",)), 50.0, "ens5"), Readings)
 

@@ -302,7 +302,7 @@ class _Counters:
     def _is_wanted(self, device: str, scope: DeviceScope) -> bool:
         return scope is DeviceScope.ALL or self._classifier.kind(device) is DeviceKind.PHYSICAL
 
-    def wrong(self, nodes: Sequence[Node], span: FetchSpan) -> dict[str, str]:
+    def check(self, nodes: Sequence[Node], span: FetchSpan) -> _Checked:
         """Of those nodes whose anchors are not all on the host's network: why nothing can be relied on.
 
         One that is not has devices of its own, such as the `eth0` of its pod: an ENI's device that fewer
@@ -315,6 +315,7 @@ class _Counters:
             for at in _compared_at(span)
         )
         wrong: dict[str, str] = {}
+        by_one: set[str] = set()
         for host in first:
             one, other = first[host], second[host]
             if isinstance(one, AwsProblem) or isinstance(other, AwsProblem):
@@ -323,7 +324,9 @@ class _Counters:
                 wrong[host] = _WRONG_NETWORK.format(devices=listed(sorted(devices)))
             elif devices := one.by_kubelet & other.by_kubelet:
                 wrong[host] = _NOT_THE_KUBELETS.format(devices=listed(sorted(devices)))
-        return wrong
+            elif max(one.anchors, other.anchors) < 2:
+                by_one.add(host)
+        return _Checked(wrong, by_one)
 
     def are_there(self, nodes: Sequence[Node], span: FetchSpan) -> bool:
         """Whether any of the nodes has a counter. Raises AwsProblem where that is unknown."""
@@ -404,6 +407,8 @@ class _Odd(NamedTuple):
 
     by_anchors: set[str]
     by_kubelet: set[str]
+    anchors: float
+    """How many anchors have a device, at most."""
 
     @classmethod
     def of(cls, of_anchors: Sequence[_Of], of_kubelet: _Of) -> _Odd:
@@ -418,7 +423,17 @@ class _Odd(NamedTuple):
                 for device, value in of_kubelet.items()
                 if device in before and device in after and not before[device] <= value <= after[device]
             },
+            max(anchors.values(), default=0.0),
         )
+
+
+class _Checked(NamedTuple):
+    """What comparing the anchors came to, by instance id."""
+
+    wrong: dict[str, str]
+    """Why a node's counters cannot be relied on."""
+    by_one: set[str]
+    """Those whose counters a single anchor has, which nothing confirms."""
 
 
 _Of = Mapping[str, float]
@@ -640,14 +655,15 @@ class OtelTotals:
                 found[key] = Unreadable(devices.what)
             else:
                 found[key] = _minutes(devices, span, self._classifier)
-        for key, why in (self._wrong(known, answers, span) | self._too_seldom(known, found, span)).items():
+        checked = self._check(known, answers, span)
+        for key, why in (checked.wrong | self._too_seldom(known, found, span)).items():
             found[key] = Unreadable(why)
         alone = {
             key
             for key, devices in answers.items()
             if not isinstance(devices, AwsProblem) and devices.keys() - {"lo"} == {_OF_A_POD}
         }
-        return _Counted(found, alone)
+        return _Counted(found, alone & checked.by_one)
 
     def _too_seldom(
         self,
@@ -675,23 +691,25 @@ class OtelTotals:
         }
         return {key: problem.what if problem else _TOO_SELDOM for key, problem in counted.items()}
 
-    def _wrong(
+    def _check(
         self, nodes: Sequence[Node], answers: Mapping[str, _Devices | AwsProblem], span: FetchSpan
-    ) -> dict[str, str]:
+    ) -> _Checked:
         readable = [node for node in nodes if not isinstance(answers[node.instance_id], AwsProblem)]
         found = {key: devices for key, devices in answers.items() if not isinstance(devices, AwsProblem)}
         wrong: dict[str, str] = {}
+        by_one: set[str] = set()
         batches = _batches(readable, DeviceScope.ENI)
         with ThreadPoolExecutor(_QUERIES_UNDER_WAY) as pool:
-            for of_batch in pool.map(lambda batch: self._counters.wrong(batch, span), batches):
-                wrong |= of_batch
+            for of_batch in pool.map(lambda batch: self._counters.check(batch, span), batches):
+                wrong |= of_batch.wrong
+                by_one |= of_batch.by_one
         for node in readable:
             devices = found[node.instance_id]
             kinds = {self._classifier.kind(device) for device in devices}
             if devices and DeviceKind.PHYSICAL not in kinds:
                 names = listed(sorted(devices))
                 wrong[node.instance_id] = f"none of its devices ({names}) has the name of an ENI's"
-        return wrong
+        return _Checked(wrong, by_one)
 
 
 class _Counted(NamedTuple):
@@ -699,8 +717,8 @@ class _Counted(NamedTuple):
 
     rates: Mapping[str, tuple[float | None, ...] | Unreadable]
     """Of each labelled minute, by instance id."""
-    with_eth0_alone: Collection[str]
-    """The instance ids of nodes that have no other device."""
+    may_be_a_pods: Collection[str]
+    """The instance ids of nodes that have `eth0` alone, by a single anchor."""
 
     def beside(self, carried: Readings | Unreadable, key: str) -> Readings | Unreadable:
         """Both sides of one node."""
@@ -710,7 +728,7 @@ class _Counted(NamedTuple):
         if isinstance(rates, Unreadable):
             return rates
         both = replace(carried, os_bytes_per_second=rates, os_source=OsSource.OTEL)
-        if key in self.with_eth0_alone and _is_far_less(both):
+        if key in self.may_be_a_pods and _is_far_less(both):
             return Unreadable(_PODS_OWN)
         return both
 
