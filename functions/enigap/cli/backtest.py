@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import typer
@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from enigap.assessment import Looking, Sources, assess, billed_metrics
-from enigap.aws.clients import Aws
 from enigap.aws.placement import FoundCluster
 from enigap.cli.arguments import (
     MINUTES_KEPT,
@@ -27,10 +26,9 @@ from enigap.cli.arguments import (
     SettingsFile,
     Stack,
     UsageError,
-    options,
-    settings_from,
     window_at,
 )
+from enigap.cli.desk import Origin
 from enigap.cli.figures import one_line
 from enigap.cli.look import found_clusters
 from enigap.cli.progress import Say, progress
@@ -76,11 +74,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: 1 if there would have been an incident; 2 if nothing could be judged; 0 if all was well.
     """
-    aws = Aws(profile=profile, region=region)
-    settings = settings_from(settings_file, aws, stack)
-    settings = replace(settings, clusters=tuple(cluster or settings.clusters), evidence=evidence)
-    now = datetime.now(UTC)
-    past = Past.of(days, window_at(at, now, settings.rules()), settings, now)
+    origin = Origin(region=region, profile=profile, settings_file=settings_file, stack=stack)
+    it = origin.desk()
+    aws = it.aws
+    settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters), evidence=evidence)
+    past = Past.of(days, window_at(at, it.now, settings.rules()), settings, it.now)
     aws.sign_in()
     with progress() as say:
         found = found_clusters(aws, settings, say)
@@ -93,7 +91,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if output is Format.JSON:
         write(document(aws.region, past, replayed, billed))
     else:
-        again = options(region=region, profile=profile, settings=settings_file, stack=stack)
+        again = origin.again()
         show(Screen(), aws.region, past, replayed, billed=billed, settings=settings, again=again)
     if any(each.incidents for each in replayed):
         return 1

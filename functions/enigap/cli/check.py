@@ -27,11 +27,10 @@ from enigap.cli.arguments import (
     SettingsFile,
     Stack,
     UsageError,
-    options,
 )
 from enigap.cli.bars import SplitBars, fills_of, key_of, strip
 from enigap.cli.cost import GET_METRIC_DATA
-from enigap.cli.desk import Replay
+from enigap.cli.desk import Origin, Replay
 from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
@@ -54,7 +53,6 @@ from enigap.cli.watch import watch
 from enigap.core.counting.reading import OsSource
 from enigap.core.counting.rules import Rules
 from enigap.core.documents import check_document
-from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import (
     ClusterReport,
     FindingKind,
@@ -104,34 +102,19 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     if follow and (at is not None or replay is not None or output is not CheckFormat.TABLE):
         raise UsageError("--watch shows a table of now: leave out --at, --replay and --format.")
 
+    origin = Origin(region=region, profile=profile, settings_file=settings_file, stack=stack, bundle=replay)
+
     def looked() -> Look:
-        return look(
-            cluster=cluster,
-            region=region,
-            profile=profile,
-            at=at,
-            evidence=evidence,
-            settings_file=settings_file,
-            stack=stack,
-            bundle=replay,
-            shows_all=output is not CheckFormat.TABLE,
-        )
+        shows_all = output is not CheckFormat.TABLE
+        return look(origin, cluster=cluster, at=at, evidence=evidence, shows_all=shows_all)
 
     def draw(screen: Screen, it: Look) -> None:
-        again = options(
-            replay=replay,
-            region=region,
-            profile=profile,
-            settings=settings_file,
-            stack=stack,
-            at=timestamp(it.window.end + it.settings.settle),
-        )
         show(
             screen,
             it.region,
             it.reports,
             it.settings.rules(),
-            again=again,
+            again=origin.again(it.judged_at),
             notes=it.notes,
             everything=everything,
             sort=sort,

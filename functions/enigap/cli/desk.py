@@ -22,9 +22,10 @@ from enigap.aws.bundle.standins import REGION
 from enigap.aws.bundle.tape import Player
 from enigap.aws.clients import Aws
 from enigap.aws.placement import Discovery
-from enigap.cli.arguments import UsageError, settings_from
+from enigap.cli.arguments import UsageError, options, settings_from
 from enigap.core.counting.devices import PHYSICAL_PATTERN, DeviceKind
 from enigap.core.counting.reading import OsSourceChoice
+from enigap.core.instants import timestamp
 from enigap.settings import Settings, SettingsError
 
 Replay = Annotated[
@@ -78,21 +79,35 @@ def of_node(found: Discovery, instance_id: str) -> Discovery:
     return replace(found, clusters=clusters)
 
 
-def desk(
-    *,
-    profile: str | None,
-    region: str | None,
-    settings_file: Path | None,
-    stack: str | None = None,
-    bundle: Path | None = None,
-) -> Desk:
-    """The account's, or the bundle's. Raises UsageError, SettingsError and AwsProblem."""
-    if bundle is None:
-        aws = Aws(profile=profile, region=region)
-        return Desk(aws, settings_from(settings_file, aws, stack), datetime.now(UTC))
-    if profile or region or settings_file or stack:
-        raise UsageError("A bundle has a region and settings of its own: leave out what names others.")
-    return _replayed(bundle)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The options that say where a command gets its answers, and by whose settings it judges."""
+
+    region: str | None
+    profile: str | None
+    settings_file: Path | None
+    stack: str | None
+    bundle: Path | None = None
+
+    def desk(self) -> Desk:
+        """The account's, or the bundle's. Raises UsageError, SettingsError and AwsProblem."""
+        if self.bundle is None:
+            aws = Aws(profile=self.profile, region=self.region)
+            return Desk(aws, settings_from(self.settings_file, aws, self.stack), datetime.now(UTC))
+        if self.profile or self.region or self.settings_file or self.stack:
+            raise UsageError("A bundle has a region and settings of its own: leave out what names others.")
+        return _replayed(self.bundle)
+
+    def again(self, judged_at: datetime | None = None) -> tuple[str, ...]:
+        """The same options, for a suggested next command that judges the window settled at this time."""
+        return options(
+            replay=self.bundle,
+            region=self.region,
+            profile=self.profile,
+            settings=self.settings_file,
+            stack=self.stack,
+            at=judged_at and timestamp(judged_at),
+        )
 
 
 def _replayed(path: Path) -> Desk:

@@ -39,7 +39,7 @@ from enigap.cli.arguments import (
 )
 from enigap.cli.cost import GET_METRIC_DATA, PROMQL_SAMPLE
 from enigap.cli.deployed import Deployed, deployed
-from enigap.cli.desk import Desk, Replay, desk
+from enigap.cli.desk import Desk, Origin, Replay
 from enigap.cli.look import found_clusters
 from enigap.cli.progress import Say, progress
 from enigap.cli.screen import Screen, write
@@ -103,7 +103,10 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         other = "--deep looks at one node" if deep else "a bundle holds one node"
         raise UsageError(f"--migration compares all nodes, and {other}: leave one of the two out.")
     of_stack = stack if settings_file == AS_DEPLOYED or replay else None
-    it = desk(profile=profile, region=region, settings_file=settings_file, stack=of_stack, bundle=replay)
+    origin = Origin(
+        region=region, profile=profile, settings_file=settings_file, stack=of_stack, bundle=replay
+    )
+    it = origin.desk()
     settings = replace(it.settings, clusters=tuple(cluster or it.settings.clusters))
     it.aws.sign_in()
     with progress() as say:

@@ -29,7 +29,7 @@ from enigap.cli.arguments import (
     window_at,
 )
 from enigap.cli.bars import SplitBars
-from enigap.cli.desk import Desk, Replay, desk
+from enigap.cli.desk import Desk, Origin, Replay
 from enigap.cli.drawing import drawing_of
 from enigap.cli.figures import (
     MARKS,
@@ -82,7 +82,8 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 
     Exit status: the same as `enigap check`.
     """
-    it = desk(profile=profile, region=region, settings_file=settings_file, stack=stack, bundle=replay)
+    origin = Origin(region=region, profile=profile, settings_file=settings_file, stack=stack, bundle=replay)
+    it = origin.desk()
     window = window_at(at, it.now, it.settings.rules())
     it.aws.sign_in()
     with progress() as say:

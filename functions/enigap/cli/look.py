@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from enigap.aws.clients import Aws
@@ -13,7 +12,7 @@ from enigap.aws.discovery import clusters, discover
 from enigap.aws.errors import AwsProblem
 from enigap.aws.placement import Discovery, FoundCluster, Wanted
 from enigap.cli.arguments import DeskEvidence, UsageError, window_at
-from enigap.cli.desk import Desk, desk
+from enigap.cli.desk import Desk, Origin
 from enigap.cli.progress import Say, progress
 from enigap.cli.usage import near_miss
 from enigap.core.counting.rules import EvidencePolicy
@@ -44,24 +43,25 @@ class Look:
     def region(self) -> str:
         return self.aws.region
 
+    @property
+    def judged_at(self) -> datetime:
+        """When the window was settled."""
+        return self.window.end + self.settings.settle
+
 
 def look(
+    origin: Origin,
     *,
     cluster: Sequence[str] | None,
-    region: str | None,
-    profile: str | None,
     at: str | None,
     evidence: DeskEvidence | None,
-    settings_file: Path | None,
-    stack: str | None = None,
-    bundle: Path | None = None,
-    shows_all: bool = False,
+    shows_all: bool,
 ) -> Look:
     """Read and judge the selected clusters. Raises UsageError, SettingsError and AwsProblem.
 
     `shows_all` asks for the devices of every node, unless `evidence` has only some of them read.
     """
-    it = desk(profile=profile, region=region, settings_file=settings_file, stack=stack, bundle=bundle)
+    it = origin.desk()
     settings = replace(
         it.settings,
         clusters=tuple(cluster or it.settings.clusters),

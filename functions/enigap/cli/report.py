@@ -21,9 +21,8 @@ from enigap.cli.arguments import (
     SettingsFile,
     Stack,
     UsageError,
-    options,
 )
-from enigap.cli.desk import Replay
+from enigap.cli.desk import Origin, Replay
 from enigap.cli.figures import names_of
 from enigap.cli.look import Look, exit_status, look
 from enigap.cli.progress import progress
@@ -31,7 +30,6 @@ from enigap.cli.screen import Screen
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable
 from enigap.core.counting.window import GRID, PERIOD, FetchSpan
-from enigap.core.instants import timestamp
 from enigap.core.judging.cluster import surplus
 from enigap.core.judging.verdict import Judgement
 from enigap.core.text import count, printable
@@ -82,18 +80,9 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     from enigap.cli.page import Contents, page  # noqa: PLC0415
 
     _require_writable(output)
-    looked = look(
-        cluster=cluster,
-        region=region,
-        profile=profile,
-        at=at,
-        evidence=evidence,
-        settings_file=settings_file,
-        stack=stack,
-        bundle=replay,
-        # As the JSON of `check`, which the page has in it.
-        shows_all=True,
-    )
+    origin = Origin(region=region, profile=profile, settings_file=settings_file, stack=stack, bundle=replay)
+    # With every node's devices, as the JSON of `check`, which the page has in it.
+    looked = look(origin, cluster=cluster, at=at, evidence=evidence, shows_all=True)
     span = span_of_charts(looked.window.end, days, looked.settings.look_back, looked.now)
     charted = _charted(looked, chart or ())
     courses = {
@@ -102,14 +91,6 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         else answer.why
         for node, answer in read_charts(looked, charted, span)
     }
-    again = options(
-        replay=replay,
-        region=region,
-        profile=profile,
-        settings=settings_file,
-        stack=stack,
-        at=timestamp(looked.window.end + looked.settings.settle),
-    )
     contents = Contents(
         region=looked.region,
         reports=looked.reports,
@@ -118,7 +99,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         account=looked.account,
         notes=looked.notes,
         courses=courses,
-        again=again,
+        again=origin.again(looked.judged_at),
         charted=span.end - span.start,
         has_console=looked.aws.is_genuine,
         billed_metrics=billed_metrics(charted),
