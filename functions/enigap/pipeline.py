@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
@@ -191,27 +191,31 @@ def reconcile(
     return replace(result, damaged=run.remembered.damaged)
 
 
+@dataclass(slots=True)
 class _Run:
     """One work item."""
 
-    def __init__(  # noqa: PLR0917 - the ports
-        self,
-        item: WorkItem,
-        settings: Settings,
-        now: datetime,
-        assess: Assess,
-        states: States,
-        publisher: Publisher,
-        notifier: Notifier,
-        within: Within,
-        turns: Turns | None,
-    ) -> None:
-        self.turns = turns
-        self.item, self.settings, self.now, self.assess = item, settings, now, assess
-        self.states, self.publisher, self.notifier, self.within = states, publisher, notifier, within
-        self.policy, self.errors = policy_of(settings), _Errors()
-        self.remembered, self.silences = states.read(item.cluster)
-        self.state = self.remembered.state
+    item: WorkItem
+    settings: Settings
+    now: datetime
+    assess: Assess
+    states: States
+    publisher: Publisher
+    notifier: Notifier
+    within: Within
+    turns: Turns | None
+    policy: Policy = field(init=False)
+    errors: _Errors = field(init=False)
+    remembered: Remembered = field(init=False)
+    silences: Sequence[Silence] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.policy, self.errors = policy_of(self.settings), _Errors()
+        self.remembered, self.silences = self.states.read(self.item.cluster)
+
+    @property
+    def state(self) -> ClusterState:
+        return self.remembered.state
 
     def outcome(self, *, is_retry: bool) -> Done:
         window, done = self.item.window, self.state.done

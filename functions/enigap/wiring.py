@@ -206,10 +206,10 @@ def assess_cluster(
     settings: Settings,
     name: str,
     window: Window,
-    out_of_time: Callable[[], bool] = lambda: False,
+    out_of_time: Callable[[], bool],
     *,
     readers: int = 1,
-    is_followed: Callable[[str], bool] = lambda _: False,
+    is_followed: Callable[[str], bool],
     memory: Memory | None = None,
 ) -> ClusterReport:
     """The report on one cluster by its name; a failure to read is a finding. The pipeline reads this way.
@@ -258,7 +258,7 @@ def notes_on_name(cluster: str) -> tuple[str, ...]:
     return (said,)
 
 
-def why_not_found(cluster: FoundCluster, region: str, by_eks: str | None = None) -> str:
+def why_not_found(cluster: FoundCluster, region: str, by_eks: str | None) -> str:
     """Why a cluster that the settings name has no node to judge, with what to do.
 
     `by_eks` is EKS's name of the cluster whose agents call it so.

@@ -203,7 +203,9 @@ def nodes_with_as_many_turns_as_on_the_average() -> list[Node]:
     shares = {Look.LONG: 1, Look.SHORT: LONG_CYCLE_WINDOWS // SHORT_CYCLE_WINDOWS - 1}
     shares[Look.NONE] = LONG_CYCLE_WINDOWS - sum(shares.values())
     ids = [f"i-{number:017x}" for number in range(500)]
-    some = [[each for each in ids if turn_of(each, WINDOW) is look][:share] for look, share in shares.items()]
+    some = [
+        [each for each in ids if turn_of(each, WINDOW, 1) is look][:share] for look, share in shares.items()
+    ]
     return [Node("prod", each, None) for of_look in some for each in of_look]
 
 

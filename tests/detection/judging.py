@@ -91,7 +91,7 @@ def neighbours(ec2: Ec2) -> Mapping[str, NodeLife]:
     for phase in range(SHORT_CYCLE_WINDOWS):
         seeds = (-seed for seed in count(1))
         seed = next(
-            seed for seed in seeds if turn_of(instance_id(seed), window.previous(phase)) is not Look.NONE
+            seed for seed in seeds if turn_of(instance_id(seed), window.previous(phase), 1) is not Look.NONE
         )
         life = NodeLife.drawn(
             seed,

@@ -76,33 +76,33 @@ class Time:
 
 def test_functions_that_work_are_called_once_each_with_their_event() -> None:
     functions, clock = Functions(), Time()
-    assert first_problem(functions, CALLS, clock.now, clock.wait) is None
+    assert first_problem(functions, CALLS, clock.now, clock.wait, []) is None
     assert functions.called == [("plan", {"dry_run": True}), ("reconcile", {"Records": []})]
     assert clock.seconds == 0
 
 
 def test_a_permission_that_takes_a_while_to_be_known_is_waited_for() -> None:
     functions, clock = Functions({"plan": 3}), Time()
-    assert first_problem(functions, CALLS, clock.now, clock.wait) is None
+    assert first_problem(functions, CALLS, clock.now, clock.wait, []) is None
     assert clock.seconds == 3 * PAUSE_SECONDS
 
 
 def test_so_is_the_permission_to_call_at_all() -> None:
     functions, clock = NotYetAllowed(), Time()
-    assert first_problem(functions, CALLS, clock.now, clock.wait) is None
+    assert first_problem(functions, CALLS, clock.now, clock.wait, []) is None
     assert clock.seconds == PAUSE_SECONDS
 
 
 def test_a_function_that_keeps_failing_is_named_with_what_it_said() -> None:
     clock = Time()
-    problem = first_problem(Functions({"reconcile": 1_000}), CALLS, clock.now, clock.wait)
+    problem = first_problem(Functions({"reconcile": 1_000}), CALLS, clock.now, clock.wait, [])
     assert problem == "reconcile failed its self-test: Runtime.ImportModuleError: no module named x"
     assert clock.seconds == PATIENCE_SECONDS
 
 
 def test_patience_is_for_all_functions_together() -> None:
     clock = Time()
-    problem = first_problem(Functions({"plan": 10, "reconcile": 10}), CALLS, clock.now, clock.wait)
+    problem = first_problem(Functions({"plan": 10, "reconcile": 10}), CALLS, clock.now, clock.wait, [])
     assert problem
     assert problem.startswith("reconcile failed")
     assert clock.seconds == PATIENCE_SECONDS
@@ -302,7 +302,7 @@ def test_what_this_deployment_broke_is_not_hidden_behind_what_it_did_not() -> No
 
     clock = Time()
     assert (
-        first_problem(Both(), CALLS, clock.now, clock.wait)
+        first_problem(Both(), CALLS, clock.now, clock.wait, [])
         == "reconcile failed its self-test: Runtime.HandlerError: no"
     )
 

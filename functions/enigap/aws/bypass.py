@@ -48,7 +48,7 @@ class Enis:
 
     ids: tuple[str, ...]
     has_efa: bool
-    without_device: int = 0
+    without_device: int
     """How many of them the kernel has no network device for."""
 
 

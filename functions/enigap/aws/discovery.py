@@ -500,7 +500,7 @@ def _instance(description: Mapping[str, Any], account: str) -> Instance:
     )
 
 
-def _all_series(cloudwatch: MetricsList, names: Sequence[str] | None, *, recent: bool = False) -> set[Series]:
+def _all_series(cloudwatch: MetricsList, names: Sequence[str] | None, *, recent: bool) -> set[Series]:
     if names is None:
         return set(_series(cloudwatch, {}, recent=recent))
     known = [name for name in names if takes("CloudWatch", name)]  # no series has another name

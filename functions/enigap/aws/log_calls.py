@@ -56,9 +56,9 @@ def spent(detail: str) -> MissingEvidence:
 class Spending:
     """What one look has used up of its budget."""
 
-    samples: int = 0
+    samples: int
     """Kept, in the looks before it as well."""
-    memory_bytes: int = 0
+    memory_bytes: int
     characters: int = 0
     pauses: int = 0
     lock: Lock = field(default_factory=Lock)

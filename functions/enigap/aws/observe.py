@@ -195,7 +195,7 @@ class Observer:
         say: Callable[[str], None],
         *,
         calls_per_second: float,
-        only_node: bool = False,
+        only_node: bool,
     ) -> None:
         """`calls_per_second` is how often FilterLogEvents may be called. `only_node` leaves out what is about
         no node, which a bundle does not hold."""

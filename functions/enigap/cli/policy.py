@@ -125,7 +125,7 @@ def _own(stack: str) -> Mapping[str, Statement]:
     } | {"kms": Statement((), condition={"StringLike": {"kms:ViaService": "sns.*"}})}
 
 
-def operator_statements(stack: str = deployment.STACK) -> Iterator[Statement]:
+def operator_statements(stack: str) -> Iterator[Statement]:
     """The permissions of `status`, `silence` and `notify`, restricted to the deployment's resources."""
     own = _own(stack)
     for declared in _OPERATOR_ACTIONS:

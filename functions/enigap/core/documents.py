@@ -151,7 +151,7 @@ NODE_FIELDS: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any],
 
 
 def check_document(
-    region: str, window: Window, reports: Sequence[ClusterReport], account: str | None = None
+    region: str, window: Window, reports: Sequence[ClusterReport], account: str | None
 ) -> Document:
     """The JSON document of `enigap check --format json`."""
     verdicts: Counter[str] = Counter()
@@ -179,7 +179,7 @@ def _cluster_document(report: ClusterReport) -> Document:
 
 
 def explain_document(
-    region: str, judgement: Judgement, finding: Finding | None = None, account: str | None = None
+    region: str, judgement: Judgement, finding: Finding | None, account: str | None
 ) -> Document:
     """The JSON document of `enigap explain --format json`. `finding` is about the node's whole cluster."""
     return {

@@ -116,7 +116,7 @@ def first_problem(
     calls: Iterable[Mapping[str, str]],
     clock: Callable[[], float],
     wait: Callable[[float], None],
-    warnings: list[str] | None = None,
+    warnings: list[str],
 ) -> str | None:
     """Make all calls, and retry each until the deadline; the first problem that remains, or None.
 
@@ -125,7 +125,7 @@ def first_problem(
     give_up_at = clock() + PATIENCE_SECONDS
     problems: list[str] = []
     for call in calls:
-        while problem := _problem(functions, call, [] if warnings is None else warnings):
+        while problem := _problem(functions, call, warnings):
             if clock() >= give_up_at:
                 problems.append(problem)
                 break

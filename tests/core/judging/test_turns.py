@@ -24,7 +24,7 @@ def test_within_a_cycle_every_node_has_one_long_look_and_five_short_ones(
 
 def test_turns_are_spread_over_the_windows_of_a_cycle() -> None:
     looked = [
-        sum(turn_of(f"i-{n:08x}", WINDOW.next() if k else WINDOW) is not Look.NONE for n in range(4000))
+        sum(turn_of(f"i-{n:08x}", WINDOW.next() if k else WINDOW, 1) is not Look.NONE for n in range(4000))
         for k in (0, 1)
     ]
     assert all(abs(count - 1000) < 120 for count in looked), looked

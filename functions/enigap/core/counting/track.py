@@ -67,7 +67,7 @@ class CounterTrack:
     counters: Mapping[Direction, Counter]
     gaps: tuple[tuple[float, float], ...]
     """Spans between two of `times` in which it is unknown what was counted: the counters stand still."""
-    age: float = 0.0
+    age: float
     """How many seconds older than its time a counter may be."""
 
     def at_or_before(self, instant: float) -> int | None:

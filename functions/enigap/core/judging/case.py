@@ -461,8 +461,11 @@ _OUTCOMES: Final = {True: Outcome.EXPLAINED, False: Outcome.UNEXPLAINED, None: O
 """By whether counting explains the gap."""
 
 
-def _subsets(devices: tuple[DeviceRates, ...], most: int = 6) -> Iterator[tuple[DeviceRates, ...]]:
+_MOST_IN_SUBSETS: Final = 6
+
+
+def _subsets(devices: tuple[DeviceRates, ...]) -> Iterator[tuple[DeviceRates, ...]]:
     """Every non-empty choice of the largest few devices, small choices first."""
-    largest = devices[:most]
+    largest = devices[:_MOST_IN_SUBSETS]
     for size in range(1, len(largest) + 1):
         yield from combinations(largest, size)

@@ -43,7 +43,7 @@ class Look(Enum):
     LONG = "long"
 
 
-def turn_of(instance_id: str, window: Window, stretch: int = 1) -> Look:
+def turn_of(instance_id: str, window: Window, stretch: int) -> Look:
     """Whether it is the node's turn in this window, for which look."""
     own = int.from_bytes(hashlib.sha256(instance_id.encode()).digest()[:8])
     number = (window.end - EPOCH) // GRID + own

@@ -51,7 +51,7 @@ def json_size(text: str) -> int:
     return len(json.dumps(text))
 
 
-def fitting(pieces: Iterable[str], room: int, size: Callable[[str], int] = len) -> int:
+def fitting(pieces: Iterable[str], room: int, size: Callable[[str], int]) -> int:
     """How many of the pieces, from the first, fit into so much room."""
     fit = 0
     for piece in pieces:

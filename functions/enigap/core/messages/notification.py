@@ -212,7 +212,7 @@ def read(document: Any) -> Notification:
         return _notification(document)
 
 
-def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally] = ()) -> tuple[Tally, ...]:
+def tallies(incidents: Iterable[ToldIncident], left_out: Iterable[Tally]) -> tuple[Tally, ...]:
     """Incidents counted by news and verdict, worst first; what was left out of the notification is added."""
     return tallied([*(Tally(each.news, each.verdict, 1, each.node_count) for each in incidents), *left_out])
 
