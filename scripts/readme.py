@@ -39,7 +39,7 @@ from enigap.cli.cost import (
 from enigap.cli.cost import levers as levers_of
 from enigap.cli.explain import show as show_explanation
 from enigap.cli.main import app
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings

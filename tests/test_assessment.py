@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enigap.assessment import Looking, Sources, Totals, assess, billed_metrics, examine
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable

@@ -10,7 +10,7 @@ import pytest
 
 from demo.recorded import RecordedNode, hold_constant, recorded_nodes
 from enigap.assessment import Looking, Sources, assess
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable

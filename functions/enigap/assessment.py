@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from enigap.core.counting.accumulated import EniHistory, Sign, packets_are_frames
+from enigap.core.counting.accumulated import packets_are_frames
 from enigap.core.counting.bypass import Bypass, Bypasses
+from enigap.core.counting.comparison import EniHistory, Sign
 from enigap.core.counting.evidence import (
     DeviceEvents,
     DeviceScope,

@@ -15,7 +15,7 @@ from random import Random
 from typing import Final
 
 from enigap.assessment import Looking, Sources, Totals, assess
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.evidence import Evidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import (

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Final
 
 from enigap.assessment import Looking, Sources, assess
-from enigap.core.counting.accumulated import Carried, EniHistory
+from enigap.core.counting.comparison import Carried, EniHistory
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence
 from enigap.core.counting.node import Node

@@ -31,7 +31,7 @@ from enigap.aws.placement import Wanted
 from enigap.aws.posted_messages import PostedMessages
 from enigap.aws.secrets import Secret
 from enigap.aws.state_table import StateTable
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.devices import Classifier, is_device_name
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope, MissingEvidence
 from enigap.core.counting.node import is_kubernetes_name, is_namespace

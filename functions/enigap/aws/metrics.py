@@ -23,8 +23,8 @@ from enigap.aws.errors import MAKES_NO_SENSE, AwsProblem, ProblemKind, one_line
 from enigap.aws.iam import Statement
 from enigap.aws.pace import Pace
 from enigap.aws.pages import items, pages
-from enigap.core.counting.accumulated import Carried, EniHistory
 from enigap.core.counting.bypass import EfaTraffic
+from enigap.core.counting.comparison import Carried, EniHistory
 from enigap.core.counting.meters import CLUSTER_DIMENSION, INSTANCE_DIMENSION, NODE_DIMENSION, Quantity
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings, Unreadable

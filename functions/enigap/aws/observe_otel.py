@@ -31,7 +31,7 @@ from enigap.aws.otel import (
     quoted,
 )
 from enigap.aws.promql import MOST_SERIES, IncompleteAnswer, PromQL, Series
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.devices import DeviceKind, name_prefixes
 from enigap.core.counting.evidence import DeviceEvents, DeviceScope
 from enigap.core.counting.node import Node

@@ -30,7 +30,7 @@ from enigap.aws.device_events import MARGIN, SAMPLE_BYTES, Answers
 from enigap.aws.errors import AwsProblem, ProblemKind
 from enigap.aws.log_calls import Budget, spent
 from enigap.aws.promql import ACTIONS, IncompleteAnswer, PromQL, Series, is_too_large
-from enigap.core.counting.accumulated import EniHistory
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.devices import Classifier, DeviceKind, is_device_name, name_prefixes
 from enigap.core.counting.evidence import (
     DeviceEvents,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from enigap.core import strict
-from enigap.core.counting.accumulated import Violation
+from enigap.core.counting.comparison import Violation
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceRates, Evidence, Unusable
 from enigap.core.counting.reading import OsSource

@@ -12,14 +12,8 @@ from functools import cached_property
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from enigap.core.counting.accumulated import (
-    Accumulated,
-    Carried,
-    EniHistory,
-    Sign,
-    compare,
-    packets_are_frames,
-)
+from enigap.core.counting.accumulated import compare, packets_are_frames
+from enigap.core.counting.comparison import Accumulated, Carried, EniHistory, Sign
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import DeviceEvents
 from enigap.core.counting.rules import Rules

@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from enigap.core.counting.accumulated import EniHistory, compare, packets_are_frames
+from enigap.core.counting.accumulated import compare, packets_are_frames
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.units import ByteRate
 from enigap.core.counting.window import FetchSpan

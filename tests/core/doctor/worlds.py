@@ -7,8 +7,8 @@ from functools import cache
 from math import pi, sin
 from typing import Any
 
-from enigap.core.counting.accumulated import Carried, EniHistory
 from enigap.core.counting.bypass import Bypass
+from enigap.core.counting.comparison import Carried, EniHistory
 from enigap.core.counting.evidence import DeviceEvents, DeviceSample, DeviceScope, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.pods import PodSample, digits_of

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from enigap.core.counting.accumulated import Accumulated, Excluded, Sign, Violation
+from enigap.core.counting.comparison import Accumulated, Excluded, Sign, Violation
 from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ByteRate
 from enigap.core.incidents.decide import decide

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enigap.core.counting.accumulated import Difference
+from enigap.core.counting.comparison import Difference
 from enigap.core.counting.track import Direction
 from enigap.core.judging.conventions import FEWEST_NODES, Interval, Unit, most_shared, shared_convention
 

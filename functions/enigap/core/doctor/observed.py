@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from enigap.core.counting.accumulated import EniHistory
 from enigap.core.counting.bypass import Bypass
+from enigap.core.counting.comparison import EniHistory
 from enigap.core.counting.evidence import DeviceEvents, NoEvidence
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import Readings

@@ -9,7 +9,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
-from enigap.core.counting.accumulated import Sign, Violation
+from enigap.core.counting.comparison import Sign, Violation
 from enigap.core.counting.rules import Rules
 from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ByteRate

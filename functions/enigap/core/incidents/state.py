@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from enigap.core import strict
-from enigap.core.counting.accumulated import Sign
+from enigap.core.counting.comparison import Sign
 from enigap.core.counting.track import Direction
 from enigap.core.counting.window import Window
 from enigap.core.documents import Document, node_document, node_figures

@@ -9,8 +9,9 @@ from functools import cached_property
 from itertools import combinations
 from typing import Final
 
-from enigap.core.counting.accumulated import Accumulated, Carried, EniHistory, Sign, Violation, compare
+from enigap.core.counting.accumulated import compare
 from enigap.core.counting.bypass import Bypass
+from enigap.core.counting.comparison import Accumulated, Carried, EniHistory, Sign, Violation
 from enigap.core.counting.devices import Classifier, DeviceKind
 from enigap.core.counting.evidence import (
     DeviceEvents,

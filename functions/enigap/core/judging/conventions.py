@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from enigap.core.counting.accumulated import LEAST_CONVENTION_BYTES, MOST_CONVENTION_BYTES, Difference
+from enigap.core.counting.accumulated import LEAST_CONVENTION_BYTES, MOST_CONVENTION_BYTES
+from enigap.core.counting.comparison import Difference
 from enigap.core.counting.track import Direction
 from enigap.core.counting.units import ByteRate
 from enigap.core.text import percent

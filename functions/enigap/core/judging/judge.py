@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from enigap.core.counting.accumulated import Sign, Violation
+from enigap.core.counting.comparison import Sign, Violation
 from enigap.core.counting.devices import DeviceKind
 from enigap.core.counting.evidence import (
     DeviceEvents,

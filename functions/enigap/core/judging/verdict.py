@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from enigap.core.counting.accumulated import Accumulated, Violation
+from enigap.core.counting.comparison import Accumulated, Violation
 from enigap.core.counting.evidence import Evidence, Unusable
 from enigap.core.counting.node import Node
 from enigap.core.counting.reading import OsSource
