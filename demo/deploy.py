@@ -74,7 +74,7 @@ def _run(aws: EmbeddedAws, directory: Path, say: Callable[[str], None], *argumen
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # and so it ends with all that it starts, whoever is told to stop
+        start_new_session=True,  # a process group of its own, to end it with all that it starts
     ) as process:
         try:
             for line in process.stdout or ():

@@ -62,7 +62,7 @@ class SelfTest(Construct):
                     for each, event in calls.items()
                 ],
                 "CodeVersion": code_version,
-                # The event is logged by whoever debugs, so it has no address in it.
+                # The event may be logged for debugging, so it has no address in it.
                 "Settings": hashlib.sha256(json.dumps(given).encode()).hexdigest(),
                 self_test.OUTSIDE: json.dumps(
                     {name: given[name] for name in self_test.NAME_THE_OUTSIDE if name in given}

@@ -51,7 +51,7 @@ class LabRun:
 
     @property
     def begin(self) -> datetime:
-        """The lab's minute 0."""
+        """When the lab's minute 0 begins."""
         return self.window.start - LEAD_MINUTES * MINUTE
 
     def at(self, sample: Mapping[str, Any]) -> datetime:

@@ -40,7 +40,7 @@ class Traffic:
 
     @property
     def virtual(self) -> int:
-        """V"""
+        """V: the bytes on virtual devices."""
         return self.os - self.physical
 
     def predicted(self, scenario: Scenario) -> int:

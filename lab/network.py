@@ -129,7 +129,7 @@ class Flow:
     megabits_per_second: int | None = None
     """None: as much as the machine can."""
     lasts: float = 1.0
-    """Which share of the run."""
+    """For which share of the run the flow lasts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing to try."""
+    """A set-up of nodes and traffic, with the verdict that it must get."""
 
     name: str
     title: str

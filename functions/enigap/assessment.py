@@ -98,7 +98,7 @@ class Looking:
 
     policy: EvidencePolicy
     look_back: timedelta
-    """Of a long look."""
+    """How far back a long look reaches."""
     most_nodes: int
     """How many nodes have all of their devices read in one run, at most."""
     is_followed: Callable[[str], bool] = lambda _: False
@@ -321,7 +321,7 @@ class _Run:
             return None
         # An agent that stopped left its last datapoints and events at the beginning of the fetch.
         newest = FetchSpan.of(self.window, 1)
-        why = sources.why_not_read(cluster, newest) or sources.why_not_collected(cluster) or _NOBODY_KNOWS
+        why = sources.why_not_read(cluster, newest) or sources.why_not_collected(cluster) or _CAUSE_NOT_KNOWN
         windows = len(self.windows)
         return Finding(
             FindingKind.NOT_COLLECTED,
@@ -516,7 +516,7 @@ _LATE: Final = MissingEvidence(
     NoEvidence.BUDGET_SPENT, "time ran out before its device events could be judged"
 )
 _SWITCHED_OFF: Final = "reading device evidence is switched off"
-_NOBODY_KNOWS: Final = (
+_CAUSE_NOT_KNOWN: Final = (
     "Container Insights is not installed, was removed or switched off, or its agents fail; install the EKS "
     "add-on amazon-cloudwatch-observability, or leave this cluster out with `clusters`"
 )

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from enigap.cli.screen import NobodyReadsError, Screen, show_every_character, write
+from enigap.cli.screen import ClosedPipeError, Screen, show_every_character, write
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_a_document_nobody_reads_is_an_error_of_its_own(monkeypatch: pytest.Monk
             raise BrokenPipeError
 
     monkeypatch.setattr(sys, "stdout", Closed())
-    with pytest.raises(NobodyReadsError):
+    with pytest.raises(ClosedPipeError):
         write({})

@@ -35,7 +35,7 @@ from enigap.core.counting.window import PERIOD, FetchSpan
 from enigap.core.strict import text
 
 _METRIC_NAME: Final = re.compile(r"[a-z0-9_]{1,100}")
-"""As the agent names metrics; anybody who may publish can make up others, and these are not shown."""
+"""As the agent names metrics. Others can be made up by all who may publish, and are not shown."""
 _MOST_PAGES: Final = 3
 _MOST_SERIES: Final = 5
 """Of which datapoints are asked for. They are billed as so many metrics."""

@@ -66,7 +66,7 @@ class Deployment:
     plan_function: str
     dashboard_url: str
     name: str = field(default=STACK, kw_only=True, compare=False)
-    """The stack's."""
+    """The stack's name."""
     slack_queue_arn: str | None = field(default=None, kw_only=True)
     """The queue of messages for Slack's incoming webhook; None without a webhook."""
 

@@ -2,8 +2,8 @@
 
 The agent writes one event for each network device and sample into the log stream that is named after the
 node. Streams are named after IPs as a rule, and IPs get reused: an event counts only with this node's
-instance id and cluster. Anybody who may write to the log group can write such events, so everything here is
-taken for what a stranger says: it is read strictly or counted as malformed. Names are what Linux and
+instance id and cluster. All who may write to the log group can forge such events, so every event is
+untrusted input: it is read strictly or counted as malformed. Names are what Linux and
 Kubernetes allow; a node has a limited number of devices, and of samples in a minute; all nodes of a run
 together have a limited number of samples, and of bytes of memory for them.
 
@@ -259,7 +259,7 @@ class _Reading:
         self._answers: Answers = {}
 
     def answers(self, parallelism: int) -> Answers:
-        """What there is of each node."""
+        """The device events of each node, or why there are none."""
         # A log group that is missing or denied shows with the first batch, and is not asked again.
         if batch := self._next_batch():
             self._read(batch)
@@ -506,7 +506,7 @@ class _LogGroup:
         """Why there is nothing about a node that has no log stream."""
         if self._closed:
             return self._closed
-        # Anybody who may write to the log group names streams: a form that may hold an address is not shown.
+        # All who may write to the log group can name streams: a form that may hold an address is not shown.
         stream = None if "." in self._form else self.stream_of(node)
         what = f"no log stream {stream}" if stream else "no log stream that could be this node's"
         if self._is_searched:

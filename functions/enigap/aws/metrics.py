@@ -225,7 +225,7 @@ class _Query(NamedTuple):
     """One of a call's queries, and whose reading it is."""
 
     position: int
-    """Of the node in its batch."""
+    """The node's index in its batch."""
     reading: Quantity
     datapoints: int
     request: dict[str, Any]

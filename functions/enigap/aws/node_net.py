@@ -1,6 +1,6 @@
 """One event of the log group: a device's sample of a node, what it says of a pod, or why it is neither.
 
-Anybody who may write to the log group can write such events: each is read strictly, and none raises.
+All who may write to the log group can forge such events: each is read strictly, and none raises.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Series(NamedTuple):
 
     @property
     def is_of_a_node(self) -> bool:
-        """Whether Kubernetes would take its NodeName. Anybody who may publish metrics can make up another."""
+        """Whether Kubernetes would take its NodeName. All who may publish metrics can make up another."""
         return is_kubernetes_name(self.node_name)
 
 

@@ -65,7 +65,7 @@ def get_credentials(session: Any, *, may_ask: bool = True) -> None:
     """
     if not may_ask:
         providers = session._session.get_component("credential_provider")  # noqa: SLF001 - as below
-        providers.get_provider("assume-role")._prompter = _ask_nobody  # noqa: SLF001
+        providers.get_provider("assume-role")._prompter = _refuse_to_ask  # noqa: SLF001
     try:
         with warnings.catch_warnings():
             # Without a terminal, asking for an MFA code would read the code from stdin, and echo it.
@@ -91,7 +91,7 @@ def _got_anew(session: Any, get: Callable[[], Any]) -> Any:
         raise _problem_of(error, session) from None
 
 
-def _ask_nobody(_: str) -> str:
+def _refuse_to_ask(_: str) -> str:
     raise GetPassWarning
 
 

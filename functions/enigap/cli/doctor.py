@@ -306,7 +306,7 @@ def head(it: Desk, billed: int, samples: int) -> Document:
 
 
 def document(seen: Observations, judged: Sequence[Judged]) -> Document:
-    """The rest of it."""
+    """The beliefs and what was seen of each, for the JSON document."""
     return {
         "nodes": [each.node.instance_id for each in seen.nodes],
         "checks": [

@@ -66,11 +66,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One side."""
+    """One side's bytes a second: the OS's or the ENIs'."""
 
     name: str
     total: ByteRate
-    """What this side says."""
+    """What this side counted in all."""
     sentence: str
     """Such as `the OS counted 127 MB/s`."""
     pieces: tuple[Piece, ...]
@@ -122,7 +122,7 @@ class Drawing:
 
     @property
     def in_words(self) -> str:
-        """For people who do not see it."""
+        """The drawing in words, for screen readers."""
         parts = "; ".join(f"{entry.part.value.label}: {entry.likely}" for entry in self.legend)
         return f"{self.os.sentence}, {self.eni.sentence}. Of these, {parts}."
 

@@ -30,7 +30,7 @@ from enigap.cli import (
     status,
 )
 from enigap.cli.arguments import UsageError
-from enigap.cli.screen import NobodyReadsError, show_every_character, stop_writing
+from enigap.cli.screen import ClosedPipeError, show_every_character, stop_writing
 from enigap.cli.usage import usage_sentence
 from enigap.core.incidents.state import ConflictError, StateUnreadableError
 from enigap.core.text import printable
@@ -139,7 +139,7 @@ def run(command: Callable[[], int | None], expected: tuple[type[Exception], ...]
         _fail(str(error))
     except ConflictError as error:
         _fail(f"{str(error).rstrip('.')}: run it again.")
-    except NobodyReadsError:
+    except ClosedPipeError:
         stop_writing()
         sys.exit(EXIT_COULD_NOT_TELL)
     except Exception as error:  # noqa: BLE001 - uncaught, Python exits with 1: "a node is unexplained"

@@ -146,7 +146,7 @@ def page(contents: Contents) -> str:
 
 
 def _judgements(report: ClusterReport) -> list[Judgement]:
-    """In the order of the JSON."""
+    """The nodes' judgements in the order of the JSON."""
     return [node.newest for node in report.worst_first()]
 
 
@@ -433,7 +433,7 @@ class _View:
 
 
 def _figures(judgement: Judgement) -> Iterator[tuple[str, str, str]]:
-    """Name, figure and what it is."""
+    """The name of each figure, the figure, and what it means."""
     yield "OS", rate(judgement.os), f"{os_metric(judgement.os_source)}, all devices, in plus out"
     yield "ENI", rate(judgement.eni), "NetworkIn + NetworkOut, what the network interfaces carried"
     if judgement.eni_in is not None and judgement.eni_out is not None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from enigap.core.documents import Document
 
 
-class NobodyReadsError(Exception):
+class ClosedPipeError(Exception):
     """stdout is a closed pipe. Rich and typer would exit with 1, which means that a node is unexplained."""
 
 
@@ -26,7 +26,7 @@ class Screen(Console):
         super().__init__(highlight=False, markup=False, emoji=False, file=output)
 
     def on_broken_pipe(self) -> NoReturn:
-        raise NobodyReadsError
+        raise ClosedPipeError
 
 
 class _WithoutPadding:
@@ -53,7 +53,7 @@ def write_text(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise NobodyReadsError from None
+        raise ClosedPipeError from None
 
 
 def show_every_character() -> None:

@@ -448,7 +448,7 @@ class _Bound:
         return [-missing for missing in self._missing(last, firsts, at_least=False)]
 
     def most(self, last: int, firsts: range) -> list[float]:
-        """The same at most."""
+        """What is unexplained at most, over the same runs, in bytes."""
         if self.sign is Sign.DEFICIT:
             return self._missing(last, firsts, at_least=False)
         return [-missing for missing in self._missing(last, firsts, at_least=True)]

@@ -29,7 +29,7 @@ class EfaTraffic:
     """What the EFA devices of one node carried, in bytes a second, for each five-minute period."""
 
     start: datetime
-    """Of the first period."""
+    """When the first period begins."""
     received: tuple[float | None, ...]
     sent: tuple[float | None, ...]
 
@@ -72,7 +72,7 @@ class Bypass:
 
     @property
     def words(self) -> str:
-        """What it is, for a reason."""
+        """The traffic in words, for the reason of a verdict."""
         parts: Sequence[str] = ["traffic mirroring"] * bool(self.mirror_sessions) + ["EFA"] * self.has_efa
         return " and ".join(parts)
 

@@ -58,7 +58,7 @@ class EniHistory:
     """What EC2 says about one node's ENIs over the last hours."""
 
     start: datetime
-    """Of the first period."""
+    """When the first period begins."""
     received: Carried
     sent: Carried
 

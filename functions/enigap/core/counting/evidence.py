@@ -161,7 +161,7 @@ class Evidence:
 
     periods: tuple[datetime, ...]
     devices: tuple[DeviceRates, ...]
-    """Largest first."""
+    """The devices with their rates, largest first."""
     host_network_pods: tuple[str, ...] = ()
     """Pods that count the node's own devices, `NAMESPACE/NAME`: their figures are the node's."""
 

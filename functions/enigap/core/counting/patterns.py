@@ -1,6 +1,6 @@
 """How long a pattern can take to match a device's name: a bound that holds for every name.
 
-Anybody who may write to the log group chooses the names, and Python's regular expressions try every way in
+All who may write to the log group can choose the names, and Python's regular expressions try every way in
 which a pattern can match before they say that it does not. So the ways are counted from the pattern alone, as
 if every character matched every other; no name is tried, and counting takes no longer than reading the
 pattern.

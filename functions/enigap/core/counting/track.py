@@ -58,7 +58,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class CounterTrack:
-    """One device."""
+    """What one device had counted, at the times of its events."""
 
     device: str
     kind: DeviceKind

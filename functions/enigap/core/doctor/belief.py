@@ -53,7 +53,7 @@ class Belief:
 
 
 def told(holds: bool, seen: str, **figures: float) -> Outcome:  # noqa: FBT001 - what the figures say
-    """PASS or FAIL."""
+    """PASS where the belief `holds`, else FAIL."""
     named = tuple(Figure(name, value) for name, value in figures.items())
     return Outcome(Status.PASS if holds else Status.FAIL, seen, named)
 

@@ -171,9 +171,9 @@ class NodeCompared:
     otel_windows: int = 0
     hours: tuple[Stretch, ...] = ()
     whole: tuple[Stretch, ...] = ()
-    """The same, cut at gaps alone."""
+    """The same hours, cut at gaps alone."""
     differing: tuple[Differing, ...] = ()
-    """Worst first."""
+    """Where the two sources differ, worst first."""
     why_not: str | None = None
     """Why it could not be compared, as a clause."""
 
@@ -193,7 +193,7 @@ class NodeCompared:
 
     @property
     def seconds(self) -> float:
-        """How long was compared."""
+        """How many seconds were compared."""
         return sum((hour.end - hour.start).total_seconds() for hour in self.hours)
 
     @property
@@ -225,7 +225,7 @@ class NodeCompared:
         return not self.node.is_windows and self.otel_windows < ENOUGH * self.windows
 
     def order(self) -> tuple[bool, bool, float, bool, int]:
-        """Worst first."""
+        """The key by which nodes are sorted, worst first."""
         beyond = max((hour.beyond for hour in self.hours), default=0.0)
         return (
             not self.is_opposite,
@@ -326,7 +326,7 @@ class ClusterCompared:
 
     @property
     def not_equivalent(self) -> list[NodeCompared]:
-        """Worst first."""
+        """The nodes that the two sources do not show alike, worst first."""
         return [each for each in self.compared if not each.is_equivalent or each.is_opposite]
 
 

@@ -31,7 +31,7 @@ NOT_ASKED = NotSeen("it was not asked for")
 
 
 def seen_of(values: Iterable[T | NotSeen]) -> list[T]:
-    """Those that were seen."""
+    """The values that were seen."""
     return [value for value in values if not isinstance(value, NotSeen)]
 
 
@@ -53,7 +53,7 @@ class RawEvents:
     seconds_apart: tuple[float, ...] = ()
     """Between the time in an event and that of CloudWatch Logs."""
     characters: int = 0
-    """Of the longest."""
+    """The length of the longest event."""
     was_written_at_once: bool = False
     """Whether minutes of events were written within seconds: how late they came says nothing."""
 
@@ -138,7 +138,7 @@ class Deployment:
     """Addresses in the settings that are not subscribed, and subscriptions that are not confirmed."""
     alarm_actions: int | NotSeen = NOT_ASKED
     alarm_actions_failed: int | NotSeen = NOT_ASKED
-    """Of the last days."""
+    """How many actions of alarms failed in the last days."""
     queue_seconds: float | NotSeen = NOT_ASKED
     """The greatest age of a message in a queue in the last hours."""
 
@@ -187,7 +187,7 @@ class OtelSeen:
     """How CloudWatch answers PromQL, and what OpenTelemetry's counters are."""
 
     queries: int
-    """How many were answered."""
+    """How many queries were answered."""
     denied: str | None = None
     """What AWS said, as a clause, where it denied the first of them."""
     nodes: Mapping[str, OtelNode] = field(default_factory=dict)
@@ -215,11 +215,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """All that was seen."""
+    """All that was seen of the account and its nodes."""
 
     now: datetime
     window: Window
-    """The newest settled one."""
+    """The newest settled window."""
     rules: Rules
     limits: Limits
     nodes: tuple[NodeSeen, ...] = ()

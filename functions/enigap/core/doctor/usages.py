@@ -1,7 +1,7 @@
 """Which alarms and dashboards use metrics of the classic Container Insights.
 
-What an account holds is anybody's words. So nothing in here relies on a shape: a document is walked through
-value by value, and what is not understood is left out or, where it cannot be read, said.
+Alarms and dashboards have the account's own words. So nothing here relies on a shape: a document is walked
+through value by value, and what is not understood is left out or, where it cannot be read, said.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Usages:
 
     uses: tuple[Use, ...] = ()
     alarms: int = 0
-    """How many were read."""
+    """How many alarms were read."""
     dashboards: int = 0
     not_seen: tuple[str, ...] = ()
     """What could not be read and why, as clauses."""

@@ -20,7 +20,7 @@ class Raised:
     """An incident that would have been raised."""
 
     incident: Incident
-    """As it was last seen."""
+    """The incident as it was last seen."""
     opened: Window
     """The window whose run would have told of it."""
     ended: Window | None = None

@@ -96,7 +96,7 @@ class Group:
     cause: str | None
     alternative_cause: str | None
     nodes: tuple[Judgement, ...]
-    """Worst first."""
+    """The judgements of the group, worst first."""
 
     @property
     def unexplained(self) -> ByteRate | None:

@@ -50,12 +50,12 @@ class Convention:
 
     unit: Unit
     direction: Direction | None
-    """None: in both alike."""
+    """None where both directions differ alike."""
     low: float
     """EC2's count less the devices', in the unit, at least; below zero EC2 counts less."""
     high: float
     nodes: int
-    """How many nodes fit."""
+    """How many nodes differ in this way."""
     differing: int
     """On how many the two sides differ at all."""
     looked_at: int

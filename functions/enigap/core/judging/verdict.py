@@ -156,7 +156,7 @@ class Reason:
         return cls(sentence.removesuffix("."))
 
     def __str__(self) -> str:
-        """One plain sentence."""
+        """The reason as one plain sentence."""
         # Letters beyond ASCII stay as they are: the capital of some of them is two letters.
         first = self.seen[:1].upper() if self.seen[:1].isascii() else self.seen[:1]
         return f"{first}{self.seen[1:]}{self.means}."
@@ -213,7 +213,7 @@ class NodeFigures(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Figures):
-    """One node's window."""
+    """One node's window with its verdict, and why."""
 
     node: Node
     window: Window

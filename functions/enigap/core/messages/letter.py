@@ -41,7 +41,7 @@ MOST_NODES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """One incident."""
+    """What a message says about one incident."""
 
     text: str
     """State, what is the matter and what it means for the reader."""

@@ -201,7 +201,7 @@ class Notification:
     runbook_url: str | None
     is_test: bool
     incidents: tuple[ToldIncident, ...]
-    """Worst first."""
+    """The incidents of the notification, worst first."""
     left_out: tuple[Tally, ...]
     """What had no room in the notification."""
 

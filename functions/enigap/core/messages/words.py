@@ -32,7 +32,7 @@ class CauseWords:
 
     @property
     def next_step(self) -> str:
-        """All of it on one line."""
+        """What to do, with its command, on one line."""
         return f"{self.to_do} {self.command}" if self.command else self.to_do
 
 
