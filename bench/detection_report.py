@@ -6,11 +6,12 @@ docs/detection.md has a block for each table (`BLOCKS`), between two comments, `
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
+
+from scripts.blocks import with_blocks
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULT: Final = ROOT / "bench" / "detection.json"
@@ -26,14 +27,10 @@ WITHIN_HOURS: Final = 12.0
 EVENTS_LOST: Final = "nothing is known"
 NO_EVENT_LOST: Final = "nothing is known, no event lost"
 
-_BLOCK = re.compile(r"<!-- begin ([\w-]+) -->\n(.*?)<!-- end \1 -->\n", re.DOTALL)
-
 
 def rewritten(text: str, result: Document) -> str:
     """The page with every block regenerated. Raises KeyError for a block without a function in `BLOCKS`."""
-    return _BLOCK.sub(
-        lambda found: f"<!-- begin {found[1]} -->\n{BLOCKS[found[1]](result)}<!-- end {found[1]} -->\n", text
-    )
+    return with_blocks(text, lambda name: BLOCKS[name](result))
 
 
 def committed() -> Document:

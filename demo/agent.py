@@ -18,17 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from enigap.core.counting.evidence import DeviceSample
+from enigap.core.counting.window import EPOCH
 
 IGNORED_PREFIXES: Final = ("lo", "veth", "docker", "nerdctl")
 """Devices cAdvisor leaves out (google/cadvisor v0.52.1, container/libcontainer/handler.go)."""
 MEMORY: Final = timedelta(minutes=15)
 """How long a value is kept that no rate has replaced: since agent 1.300058.0, 5 minutes before."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
 _WRAP: Final = 2**64
@@ -111,7 +111,7 @@ class Agent:
 
     def sample(self, at: datetime, devices: Mapping[str, Counters]) -> AgentSample:
         """One reading: the counters of all devices, in the order of /proc/net/dev."""
-        now = (at - _EPOCH) // _MICROSECOND
+        now = (at - EPOCH) // _MICROSECOND
         swept_at = now - now % (self._memory // _MICROSECOND)
         events: list[DeviceSample] = []
         totals: list[float | None] = []
@@ -144,7 +144,7 @@ def node_net_event(
     sample: DeviceSample, *, cluster: str, instance_id: str, instance_type: str, node_name: str
 ) -> dict[str, Any]:
     """The `NodeNet` event of one device, in the embedded metric format 0 of the classic agent."""
-    milliseconds = (sample.at - _EPOCH) // timedelta(milliseconds=1)
+    milliseconds = (sample.at - EPOCH) // timedelta(milliseconds=1)
     rates = {
         "rx_bytes": sample.rx_bytes_per_second,
         "tx_bytes": sample.tx_bytes_per_second,

@@ -164,7 +164,7 @@ def _moved_device(lab: Lab) -> Set:
     pod = lab.space("moved")
     lab.node.ip("link set eth1 netns moved name net1")
     pod.ip(f"addr add {ip}/32 dev net1", "link set net1 up")
-    _route_out(lab, pod, "net1", "hv-eth1")
+    _route_out(lab, pod, "hv-eth1")
     lab.add(Pod("moved", ip, pod, None))
     return Set((_off_node(pod, lab), _background(lab)), {"moved": Term.OFF_NODE})
 
@@ -182,17 +182,17 @@ def _macvlan(lab: Lab) -> Set:
     lab.node.ip(f"link add link eth0 name mv1 mtu {JUMBO} type macvlan mode bridge")
     lab.node.ip("link set mv1 netns macvlan-1 name net1")
     pod.ip(f"addr add {ip}/32 dev net1", "link set net1 up")
-    _route_out(lab, pod, "net1", "hv-eth0")
+    _route_out(lab, pod, "hv-eth0")
     lab.route_to(ip, "hv-eth0", pod.mac("net1"))
     lab.add(Pod("macvlan-1", ip, pod, None))
     return Set((_off_node(pod, lab),), {"macvlan-1": Term.OFF_NODE})
 
 
-def _route_out(lab: Lab, pod: Namespace, device: str, peer: str) -> None:
+def _route_out(lab: Lab, pod: Namespace, peer: str) -> None:
     pod.ip(
-        f"route add {GATEWAY} dev {device}",
-        f"neigh add {GATEWAY} lladdr {lab.vpc.mac(peer)} dev {device} nud permanent",
-        f"route add default via {GATEWAY} dev {device}",
+        f"route add {GATEWAY} dev net1",
+        f"neigh add {GATEWAY} lladdr {lab.vpc.mac(peer)} dev net1 nud permanent",
+        f"route add default via {GATEWAY} dev net1",
     )
 
 

@@ -6,7 +6,6 @@ function of that name (`BLOCKS`). A test fails if a block is out of date.
 
 import io
 import json
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -57,6 +56,7 @@ from enigap.core.published import Metric, Publish, Scope
 from enigap.core.text import percent
 from enigap.settings import Settings, rows
 from enigap.wiring import READ_ACTIONS
+from scripts.blocks import with_blocks
 from tests.fakes.node_life import Mishap, Mix, NodeLife, Wrong
 from tests.fakes.otel_ports import otel_ports, series_of_life
 
@@ -65,14 +65,10 @@ MEASURED = ROOT / "docs" / "detection.md"  # `make bench ARGS=detection` writes 
 DOCUMENTS = (ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {MEASURED}))
 MESSAGES = ROOT / "tests" / "core" / "messages" / "rendered"
 
-_BLOCK = re.compile(r"<!-- begin ([\w-]+) -->\n(.*?)<!-- end \1 -->\n", re.DOTALL)
-
 
 def rewritten(text: str) -> str:
     """The text with every block regenerated. Raises KeyError for a block without a function in `BLOCKS`."""
-    return _BLOCK.sub(
-        lambda found: f"<!-- begin {found[1]} -->\n{BLOCKS[found[1]]()}<!-- end {found[1]} -->\n", text
-    )
+    return with_blocks(text, lambda name: BLOCKS[name]())
 
 
 # --- counting ---

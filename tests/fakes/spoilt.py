@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from enigap.core.documents import Document
+from enigap.core.incidents.state import SCHEMA
 from tests.fakes.news import HOSTILE_NAMES
 
 NUMBERS = st.sampled_from(
@@ -20,6 +21,18 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=6,
 )
+
+STATE: Document = {
+    "schema": SCHEMA,
+    "cluster": "prod",
+    "done": "2026-01-15T11:45:00Z",
+    "nodes": 3,
+    "seen_collecting": True,
+    "unreadable_runs": 0,
+    "incidents": [],
+    "outbox": [],
+}
+"""The state of a cluster, as it is stored."""
 
 
 @st.composite

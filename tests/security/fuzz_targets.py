@@ -47,7 +47,7 @@ from enigap.settings import Settings, SettingsError
 from tests.core.messages.test_laws import check_slack
 from tests.fakes.news import any_event, node
 from tests.fakes.readings import WINDOW
-from tests.fakes.spoilt import ANYTHING, NAMES, spoilt
+from tests.fakes.spoilt import ANYTHING, NAMES, STATE, spoilt
 
 Target = Callable[[], None]
 
@@ -252,16 +252,6 @@ def answers_of_filter_log_events(answer: Any, scope: DeviceScope) -> None:
 
 # --- what is kept, queued and configured ---
 
-STATE: Final = {
-    "schema": "enigap.state/1",
-    "cluster": "prod",
-    "done": "2026-01-15T11:45:00Z",
-    "nodes": 3,
-    "seen_collecting": True,
-    "unreadable_runs": 0,
-    "incidents": [],
-    "outbox": [],
-}
 WORK: Final = WorkItem("123456789012", "eu-west-1", "prod", WINDOW).document()
 SETTINGS: Final = {
     "clusters": ["prod-*"],

@@ -79,7 +79,7 @@ from tests.fakes.news import (
     subject_of,
 )
 from tests.fakes.readings import WINDOW
-from tests.fakes.spoilt import ANYTHING, NAMES, spoilt
+from tests.fakes.spoilt import ANYTHING, NAMES, STATE, spoilt
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 
@@ -284,18 +284,6 @@ def test_an_item_is_read_or_said_to_be_spoilt_and_what_to_do(item: dict[str, Any
         assert table.write(remembered).revision == max(remembered.revision or 0, 0) + 1
         return
     assert "delete" in refusal
-
-
-STATE = {
-    "schema": SCHEMA,
-    "cluster": "prod",
-    "done": "2026-01-15T11:45:00Z",
-    "nodes": 3,
-    "seen_collecting": True,
-    "unreadable_runs": 0,
-    "incidents": [],
-    "outbox": [],
-}
 
 
 @pytest.mark.parametrize("count", [-1, 1e300, 2.5, True, "12", 10**12, None, [3]], ids=str)

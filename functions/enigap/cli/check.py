@@ -13,7 +13,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -47,7 +46,7 @@ from enigap.cli.figures import (
     span_of,
 )
 from enigap.cli.look import Look, exit_status, look
-from enigap.cli.screen import Screen, write, write_text
+from enigap.cli.screen import Screen, prose, write, write_text
 from enigap.cli.spreadsheet import spreadsheet
 from enigap.cli.watch import watch
 from enigap.core.counting.reading import OsSource
@@ -139,8 +138,6 @@ ROOM_FOR_BARS: Final = 100
 """From this width on, bars show what each node's bytes are."""
 _FIGURES_COLUMNS: Final = 81
 _LONGEST_BAR: Final = 60
-_PROSE: Final = 120
-"""Longer lines are hard to read."""
 LISTED: Final = 3
 """The most nodes of one verdict and cause that are listed without `--all`."""
 
@@ -178,10 +175,10 @@ def show(
             console.print(part)
     console.print()
     if legend := _legend(reports, rules, listed.key):
-        console.print(Constrain(legend, _PROSE))
+        console.print(prose(legend))
         console.print()
     for note in dict.fromkeys((*notes, *(note for report in reports for note in report.notes))):
-        console.print(Constrain(Text(f"Note: {printable(note, most=500)}", "dim"), _PROSE))
+        console.print(prose(Text(f"Note: {printable(note, most=500)}", "dim")))
     console.print(_summary(reports))
     if (worst := _worst(reports)) is not None:
         command = shlex.join(["enigap", "explain", worst.node.instance_id, *again])
@@ -300,7 +297,7 @@ class _Listed:
                 lines.append(named.append(f"  {since}") if since else named)
                 last = node
             indent = 4 if len(group) > 1 else 2
-            lines.append(Constrain(Padding(Text(printable(reason, most=1000)), (0, 0, 0, indent)), _PROSE))
+            lines.append(prose(Padding(Text(printable(reason, most=1000)), (0, 0, 0, indent))))
             lines.extend(self._bars(last.newest))
         lines.extend(self._more(group, shown))
         return Group(*lines)

@@ -99,7 +99,7 @@ PODS_PER_NODE: Final = 30
 ENIS_PER_NODE: Final = 2
 """Assumed, on average."""
 
-_SETTINGS: Final = Settings()
+DEFAULTS: Final = Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,12 @@ class Fleet:
 
     nodes: int
     clusters: int = 1
-    schedule_minutes: int = _SETTINGS.schedule_minutes
-    publish: Publish = _SETTINGS.publish
+    schedule_minutes: int = DEFAULTS.schedule_minutes
+    publish: Publish = DEFAULTS.publish
     flagged_nodes: int = 0
     """Nodes not explained at any time: those with metrics if `publish` is `flagged`."""
-    evidence: EvidencePolicy = _SETTINGS.evidence
-    os_source: OsSourceChoice = _SETTINGS.os_source
+    evidence: EvidencePolicy = DEFAULTS.evidence
+    os_source: OsSourceChoice = DEFAULTS.os_source
     insights: Insights = Insights.CLASSIC
     pods_per_node: int = PODS_PER_NODE
     """Those with a network device of their own."""
@@ -180,7 +180,7 @@ FLAGGED_SHARE: Final = 0.02
 def dollars_per_node(
     publish: Publish,
     schedule_minutes: int,
-    evidence: EvidencePolicy = _SETTINGS.evidence,
+    evidence: EvidencePolicy = DEFAULTS.evidence,
     insights: Insights = Insights.CLASSIC,
 ) -> float:
     """Dollars a month that one more node adds, of which a small share is flagged, without discounts."""
@@ -285,10 +285,10 @@ def samples_per_run(fleet: Fleet) -> dict[str, float]:
     if fleet.insights is Insights.CLASSIC:
         return {}
     node = Samples(devices=fleet.pods_per_node + ENIS_PER_NODE, enis=ENIS_PER_NODE)
-    short, long = _newest(SHORT_LOOK), _newest(timedelta(hours=_SETTINGS.look_back_hours))
+    short, long = _newest(SHORT_LOOK), _newest(timedelta(hours=DEFAULTS.look_back_hours))
     totals = every_node = flagged = 0.0
     if fleet.insights is Insights.OTEL:
-        totals = fleet.nodes * node.totals(FetchSpan.of(_WINDOW, _SETTINGS.rules().windows_fetched))
+        totals = fleet.nodes * node.totals(FetchSpan.of(_WINDOW, DEFAULTS.rules().windows_fetched))
         if fleet.os_source is OsSourceChoice.AUTO:
             totals += node.probe() * min(fleet.nodes, fleet.clusters * PROBED_FIRST)
     if fleet.evidence in _EVERY_NODE:
@@ -297,7 +297,7 @@ def samples_per_run(fleet: Fleet) -> dict[str, float]:
         every_node += (looked - longer) * node.look(short, DeviceScope.ENI)
         every_node += longer * node.look(long, DeviceScope.ENI)
     if fleet.evidence is not EvidencePolicy.OFF:
-        with_all = min(fleet.flagged_nodes, fleet.clusters * _SETTINGS.evidence_max_nodes)
+        with_all = min(fleet.flagged_nodes, fleet.clusters * DEFAULTS.evidence_max_nodes)
         flagged = fleet.flagged_nodes * node.look(short, DeviceScope.ENI)
         flagged += with_all * node.look(short, DeviceScope.ALL)
     return dict(zip(SCANNED, (totals, every_node, flagged), strict=True))

@@ -9,7 +9,6 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 from rich.console import Console
-from rich.constrain import Constrain
 from rich.text import Text
 
 from enigap.assessment import METRICS_PER_LOOK, METRICS_PER_NODE
@@ -42,7 +41,7 @@ from enigap.cli.deployed import Deployed, deployed
 from enigap.cli.desk import Desk, Origin, Replay
 from enigap.cli.look import found_clusters
 from enigap.cli.progress import Say, progress
-from enigap.cli.screen import Screen, write
+from enigap.cli.screen import Screen, prose, write
 from enigap.core.counting.node import Node
 from enigap.core.counting.window import Window
 from enigap.core.doctor.belief import Status
@@ -62,7 +61,6 @@ SCHEMA: Final = "enigap.doctor/1"
 ALARMS_DAYS: Final = 7
 OS_QUESTIONS: Final = 1
 """How often the OS's metric is asked for once more: how many values it has, and what is kept of it."""
-_PROSE: Final = 120
 
 T = TypeVar("T")
 
@@ -117,7 +115,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     billed = 0 if replay else billed_metrics(number, deep=deep)
     samples = 0 if replay else SAMPLES_PER_NODE * min(number, MOST_NODES)
     if output is Format.TABLE and not replay:
-        Screen().print(Constrain(_price(billed, samples, it.aws.region, number), _PROSE))
+        Screen().print(prose(_price(billed, samples, it.aws.region, number)))
     with progress() as say:
         wanted = nodes[0].instance_id if node else None
         seen = observe(replace(it, settings=settings), nodes, wanted, say, deep=deep)
@@ -135,7 +133,7 @@ def command(  # noqa: PLR0917 - typer passes the options by name
 def _compare(it: Desk, nodes: Sequence[Node], output: Format) -> int:
     """`--migration`."""
     if output is Format.TABLE:
-        Screen().print(Constrain(Text(both.price(len(nodes), it.aws.region)), _PROSE))
+        Screen().print(prose(Text(both.price(len(nodes), it.aws.region))))
     with progress() as say:
         clusters, uses = both.compared(it, nodes, say)
     if output is Format.TABLE:
@@ -284,7 +282,7 @@ def _show_paragraph(console: Console, text: str) -> None:
     console.print()
     console.print("What you could tell us, with no name of yours in it: paste this into a report.")
     console.print()
-    console.print(Constrain(Text(text), _PROSE))
+    console.print(prose(Text(text)))
 
 
 def _by_reason(judged: Sequence[Judged]) -> Iterator[tuple[str, list[Judged]]]:

@@ -15,6 +15,7 @@ from enigap.aws.otel import ANCHORS, SCRAPE
 from enigap.cli.arguments import Format, Output, UsageError
 from enigap.cli.bars import fills_of
 from enigap.cli.cost import (
+    DEFAULTS,
     ENIS_PER_NODE,
     FLAGGED_SHARE,
     INSIGHTS_BY_SETTING,
@@ -33,13 +34,12 @@ from enigap.core.counting.reading import OsSourceChoice
 from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.published import Publish
 from enigap.core.text import count, listed, percent
-from enigap.settings import SCHEDULES, Settings
+from enigap.settings import SCHEDULES
 
 SCHEMA = "enigap.estimate/1"
 _BAR_COLUMNS = 12
 _SMALLEST = 0.005
 """Dollars of a line that is shown."""
-_DEFAULTS = Settings()
 _NAMES: Final = {
     Insights.CLASSIC: "classic",
     Insights.OTEL: "OpenTelemetry",
@@ -53,11 +53,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
     ],
     clusters: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Clusters they are in.")] = 1,
     publish: Annotated[Publish, typer.Option(help="Which nodes get metrics of their own.")] = (
-        _DEFAULTS.publish
+        DEFAULTS.publish
     ),
     schedule_minutes: Annotated[
         int, typer.Option(metavar="MINUTES", help="How often clusters are judged: 15, 30 or 60.")
-    ] = _DEFAULTS.schedule_minutes,
+    ] = DEFAULTS.schedule_minutes,
     flagged: Annotated[
         int | None,
         typer.Option(
@@ -65,11 +65,11 @@ def command(  # noqa: PLR0917 - typer passes the options by name
         ),
     ] = None,
     evidence: Annotated[EvidencePolicy, typer.Option(help="Whose devices are looked at.")] = (
-        _DEFAULTS.evidence
+        DEFAULTS.evidence
     ),
     os_source: Annotated[
         OsSourceChoice, typer.Option(help="Which Container Insights is read; auto shows what each costs.")
-    ] = _DEFAULTS.os_source,
+    ] = DEFAULTS.os_source,
     pods: Annotated[
         int,
         typer.Option(

@@ -18,6 +18,7 @@ from enigap.aws.observe_uses import MOST_REQUESTS, SECONDS, usages
 from enigap.cli.cost import API_REQUEST, GET_METRIC_DATA, PROMQL_SAMPLE
 from enigap.cli.desk import Desk
 from enigap.cli.progress import Say
+from enigap.cli.screen import prose
 from enigap.core.counting.meters import OS_METRIC, OS_NAMESPACE
 from enigap.core.counting.node import Node
 from enigap.core.counting.units import ByteRate
@@ -42,7 +43,6 @@ from enigap.core.text import count, listed, percent, printable
 
 MOST_SHOWN: Final = 10
 """Nodes of a cluster that are shown, and what uses the metrics; the document has all."""
-_PROSE: Final = 120
 
 
 def price(nodes: int, region: str) -> str:
@@ -79,17 +79,17 @@ def show(console: Console, clusters: Sequence[ClusterCompared], uses: Usages) ->
     step."""
     for cluster in clusters:
         console.print()
-        console.print(Constrain(Text(_about(cluster), "bold"), _PROSE))
+        console.print(prose(Text(_about(cluster), "bold")))
         for node in _nodes(cluster):
             console.print(node)
     if any(cluster.compared for cluster in clusters):
         console.print()
-        console.print(Constrain(Text(_WHAT_AGREES, "dim"), _PROSE))
+        console.print(prose(Text(_WHAT_AGREES, "dim")))
     console.print()
     for use in _uses(uses):
-        console.print(Constrain(use, _PROSE))
+        console.print(prose(use))
     console.print()
-    console.print(Constrain(Text.assemble(("Next: ", "bold"), next_step(clusters, uses)), _PROSE))
+    console.print(prose(Text.assemble(("Next: ", "bold"), next_step(clusters, uses))))
 
 
 _WHAT_AGREES: Final = (
@@ -188,7 +188,7 @@ def line(status: Status, text: str, *more: Text) -> Constrain:
     table.add_row(Text(status.value, _STYLES[status]), Text(text))
     for each in more:
         table.add_row("", each)
-    return Constrain(table, _PROSE)
+    return prose(table)
 
 
 def _uses(uses: Usages) -> Iterator[Text]:

@@ -7,9 +7,10 @@ import json
 import os
 import re
 import sys
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, Final, NoReturn, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 
 from enigap.core.documents import Document
 
@@ -40,6 +41,15 @@ class _WithoutPadding:
 
     def write(self, text: str) -> int:
         return self._output.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+
+_PROSE_COLUMNS: Final = 120
+"""Longer lines are hard to read."""
+
+
+def prose(text: RenderableType) -> Constrain:
+    """Text whose lines are no longer than people read with ease, however wide the terminal."""
+    return Constrain(text, _PROSE_COLUMNS)
 
 
 def write(document: Document, *, indent: int | None = None) -> None:
