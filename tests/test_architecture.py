@@ -85,7 +85,7 @@ def test_deployed_code_imports_no_desk_development_or_infrastructure_library(mod
     assert not {name for name in names if name.startswith(desk)}
 
 
-@pytest.mark.parametrize("module", deployed_modules(), ids=ids)
+@pytest.mark.parametrize("module", modules(PACKAGE), ids=ids)
 def test_whatever_knows_the_sdk_is_in_aws(module: Path) -> None:
     if module.relative_to(PACKAGE).parts[0] == "aws":
         return

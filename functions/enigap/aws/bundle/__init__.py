@@ -4,4 +4,5 @@
 each request and answer are kept (EC2's as `xml` has them), each by one of the `kinds` of value. `standins`
 replaces every name by one that is made up for this bundle. `gate` refuses a bundle with any string that is
 neither the product's own word, nor a stand-in, nor a number or a time. `archive` reads and writes the file.
+`replayed` has the clients that answer from one.
 """
