@@ -7,7 +7,7 @@ from datetime import datetime
 
 from enigap.aws import deployment
 from enigap.aws.clients import Aws
-from enigap.aws.deployment import Deployment
+from enigap.aws.deployment import Deployment, Subscription
 from enigap.aws.state_table import StateTable
 from enigap.settings import Settings
 
@@ -23,6 +23,10 @@ class Deployed:
     def settings(self) -> Settings:
         """The settings that it was deployed with."""
         return Settings.from_env(deployment.environment(self.aws.client("lambda"), self.stack))
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions to either topic. Raises AwsProblem."""
+        return deployment.subscriptions(self.aws.client("sns"), self.stack)
 
 
 def deployed(aws: Aws, now: datetime, stack: str | None = None) -> Deployed:

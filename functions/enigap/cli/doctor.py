@@ -218,7 +218,7 @@ def _with_deployment(seen: Observations, aws: Aws, now: datetime, stack: str | N
 
 def _deployment(it: Deployed, now: datetime) -> Deployment:
     settings = it.settings()
-    told = _or_why(lambda: stacks.subscriptions(it.aws.client("sns"), it.stack))
+    told = _or_why(it.subscriptions)
     not_told: int | NotSeen
     if isinstance(told, NotSeen):
         not_told = told

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from enigap.aws.clients import Aws
-from enigap.aws.deployment import Subscription, Unsubscribed, subscriptions, unsubscribed
+from enigap.aws.deployment import Subscription, Unsubscribed, unsubscribed
 from enigap.aws.topic import Topic
 from enigap.cli.arguments import Profile, Region, Stack, UsageError
 from enigap.cli.deployed import deployed
@@ -53,7 +53,7 @@ def command(
     )
     topic.notify([News(NewsKind.OPENED, NewsReason.TEST, _nothing_happened(window), window)])
     screen = Screen()
-    told = subscriptions(it.aws.client("sns"), it.stack)
+    told = it.subscriptions()
     screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
     for each in told:
         screen.print(subscriber(each, it.stack.slack_queue_arn), soft_wrap=True)

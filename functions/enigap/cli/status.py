@@ -13,7 +13,6 @@ from enigap.aws.deployment import (
     Subscription,
     Unsubscribed,
     subscribe_command,
-    subscriptions,
     two_stacks,
     unsubscribed,
 )
@@ -131,7 +130,7 @@ def _status(it: Deployed, now: datetime) -> Status:
     overdue = overdue_clusters(alive, settings, now)
     open_still = {each.cluster for each in alive} - {*overdue}
     left_out = {each.cluster for each in known if not settings.watches(each.cluster)} - open_still
-    told = subscriptions(it.aws.client("sns"), it.stack)
+    told = it.subscriptions()
     remembered = [it.states.read(each.cluster)[0] for each in known]
     return Status(
         now=now,
