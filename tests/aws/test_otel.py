@@ -762,6 +762,15 @@ def test_packets_that_are_lost_for_a_minute_leave_its_event_out_and_not_the_pack
     assert (lost in {each.at.timestamp() for each in rated}) is (workloads != ANCHORS)
 
 
+def test_an_event_that_a_reset_falls_into_has_no_rates() -> None:
+    at = WINDOW.start + 5 * MINUTE
+    node = simulated(faults=[counter_reset("eth0", at)])
+    events = looked_at(node, DeviceScope.ENI)
+    without = [each.at for each in events.samples if not each.is_rated]
+    assert without
+    assert all(abs(each - at) <= 2 * MINUTE for each in without)
+
+
 def test_devices_without_any_packets_have_events_all_the_same() -> None:
     node = simulated()
     endpoint = PromqlEndpoint(

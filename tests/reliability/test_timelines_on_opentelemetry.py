@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, TypeAlias
 
 import pytest
 
-from enigap.core.counting.window import GRID
+from enigap.core.counting.window import GRID, MINUTE
 from enigap.core.judging.cluster import Finding
+from tests.fakes.node_simulator import IN, OUT, AgentDown, DeviceGone, host_off_node
 from tests.fakes.otel_series import otel_series
 from tests.fakes.pipeline_ports import window
 from tests.fakes.promql import PromqlEndpoint, Reply, Stored
 from tests.reliability.behaviours import (
+    PODS,
     a_lot_stays_on_the_node,
     agent_down,
     bursts_at_the_windows_edges,
+    counter_starts_anew,
+    everyday,
     everything_counted_times,
     kernel_bypass,
+    megabytes,
     next_to_nothing_happens,
     nic_moved_into_a_pod,
     pods_on_an_overlay,
 )
-from tests.reliability.fleet import worker
-from tests.reliability.lives import Behaviour, Played, Unpublished
+from tests.reliability.fleet import Worker, worker
+from tests.reliability.lives import FAR_AHEAD, LONG_AGO, Behaviour, Part, Played, Unpublished
 from tests.reliability.world import World
 
 When: TypeAlias = Callable[[int], bool]
@@ -34,6 +40,8 @@ WINDOWS: Final = 14
 ONE, TWO = "i-0000000a", "i-0000000b"
 DENIED: Final = Reply(403, {"__type": "AccessDeniedException", "message": "not authorized"})
 FAILED: Final = Reply(503, {"message": "try again"})
+THROTTLED: Final = Reply(429, {"message": "slow down"})
+TOO_LARGE: Final = Reply(422, {"status": "error", "errorType": "execution", "error": "too many samples"})
 CUT: Final = Reply(
     200,
     {
@@ -74,19 +82,21 @@ def published_by(world: World, *, classic: When = never, otel: When = always) ->
         life = one.life
         assert isinstance(life, Played)
         begin, end = window(-6).start, window(WINDOWS + 1).end
-        endpoint.add(within(each, otel) for each in otel_series(life.simulated(one.node), begin, end))
+        endpoint.add(within(each, otel, one) for each in otel_series(life.simulated(one.node), begin, end))
         one.life = Unpublished(life, without_classic)
     world.aws.promql = endpoint
     return endpoint
 
 
-def within(stored: Stored, otel: When) -> Stored:
-    """Its samples of the windows in which counters are published."""
+def within(stored: Stored, otel: When, one: Worker) -> Stored:
+    """Its samples of the windows in which counters are published, while the node runs."""
     first = window(0).start.timestamp()
+    launched, gone = one.node.launched_at or LONG_AGO, one.gone_at or FAR_AHEAD
     kept = [
         number
         for number, second in enumerate(stored.seconds)
         if otel(int((second - first) // GRID.total_seconds()))
+        and launched.timestamp() <= second < gone.timestamp()
     ]
     return replace(
         stored,
@@ -155,6 +165,63 @@ def test_a_cluster_whose_agents_are_all_gone_is_told_once_and_comes_back_once(cl
     assert {world.published("NodesJudged", number) for number in range(5, 8)} == {0}
 
 
+def an_eni_is_attached_for(first: int, last: int) -> Behaviour:
+    """From one minute to another, with traffic of the node itself."""
+
+    def behaviour(start: datetime, end: datetime) -> Part:
+        attached, detached = start + first * MINUTE, start + last * MINUTE
+        shape = megabytes(6, attached, detached)
+        flows = tuple(host_off_node(shape, way, nic="eth2") for way in (IN, OUT))
+        gone = DeviceGone("eth2", start, attached), DeviceGone("eth2", detached, end)
+        return everyday(start, end) + Part(flows, gone, ("eth2",))
+
+    return behaviour
+
+
+def the_node_reboots(start: datetime, end: datetime) -> Part:
+    """All counters are reset, and the agent is away for four minutes, and so is the traffic."""
+    down, up = start + 5 * MINUTE, start + 9 * MINUTE
+    gone = tuple(DeviceGone(device, down, up) for device in ("eth0", "eth1", *PODS))
+    return everyday(start, down) + everyday(up, end) + Part(faults=(*gone, AgentDown(down, up)))
+
+
+def pods_come_and_go(start: datetime, end: datetime) -> Part:
+    """One of two pods' devices is made again under its name every three minutes."""
+    times = [start + minute * MINUTE for minute in range(2, (end - start) // MINUTE, 3)]
+    gone = (DeviceGone(PODS[n % 2], at, at + (1 + n % 3) * MINUTE / 2) for n, at in enumerate(times))
+    return everyday(start, end) + Part(faults=tuple(gone))
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        an_eni_is_attached_for(3, 20),
+        the_node_reboots,
+        pods_come_and_go,
+        counter_starts_anew("eth1", 0, 14, 31),
+    ],
+    ids=["an ENI", "reboot", "pods", "resets"],
+)
+def test_devices_that_come_and_go_and_counters_that_begin_anew_are_told_to_nobody(happens: Behaviour) -> None:
+    world = two_workers()
+    world.during(3, 6, ONE, happens)
+    published_by(world)
+    assert world.tells(10) == {}
+    assert set(world.verdicts(ONE)) <= {"pod_edge", "agree", "partial"}
+
+
+def test_a_node_that_takes_anothers_name_takes_over_neither_its_incident_nor_its_counters() -> None:
+    at = window(5).start + 7 * MINUTE
+    old = worker(ONE, name="ip-10-0-3-9", gone_at=at)
+    new = worker("i-0000000c", name="ip-10-0-3-9", launched_at=at + 2 * MINUTE)
+    world = World(old, new, worker(TWO))
+    world.during(2, WINDOWS, ONE, nic_moved_into_a_pod)
+    published_by(world)
+    told = world.tells(10)
+    assert kinds(told) == [f"opened {ONE}/os_deficit", f"resolved {ONE}/os_deficit"]
+    assert world.verdicts("i-0000000c")[4:] == ["warming_up"] * 2 + ["pod_edge"] * 4
+
+
 # --- migrations
 
 
@@ -192,8 +259,8 @@ def test_a_classic_metric_that_is_lost_on_one_node_is_told_though_its_counters_a
         FAILED,
         CUT,
         Reply(200, b"<html>"),
-        Reply(429, {"message": "slow down"}),
-        Reply(422, {"status": "error", "errorType": "execution", "error": "too many samples"}),
+        THROTTLED,
+        TOO_LARGE,
     ],
 )
 def test_counters_that_cannot_be_read_for_a_while_are_neither_silence_nor_the_end_of_an_incident(
@@ -215,6 +282,28 @@ def test_counters_that_cannot_be_read_for_a_while_are_neither_silence_nor_the_en
     told = world.tells(WINDOWS - 2)
     assert kinds(told) == [f"opened {ONE}/os_deficit"]
     assert [finding and finding.kind for finding in found] == ["unreadable"]
+
+
+def test_counters_that_are_throttled_for_hours_are_one_message_and_one_when_they_can_be_read() -> None:
+    """What opened before stays open, and is resolved afterwards; nothing is told twice or lost."""
+    world = two_workers()
+    world.during(1, 5, ONE, nic_moved_into_a_pod)
+    endpoint = published_by(world)
+
+    def ends() -> None:
+        endpoint.instead = None
+
+    for number in range(3, 10):
+        world.at(number, lambda: setattr(endpoint, "instead", THROTTLED))
+    world.at(10, ends)
+    told = world.tells(WINDOWS + 2)
+    assert kinds(told) == [
+        f"opened {ONE}/os_deficit",
+        "opened */unreadable",
+        "resolved */unreadable",
+        f"resolved {ONE}/os_deficit",
+    ]
+    assert {world.reports[window(number)].finding for number in range(WINDOWS)} == {None}
 
 
 @pytest.mark.parametrize("answer", [DENIED, FAILED, CUT], ids=["denied", "failed", "cut"])
