@@ -7,7 +7,7 @@
 
 Nodes are simulated by `tests/fakes/node_life.py`, which shares no formula with the product. Each is judged
 window by window with the deployed code and its defaults, and its incidents open and resolve as they would in
-AWS. `detection_report.py` makes tables and a plot of the result.
+AWS. `detection_report.py` makes tables of the result.
 """
 
 import json

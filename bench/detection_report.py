@@ -1,7 +1,7 @@
-"""Makes tables and a plot of detection.json: `.venv/bin/python -m bench.detection_report`.
+"""Makes tables of detection.json: `.venv/bin/python -m bench.detection_report`.
 
 docs/detection.md has a block for each table (`BLOCKS`), between two comments, `<!-- begin NAME -->` and
-`<!-- end NAME -->`. A test fails if a block or the plot is out of date.
+`<!-- end NAME -->`. A test fails if a block is out of date.
 """
 
 import json
@@ -17,7 +17,6 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RESULT: Final = ROOT / "bench" / "detection.json"
 SOURCES: Final = ROOT / "bench" / "sources.json"
 PAGE: Final = ROOT / "docs" / "detection.md"
-PLOT: Final = ROOT / "docs" / "detection.svg"
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -40,10 +39,8 @@ def committed() -> Document:
 
 
 def write() -> None:
-    """Bring the page and the plot up to date."""
-    result = committed()
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
-    PLOT.write_text(plot(result), encoding="utf-8")
+    """Bring the page up to date."""
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), committed()), encoding="utf-8")
 
 
 def tables(result: Document) -> str:
@@ -77,7 +74,7 @@ def promises(result: Document) -> str:
             _found([row for row in rows if row["what_if"] == what_if], hours)
             for what_if in (NO_EVENT_LOST, EVENTS_LOST)
         ]
-        lines.append((what, f"{frame:,} B", f"{hours:.0f} h", f"{share:.0%}", *cells))
+        lines.append((what, f"{frame:,} B", f"{hours:.0f} h", _percent(share), *cells))
     head = ("fault", "frames of at least", "found within", "meant", "no event lost", "1 % of events lost")
     return _table(head, lines)
 
@@ -85,12 +82,12 @@ def promises(result: Document) -> str:
 def faults(result: Document) -> str:
     """Each fault: the share found, the delay, and how its incidents ended."""
     lines = []
-    for fault, share in dict.fromkeys((row["fault"], row["share"]) for row in result["faulty"]):
+    for fault, share in sorted({(row["fault"], row["share"]) for row in result["faulty"]}):
         cells: list[str] = []
         for what_if in (NO_EVENT_LOST, EVENTS_LOST):
             rows = _where(result["faulty"], fault=fault, share=share, what_if=what_if)
             cells += [_found(rows, WITHIN_HOURS), _delays(rows, "found_after_hours")]
-        lines.append((f"{fault}, {share:.0%}", *cells))
+        lines.append((f"{fault}, {_percent(share)}", *cells))
     head = ("fault", "no event lost: found", "hours, median / p99", "1 % lost: found", "hours, median / p99")
     return _table(head, lines)
 
@@ -149,7 +146,7 @@ def healthy(result: Document) -> str:
 def shapes(result: Document) -> str:
     """The delay by shape of traffic, over all faults of a fifth and of half."""
     lines = []
-    for shape in dict.fromkeys(row["shape"] for row in result["faulty"]):
+    for shape in sorted({row["shape"] for row in result["faulty"]}):
         cells = []
         for share in (0.05, 0.2, 0.5):
             rows = [
@@ -161,7 +158,7 @@ def shapes(result: Document) -> str:
             ]
             cells.append(f"{_found(rows, WITHIN_HOURS)}, {_delays(rows, 'found_after_hours')}")
         lines.append((shape, *cells))
-    head = ("shape", *(f"{share:.0%}: found; hours, median / p99" for share in (0.05, 0.2, 0.5)))
+    head = ("shape", *(f"{_percent(share)}: found; hours, median / p99" for share in (0.05, 0.2, 0.5)))
     return _table(head, lines)
 
 
@@ -220,7 +217,11 @@ def _found(rows: Sequence[Row], hours: float) -> str:
 
 
 def _of(some: int, of: int) -> str:
-    return f"{some / of:.1%} ({some:,} of {of:,})".replace(".0%", "%") if of else "none"
+    return f"{_percent(some / of)} ({some:,} of {of:,})" if of else "none"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
 def _delays(rows: Iterable[Row], name: str) -> str:
@@ -247,90 +248,6 @@ BLOCKS: Final[dict[str, Callable[[Document], str]]] = {
     **OF_DETECTION,
     "sources": lambda result: sources(result["sources"]),
 }
-
-# --- the plot: for each shape the share found against the size of the mismatch ---
-
-COLUMNS: Final = 4
-PANEL: Final = (180, 120)
-GAP: Final = (34, 48)
-MARGIN: Final = (46, 26)
-STYLE: Final = """
- text { font: 11px system-ui, sans-serif; fill: #57606a; }
- .name { font-weight: 600; }
- .grid { stroke: #8b949e; stroke-opacity: 0.35; fill: none; }
- .deficit { stroke: #2f81f7; fill: #2f81f7; }
- .excess { stroke: #d4760a; fill: #d4760a; }
- polyline { stroke-width: 2; fill: none !important; stroke-linejoin: round; }
- .excess-line { stroke-dasharray: 5 3; }
- @media (prefers-color-scheme: dark) { text { fill: #9ea7b3; } }
-"""
-
-
-def plot(result: Document) -> str:
-    """An SVG with a panel for each shape of traffic."""
-    rows = [row for row in result["faulty"] if row["what_if"] == NO_EVENT_LOST]
-    names = list(dict.fromkeys(row["shape"] for row in rows))
-    sizes = sorted({row["share"] for row in rows if row["fault"] in {"deficit", "excess"}})
-    panels = [_panel(rows, name, sizes, *_corner(number)) for number, name in enumerate(names)]
-    width = MARGIN[0] + COLUMNS * (PANEL[0] + GAP[0])
-    height = MARGIN[1] + math.ceil((len(names) + 1) / COLUMNS) * (PANEL[1] + GAP[1])
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">\n'
-        "<title>Faulty nodes found within 12 hours, by size of the mismatch and shape of traffic</title>\n"
-        f"<style>{STYLE}</style>\n{''.join(panels)}{_legend(*_corner(len(names)))}</svg>\n"
-    )
-
-
-def _corner(number: int) -> tuple[int, int]:
-    return (
-        MARGIN[0] + number % COLUMNS * (PANEL[0] + GAP[0]),
-        MARGIN[1] + number // COLUMNS * (PANEL[1] + GAP[1]),
-    )
-
-
-def _panel(rows: Sequence[Row], shape: str, sizes: Sequence[float], left: int, top: int) -> str:
-    width, height = PANEL
-    steps = [left + width * (number + 0.5) / len(sizes) for number in range(len(sizes))]
-    parts = [f'<text class="name" x="{left}" y="{top - 8}">{shape}</text>\n']
-    for percent in (0, 50, 100):
-        y = top + height * (1 - percent / 100)
-        parts.append(f'<path class="grid" d="M{left} {y:.0f}h{width}"/>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.0f}" text-anchor="end">{percent} %</text>\n')
-    for x, size in zip(steps, sizes, strict=True):
-        parts.append(
-            f'<text x="{x:.0f}" y="{top + height + 16}" text-anchor="middle">{100 * size:.0f} %</text>\n'
-        )
-    for fault in ("excess", "deficit"):
-        points = []
-        for x, size in zip(steps, sizes, strict=True):
-            hours = [
-                row["found_after_hours"]
-                for row in rows
-                if (row["shape"], row["fault"], row["share"]) == (shape, fault, size)
-            ]
-            found = sum(hour is not None and hour <= WITHIN_HOURS for hour in hours)
-            if hours:
-                points.append((x, top + height * (1 - found / len(hours))))
-        line = " ".join(f"{x:.0f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline class="{fault} {fault}-line" points="{line}"/>')
-        parts += [f'<circle class="{fault}" cx="{x:.0f}" cy="{y:.1f}" r="3"/>' for x, y in points]
-        parts.append("\n")
-    return "".join(parts)
-
-
-def _legend(left: int, top: int) -> str:
-    lines = []
-    for number, (fault, words) in enumerate(
-        (("deficit", "the OS counts too little"), ("excess", "the OS counts too much"))
-    ):
-        y = top + 14 + 22 * number
-        lines.append(
-            f'<polyline class="{fault} {fault}-line" points="{left},{y} {left + 28},{y}"/>'
-            f'<text x="{left + 36}" y="{y + 4}">{words}</text>\n'
-        )
-    lines.append(f'<text x="{left}" y="{top + 66}">vertical: found within 12 hours</text>\n')
-    lines.append(f'<text x="{left}" y="{top + 84}">horizontal: size of the mismatch</text>\n')
-    return "".join(lines)
 
 
 if __name__ == "__main__":

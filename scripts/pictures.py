@@ -167,7 +167,7 @@ _TERMINAL: Final = """\
 </style>
 <defs>
 <clipPath id="{unique_id}-clip-terminal">
-<rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
+<rect width="{terminal_width}" height="{height}"/></clipPath>
 {lines}
 </defs>
 {chrome}

@@ -149,7 +149,10 @@ SENTENCES: dict[str, tuple[Exception, ProblemKind, str]] = {
     "no region": (
         NoRegionError(),
         ProblemKind.REGION,
-        (f"There is no AWS region to ask ({CALL}): give one, set AWS_REGION, or put one into the profile."),
+        (
+            f"There is no AWS region to ask ({CALL}): give --region, set AWS_REGION, or put one into the "
+            "profile."
+        ),
     ),
     "wrong region": (
         InvalidRegionError(region_name="eu west 1"),

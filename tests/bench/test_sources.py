@@ -36,15 +36,15 @@ def shown(*lives: Seen) -> list[str]:
 
 def test_a_life_is_counted_by_how_its_verdicts_differ_and_whether_it_is_faulty() -> None:
     lines = shown(SAME, FAULTY, COMES_BACK, UNKNOWN)
-    assert "| the same verdict | 50% (1 of 2) | 0% (0 of 2) |" in lines
-    assert "| only the counters prove the fault that is there | 0% (0 of 2) | 50% (1 of 2) |" in lines
-    assert "| faults that are there, proven in this window | 0% (0 of 2) | 50% (1 of 2) |" in lines
+    assert "| the same verdict | 50 % (1 of 2) | 0 % (0 of 2) |" in lines
+    assert "| only the counters prove the fault that is there | 0 % (0 of 2) | 50 % (1 of 2) |" in lines
+    assert "| faults that are there, proven in this window | 0 % (0 of 2) | 50 % (1 of 2) |" in lines
 
 
 def test_intervals_are_counted_where_they_are_known() -> None:
     lines = shown(SAME, FAULTY, COMES_BACK, UNKNOWN)
-    assert "| windows with an interval | 75% (3 of 4) | 100% (4 of 4) |" in lines
-    assert "| intervals without the truth | 33.3% (1 of 3) | 0% (0 of 4) |" in lines
+    assert "| windows with an interval | 75 % (3 of 4) | 100 % (4 of 4) |" in lines
+    assert "| intervals without the truth | 33.3 % (1 of 3) | 0 % (0 of 4) |" in lines
     assert (
         "0.7 times as wide as the classic one at the median, and wider in 1; of these, 0 are not" in lines[-3]
     )

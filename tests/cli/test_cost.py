@@ -304,3 +304,16 @@ def test_the_estimate_shows_every_container_insights_that_the_setting_may_read(
     for each in shown:
         assert f"{told['by_container_insights'][each]['dollars_per_month']:,.2f}" in text
     assert ("12 pods" in text) == (shown != ["classic"])
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+@pytest.mark.parametrize("nodes", ["100", "1000000"])
+def test_no_figure_is_cut_on_a_narrow_terminal(
+    nodes: str, columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        main(["estimate", "--nodes", nodes, "--clusters", "100"])
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= columns

@@ -152,7 +152,7 @@ def luminance(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_letters_can_be_read_on_the_colours_of_their_parts_and_nothing_else_has_a_background() -> None:
+def test_letters_and_strokes_can_be_seen_on_the_colours_of_their_parts_and_what_is_solid_has_none() -> None:
     """What is solid would look empty on its own colour."""
     console = Console(width=80, force_terminal=True, color_system="truecolor")
     lettered = [
@@ -160,7 +160,7 @@ def test_letters_can_be_read_on_the_colours_of_their_parts_and_nothing_else_has_
         for segment in console.render(SplitBars(drawn(MIX)))
         if (style := segment.style) and style.color and style.bgcolor
     ]
-    assert {letter for letter, _, _ in lettered} <= {part.value.letter for part in Part}
+    assert {text[0] for text, _, _ in lettered} <= {part.value.letter for part in Part} | {"░"}
     assert lettered
     for letter, text, ground in lettered:
         darker, lighter = sorted(map(luminance, (text, ground)))

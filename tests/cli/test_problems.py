@@ -120,7 +120,7 @@ SIGN_IN = "sign in (`aws sso login` or `aws configure`), or name a profile."
             {"AWS_SECRET_ACCESS_KEY": None},
             f"{NOBODY} (AWS_SECRET_ACCESS_KEY is missing): set it, or {SIGN_IN}",
         ),
-        ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "There is no AWS region to ask: give one"),
+        ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "There is no AWS region to ask: give --region"),
         ({"AWS_PROFILE": "prdo"}, "There is no AWS profile 'prdo': `aws configure list-profiles` shows"),
         (
             {"AWS_ENDPOINT_URL": "localhost:4566"},

@@ -93,6 +93,14 @@ def test_the_command_lists_all_names(capsys: Any) -> None:
     assert all(re.search(rf"\b{name}\b", printed) for name in NAMES)
 
 
-def test_a_name_without_a_section_is_refused_in_one_sentence() -> None:
-    with pytest.raises(UsageError, match="has no section 'os_sad': `enigap runbook` lists the names"):
-        runbook.section("os_sad")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("os_sad", "has no section 'os_sad'. To see all names, run `enigap runbook`."),
+        ("os_defict", "has no section 'os_defict'. Did you mean 'os_deficit'?"),
+        ("plansmad", "has no section 'plansmad'. Did you mean 'PlansMade'?"),
+    ],
+)
+def test_a_name_without_a_section_is_refused_with_the_one_that_is_like_it(name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        runbook.section(name)

@@ -60,7 +60,7 @@ def bypasses(ec2: Ec2, read_efa: ReadEfa, nodes: Sequence[Node], span: FetchSpan
     try:
         sessions = _sessions(ec2)
     except AwsProblem as problem:
-        notes.append(f"{problem.what}, so mirrored traffic explains nothing and may be told of as a deficit.")
+        notes.append(f"{problem.what}, so mirrored traffic explains nothing and may show as `os_deficit`.")
     try:
         enis = enis_of(ec2, [node.instance_id for node in nodes])
     except AwsProblem as problem:

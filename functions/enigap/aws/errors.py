@@ -437,7 +437,10 @@ def _sign_in_again_by(command: str) -> _Told:
 
 def no_region(detail: str = "") -> AwsProblem:
     """The problem that neither arguments nor environment nor profile name a region."""
-    what, remedy = "There is no AWS region to ask", "give one, set AWS_REGION, or put one into the profile"
+    what, remedy = (
+        "There is no AWS region to ask",
+        "give --region, set AWS_REGION, or put one into the profile",
+    )
     return AwsProblem(ProblemKind.REGION, f"{what}{detail}", remedy)
 
 

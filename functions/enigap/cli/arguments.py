@@ -86,7 +86,7 @@ class DeskEvidence(StrEnum):
 
 Evidence = Annotated[
     DeskEvidence | None,
-    typer.Option(help="Whose devices are read from the log group, suspects' first. [default: all]"),
+    typer.Option(help="Whose devices are looked at, suspects' first. [default: all]"),
 ]
 At = Annotated[
     str | None,

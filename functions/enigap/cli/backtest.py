@@ -228,7 +228,7 @@ def _table(incidents: Sequence[Raised]) -> Table:
         table.add_column(head, no_wrap=True)
     table.add_column("node")
     table.add_column("instance", no_wrap=True)
-    table.add_column("likely cause")
+    table.add_column("likely cause", overflow="fold")
     for raised in incidents:
         incident = raised.incident
         target = _target(raised)

@@ -93,9 +93,18 @@ def _filled(piece: Piece, width: int, fills: tuple[str, str]) -> Text:
     certain = round(width * (piece.certain / piece.length))
     if piece.part is Part.MISSING:
         return Text.assemble(_letter(piece.part), ("." * (width - 1), style))
-    inner = fills[0] * certain + fills[1] * (width - certain)
     # Each with a style of its own: one of the whole text would be behind the fills, too.
-    return Text.assemble(_letter(piece.part), (inner[1:], style))
+    likely = (fills[1] * min(width - certain, width - 1), _hatched(piece.part))
+    return Text.assemble(_letter(piece.part), (fills[0] * (certain - 1), style), likely)
+
+
+def _hatched(part: Part) -> Style:
+    """Strokes of a pale colour are lost on a light terminal: there, the strokes are dark on that colour."""
+    of = part.value
+    return Style(color=of.text_colour, bgcolor=of.colour) if part in _PALE else Style(color=of.colour)
+
+
+_PALE: Final = (Part.PODS_AGAIN, Part.INSIDE_AGAIN)
 
 
 def _letter(part: Part) -> Text:
@@ -108,7 +117,7 @@ def _letter(part: Part) -> Text:
 def _legend(drawing: Drawing, *, in_short: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(no_wrap=True)
-    table.add_column("where the bytes were counted")
+    table.add_column("where the bytes were counted", overflow="fold")
     table.add_column("likely", justify="right", no_wrap=True)
     if in_short:
         table.add_column("at least, at most")

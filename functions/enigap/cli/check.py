@@ -207,7 +207,7 @@ def _overview(reports: Sequence[ClusterReport]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column("cluster", max_width=40)
     table.add_column("state", no_wrap=True)
-    table.add_column("worst")
+    table.add_column("worst", overflow="fold")
     for report in reports:
         state, worst = _state(report)
         table.add_row(one_line(report.cluster), state, worst)
@@ -418,7 +418,7 @@ def _summary(reports: Sequence[ClusterReport]) -> Text:
     judgements = [node.newest for report in reports for node in report.nodes]
     unseen = sum(judgement.evidence_missing is not None for judgement in judgements)
     if unseen:
-        text.append(f". The devices of {unseen:,} were not looked at or prove nothing")
+        text.append(f". The devices of {count(unseen, 'node')} were not looked at or prove nothing")
     text.append(_os_sources(judgements))
     cost = dollars(billed * GET_METRIC_DATA.dollars)
     text.append(f". CloudWatch bills {billed:,} metrics for this look: {cost}")

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
 from rich.text import Text
 
 from enigap.aws.otel import ANCHORS, SCRAPE
@@ -156,18 +156,18 @@ def _show(console: Console, fleets: Sequence[Fleet]) -> None:
         )
         + Text(f"US dollars at list prices of us-east-1 as of {PRICES_AS_OF}\n")
     )
-    console.print(_lines(lines, fills_of(console.options)[0]))
+    console.print(_fitting(console, _lines(lines, fills_of(console.options)[0])))
     if len(fleets) > 1:
         console.print()
         console.print("By the Container Insights that the clusters have (os_source = auto), $ / month:\n")
-        console.print(_compared(fleets))
+        console.print(_fitting(console, _compared(fleets)))
     if any(each.insights is not Insights.CLASSIC for each in fleets):
         console.print()
         console.print(_assumed(fleet))
     saving = _levers(fleets)
     if saving.row_count:
         console.print()
-        console.print(saving)
+        console.print(_fitting(console, saving))
 
 
 def _lines(lines: Sequence[Line], fill: str) -> Table:
@@ -217,8 +217,31 @@ def _table(first: str, *numbers: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, no_wrap=True)
     for head in numbers:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     return table
+
+
+def _fitting(console: Console, table: Table) -> RenderableType:
+    """The table, or its rows as sentences where the terminal is too narrow for its figures."""
+    if sum(map(_narrowest, table.columns)) + _BETWEEN_COLUMNS * (len(table.columns) - 1) <= console.width:
+        return table
+    heads = [str(column.header).replace(",\n", " ") for column in table.columns]
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    return Text("\n".join(f"{what}: {_said(heads[1:], cells)}" for what, *cells in rows))
+
+
+def _said(heads: Sequence[str], cells: Sequence[RenderableType]) -> str:
+    return ", ".join(f"{head} {cell}" for head, cell in zip(heads, cells, strict=True) if head)
+
+
+def _narrowest(column: Column) -> int:
+    """How wide the column has to be for no cell to be cut; a cell breaks between words where it may wrap."""
+    cells = (str(cell) for cell in (column.header, *column.cells))
+    parts = (part for cell in cells for part in (cell.splitlines() if column.no_wrap else cell.split()))
+    return max(map(len, parts), default=0)
+
+
+_BETWEEN_COLUMNS: Final = 2
 
 
 def _dollars(dollars: float) -> str:

@@ -225,7 +225,7 @@ def _sides(judgement: Judgement) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     os, eni = rates(judgement)
     table.add_row("OS", os, f"{os_metric(judgement.os_source)}, all devices, in plus out")
     table.add_row("ENI", eni, "NetworkIn + NetworkOut, what the network interfaces carried")

@@ -184,7 +184,7 @@ def line(status: Status, text: str, *more: Text) -> Constrain:
     """A status, what it is of and more about it, beside each other."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, width=len(Status.CANT_TELL))
-    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row(Text(status.value, _STYLES[status]), Text(text))
     for each in more:
         table.add_row("", each)

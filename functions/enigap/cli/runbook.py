@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from importlib.resources import files
 from typing import Annotated
 
@@ -42,7 +43,12 @@ def section(name: str) -> str:
     for each in sorted(section_names(), key=len, reverse=True):
         if wanted == each.lower() or wanted.endswith(f"-{each.lower()}"):
             return f"{each}\n\n{_sections()[each]}"
-    raise UsageError(f"The runbook has no section {printable(name)!r}: `enigap runbook` lists the names.")
+    names = {each.lower(): each for each in section_names()}
+    near = get_close_matches(wanted, names, n=1, cutoff=0.8)
+    meant = f" Did you mean {names[near[0]]!r}?" if near else ""
+    raise UsageError(
+        f"The runbook has no section {printable(name)!r}.{meant} To see all names, run `enigap runbook`."
+    )
 
 
 def section_names() -> list[str]:

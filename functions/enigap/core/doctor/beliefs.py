@@ -9,6 +9,7 @@ from typing import Final
 from enigap.core.doctor import deployed, device_log, ec2_side, os_side, otel_side, over_a_day, unchecked
 from enigap.core.doctor.belief import Belief, Outcome, Status
 from enigap.core.doctor.observed import NotSeen, Observations
+from enigap.core.text import count
 
 AREAS: Final = {
     "EC2's metrics": (*ec2_side.BELIEFS, *over_a_day.BELIEFS),
@@ -51,7 +52,7 @@ def paragraph(o: Observations, judged: Sequence[Judged]) -> str:
     """Figures to paste into a report: two digits each, and no word that comes from the account."""
     statuses = Counter(outcome.status for _, outcome in judged)
     counts = ", ".join(f"{status.value} {statuses[status]}" for status in Status)
-    parts = [f"enigap doctor on {len(o.nodes)} nodes: {counts}."]
+    parts = [f"enigap doctor on {count(len(o.nodes), 'node')}: {counts}."]
     for belief, outcome in judged:
         figures = " ".join(f"{each.name}={_two_digits(each.value)}" for each in outcome.figures)
         if outcome.status is Status.FAIL:

@@ -65,7 +65,7 @@ def fields(o: Observations) -> Outcome:
     total = sum(len(each.samples) + each.malformed for _, each in events)
     rated_ones = [each for _, of in events for each in of.samples if each.rx_bytes_per_second is not None]
     packets = sum(each.rx_packets_per_second is not None for each in rated_ones) / max(1, len(rated_ones))
-    said = f"{odd:,} of {count(total, 'event')} lack one; {percent(packets)} have packets"
+    said = f"{odd:,} of {count(total, 'event')} lacked one; {percent(packets)} had packets"
     return told(odd == 0, said, lacking=odd / max(1, total), packets=packets)
 
 
@@ -79,7 +79,7 @@ def rated(o: Observations) -> Outcome:
     if not samples:
         return _no_events(o)
     with_rates = sum(each.rx_bytes_per_second is not None for each in samples) / len(samples)
-    said = f"{percent(with_rates)} of {count(len(samples), 'event')} of ENI devices have rates"
+    said = f"{percent(with_rates)} of {count(len(samples), 'event')} of ENI devices had rates"
     return told(with_rates >= 0.9, said, share=with_rates)
 
 
@@ -157,7 +157,7 @@ def same_enis(o: Observations) -> Outcome:
         return cannot_tell(why_not(reasons, "no node of the sample has device events"))
     everything = sum(len(all_of_them) for all_of_them, _ in pairs)
     both = sum(len(all_of_them & alone) for all_of_them, alone in pairs)
-    said = f"{both:,} of {count(everything, 'event')} of ENI devices come by the pattern for their names, too"
+    said = f"{both:,} of {count(everything, 'event')} of ENI devices came by the pattern for their names, too"
     return told(both == everything, said, share=both / max(1, everything))
 
 
@@ -262,7 +262,7 @@ def pods_named(o: Observations) -> Outcome:
     if not wanted:
         return cannot_tell(why_not((each.events for each in o.nodes), "no events of pods with such devices"))
     found = sum(len(pods_by_device(names, pods)) for names, pods in digits)
-    said = f"{found} of {count(wanted, 'device')} with eleven digits are named after a pod in the events"
+    said = f"{found} of {count(wanted, 'device')} with eleven digits were named after a pod in the events"
     return told(2 * found >= wanted, said, share=found / wanted)
 
 

@@ -114,7 +114,7 @@ def _are_equal(o: Observations, both: list[Both]) -> Outcome:
     off = median(each.off for each in both)
     wrong = [each.contradicts(o.rules) for each in both]
     said = (
-        f"{wrong.count(False)} of {count(len(both), 'busy node')} agree; in the middle the devices counted "
+        f"{wrong.count(False)} of {count(len(both), 'busy node')} agreed; in the middle the devices counted "
         f"{percent(1 + off)} of EC2's bytes"
     )
     return told(not most(wrong), said, nodes=len(both), agree=wrong.count(False), off=off)

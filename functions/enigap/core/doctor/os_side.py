@@ -33,7 +33,7 @@ def has_series(o: Observations) -> Outcome:
     if not with_events:
         return cannot_tell(why_not((each.events for each in o.nodes), "no node of the sample has events"))
     found = sum(each.node.has_series for each in with_events)
-    said = f"{found} of {count(len(with_events), 'node')} with events have a series of these dimensions"
+    said = f"{found} of {count(len(with_events), 'node')} with events had a series of these dimensions"
     return told(not most([not each.node.has_series for each in with_events]), said, nodes=found)
 
 
@@ -60,7 +60,7 @@ def one_value(o: Observations) -> Outcome:
         return cannot_tell(why_not((each.os_samples for each in o.nodes), f"no node publishes {OS_METRIC}"))
     commonest, times = counts.most_common(1)[0]
     share = times / counts.total()
-    said = f"{commonest:g} in {percent(share)} of {count(counts.total(), 'minute')}"
+    said = f"{commonest:g} a minute in {percent(share)} of {count(counts.total(), 'minute')}"
     return told(commonest == 1, said, commonest=commonest, share=share)
 
 
@@ -119,7 +119,7 @@ def windows(o: Observations) -> Outcome:
     counts = [_known(each) for each in seen_of(each.readings for each in nodes)]
     if not counts:
         return cannot_tell(why_not((each.readings for each in nodes), "they were not read"))
-    said = f"{sum(map(bool, counts))} of {count(len(nodes), 'Windows node')} publish {OS_METRIC}"
+    said = f"{sum(map(bool, counts))} of {count(len(nodes), 'Windows node')} published {OS_METRIC}"
     return told(any(counts), said, nodes=sum(map(bool, counts)))
 
 

@@ -69,7 +69,7 @@ def asked(o: Observations) -> Outcome:
 def host_id(o: Observations, otel: OtelSeen) -> Outcome:
     found, all_of_them = len(otel.nodes), len(o.nodes)
     said = (
-        f"{found} of {count(all_of_them, 'node')} have counters by their instance id; "
+        f"{found} of {count(all_of_them, 'node')} had counters by their instance id; "
         f"{otel.under_other_ids:,} series of these clusters have another id"
     )
     return told(found > 0 and otel.under_other_ids == 0, said, nodes=found, others=otel.under_other_ids)
@@ -80,7 +80,7 @@ def cluster_name(o: Observations, otel: OtelSeen) -> Outcome:
     named = [each.node.insights_cluster in counters.clusters for each, counters in _of_nodes(o, otel)]
     if not named:
         return cannot_tell(_NO_COUNTERS)
-    said = f"{sum(named)} of {count(len(named), 'node')} have the name that enigap asks for"
+    said = f"{sum(named)} of {count(len(named), 'node')} had the name that enigap asks for"
     return told(not most([not each for each in named]), said, nodes=sum(named))
 
 
@@ -103,7 +103,7 @@ def anchors_agree(o: Observations, otel: OtelSeen) -> Outcome:
     if not agree:
         reasons = (counters.readings for _, counters in _of_nodes(o, otel))
         return cannot_tell(why_not(reasons, "no node of the sample has two such pods with counters"))
-    said = f"the pods of {sum(agree)} of {count(len(agree), 'node')} have the same ENI devices and counters"
+    said = f"the pods of {sum(agree)} of {count(len(agree), 'node')} had the same ENI devices and counters"
     return told(not most([not each for each in agree]), said, nodes=len(agree), agree=sum(agree))
 
 
@@ -195,7 +195,7 @@ def adds_up(o: Observations, otel: OtelSeen) -> Outcome:
             why_not(reasons, f"no node of the sample publishes both, counters and {OS_METRIC}")
         )
     said = (
-        f"{wrong.count(False)} of {count(len(wrong), 'node')} agree; in the middle all devices grew by "
+        f"{wrong.count(False)} of {count(len(wrong), 'node')} agreed; in the middle all devices grew by "
         f"{percent(1 + median(off))} of {OS_METRIC}"
     )
     return told(not most(wrong), said, nodes=len(off), agree=wrong.count(False), off=median(off))
@@ -222,7 +222,7 @@ def kubelet_agrees(o: Observations, otel: OtelSeen) -> Outcome:
     devices = median(number for number, _ in compared)
     wrong = [not agrees for _, agrees in compared]
     said = (
-        f"{wrong.count(False)} of {count(len(compared), 'node')} agree, with "
+        f"{wrong.count(False)} of {count(len(compared), 'node')} agreed, with "
         f"{count(round(devices), 'interface')} in the middle"
     )
     return told(not most(wrong), said, nodes=len(compared), agree=wrong.count(False), interfaces=devices)

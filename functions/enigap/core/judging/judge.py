@@ -496,7 +496,7 @@ def _unknown_devices(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
 
 
 def _why_not_asked(events: DeviceEvents | MissingEvidence | None) -> str:
-    return events.detail if isinstance(events, MissingEvidence) else "nobody asked for their events"
+    return events.detail if isinstance(events, MissingEvidence) else "their events were not asked for"
 
 
 def _carrying(case: Case) -> str:

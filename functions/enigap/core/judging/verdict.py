@@ -98,7 +98,8 @@ VERDICT_TABLE: Final = {
     ),
     Verdict.NODE_LOCAL: VerdictRow(
         explained=True,
-        means="beyond that, on virtual devices, and the physical ones agree: traffic inside the node",
+        means="more than pod traffic comes to, on virtual devices, and the physical ones agree: traffic "
+        "inside the node",
     ),
     Verdict.UNVERIFIED: VerdictRow(
         explained=None,
