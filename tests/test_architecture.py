@@ -11,7 +11,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "functions" / "enigap"
 
-DESK_ONLY = ("cli", "aws/bundle", "aws/observe", "aws/observe_otel", "aws/observe_uses", "core/doctor")
+DESK_ONLY = (
+    "cli",
+    "aws/bundle",
+    "aws/observe",
+    "aws/observe_documents",
+    "aws/observe_otel",
+    "aws/observe_uses",
+    "core/doctor",
+)
 OUTSIDE = {"bench", "demo", "infra", "lab", "tests"}
 DESK_LIBRARIES = {
     "aws_cdk",

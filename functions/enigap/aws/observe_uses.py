@@ -11,9 +11,10 @@ from typing import Any, Final
 from enigap.aws.clients import Aws
 from enigap.aws.errors import AwsProblem, ProblemKind, calling
 from enigap.aws.iam import Statement
+from enigap.aws.observe_documents import metrics_of_dashboard, uses_of_alarms
 from enigap.aws.pace import Pace
 from enigap.aws.pages import items, pages
-from enigap.core.doctor.usages import Usages, Use, UseKind, metrics_of_dashboard, uses_of_alarms
+from enigap.core.doctor.usages import Usages, Use, UseKind
 from enigap.core.text import count, printable
 
 ACTIONS: Final = (

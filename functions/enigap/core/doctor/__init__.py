@@ -5,6 +5,6 @@ outcome are, and `sample`, which chooses the nodes; then `ec2_side`, `os_side`, 
 `otel_side` and `deployed`, where beliefs are judged, and `unchecked`, which has those that no command can
 check. `beliefs` lists them all and makes the paragraph to paste.
 
-`migration` compares the classic Container Insights with the OpenTelemetry one, and `usages` finds the alarms
+`migration` compares the classic Container Insights with the OpenTelemetry one, and `usages` has the alarms
 and dashboards that need the former: `enigap doctor --migration`.
 """

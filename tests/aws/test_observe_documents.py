@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enigap.core.counting.meters import OS_METRIC
-from enigap.core.doctor.usages import (
-    EVERY_METRIC,
-    UseKind,
+from enigap.aws.observe_documents import (
     alarms_in,
     metrics_in,
     metrics_of,
     metrics_of_dashboard,
     uses_of_alarms,
 )
+from enigap.core.counting.meters import OS_METRIC
+from enigap.core.doctor.usages import EVERY_METRIC, UseKind
 
 CPU = "node_cpu_utilization"
 
