@@ -458,7 +458,7 @@ def _code(belief: Belief) -> str:
     """What in the code relies on it; constants with their values, so that no figure is a copy."""
     names = ((name, resolve_name(name)) for name in belief.relies_on)
     return ", ".join(
-        f"`{name.removeprefix('enigap.')}`" + (f" = {value:g}" if isinstance(value, int | float) else "")
+        f"`{name.removeprefix('enigap.')}`" + (f" = {value:,.10g}" if isinstance(value, int | float) else "")
         for name, value in names
     )
 

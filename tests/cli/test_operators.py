@@ -150,7 +150,7 @@ def test_a_new_deployment_has_nothing_to_show_and_says_that_nobody_is_told(deplo
     assert ran.status == 2
     assert " ".join(ran.stdout.split()) == (
         "No cluster has been judged yet. The first results come within half an hour of the deployment. "
-        "nobody is subscribed: set `email` or `slack` and deploy "
+        "there is no subscriber: set `email` or `slack` and deploy "
         "dashboard: https://console.example/#dashboards/dashboard/enigap"
     )
 
@@ -550,7 +550,7 @@ def test_the_queue_before_slack_is_called_slack() -> None:
 
 def test_a_message_to_nobody_is_no_success(deployed: FreshDeployment) -> None:
     ran = deployed.run("notify", "--test")
-    assert (ran.status, ran.stdout) == (2, "Sent, but nobody is subscribed.\n")
+    assert (ran.status, ran.stdout) == (2, "Sent, but there is no subscriber.\n")
 
 
 def test_what_agents_of_known_versions_do_not_write_is_told(deployed: FreshDeployment) -> None:

@@ -54,7 +54,9 @@ def command(
     topic.notify([News(NewsKind.OPENED, NewsReason.TEST, _nothing_happened(window), window)])
     screen = Screen()
     told = it.subscriptions()
-    screen.print("Sent. It should arrive within a minute at:" if told else "Sent, but nobody is subscribed.")
+    screen.print(
+        "Sent. It should arrive within a minute at:" if told else "Sent, but there is no subscriber."
+    )
     for each in told:
         screen.print(subscriber(each, it.stack.slack_queue_arn), soft_wrap=True)
     missing = unsubscribed(settings.email, told, it.stack)

@@ -186,7 +186,7 @@ def show(screen: Screen, status: Status) -> None:
         screen.print(Text(printable(said, most=1000), "yellow"), soft_wrap=True)
     _show_what_is_missing(screen, status)
     if not status.told:
-        screen.print(Text("nobody is subscribed: set `email` or `slack` and deploy", "yellow"))
+        screen.print(Text("there is no subscriber: set `email` or `slack` and deploy", "yellow"))
     screen.print(f"dashboard: {printable(status.dashboard_url, most=1000)}", soft_wrap=True)
 
 

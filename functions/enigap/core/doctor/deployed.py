@@ -83,7 +83,7 @@ BELIEFS: Final = (
     Belief(
         "deployed-tells",
         "Each address in the settings is subscribed to both topics, and has confirmed it.",
-        "Nobody is told.",
+        "No message arrives.",
         ("enigap.aws.deployment.unsubscribed",),
         subscribed,
         "see `enigap status`, which says how to subscribe again",
@@ -91,7 +91,7 @@ BELIEFS: Final = (
     Belief(
         "deployed-alarms",
         "CloudWatch may publish to the topic of the pipeline's alarms.",
-        "The pipeline fails and nobody is told.",
+        "The pipeline fails and no message says so.",
         ("enigap.aws.topic",),
         alarm_actions,
         "correct the topic's policy and that of its key, `kms_key_arn`",

@@ -178,7 +178,7 @@ BELIEFS: Final = (
             "enigap.core.counting.accumulated.MOST_HEADER_BYTES",
         ),
         headers,
-        "report it: this is the figure that nobody has published",
+        "report it: this figure is published nowhere",
     ),
     Belief(
         "eni-hours",
