@@ -127,6 +127,21 @@ def test_composite_alarms_use_what_the_alarms_of_their_rules_use() -> None:
     assert alarms_in("ALARM( \"a b\" ) OR OK('c')") == {"a b", "c"}
 
 
+def test_composite_alarms_of_thousands_of_others_are_read_in_whatever_order_they_come() -> None:
+    alarms = [
+        alarm(f"net {number}", Namespace="ContainerInsights", MetricName=OS_METRIC) for number in range(2500)
+    ]
+    other = alarm("cpu", Namespace="ContainerInsights", MetricName="pod_cpu_utilization")
+    chain = [
+        {"AlarmName": f"c{number}", "AlarmRule": f"ALARM(c{number + 1}) OR ALARM(cpu)"}
+        for number in range(2499)
+    ]
+    uses = uses_of_alarms([*alarms, other], [*chain, {"AlarmName": "c2499", "AlarmRule": 'ALARM("net 0")'}])
+    found = {use.name: use.metrics for use in uses if use.kind is UseKind.COMPOSITE}
+    assert len(found) == 2500
+    assert found["c0"] == {OS_METRIC, "pod_cpu_utilization"}
+
+
 def test_a_dashboard_that_is_nested_too_deep_is_refused_and_one_that_is_nested_is_read() -> None:
     row = ["ContainerInsights", OS_METRIC]
     deep: Any = {"metrics": [row]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -132,19 +133,21 @@ def uses_of_alarms(
         if isinstance(name := each.get("AlarmName"), str) and (metrics := metrics_of(each))
     }
     uses = [Use(UseKind.ALARM, name, metrics) for name, metrics in of.items()]
-    rules = {
-        name: alarms_in(rule)
-        for each in composites
-        if isinstance(name := each.get("AlarmName"), str) and isinstance(rule := each.get("AlarmRule"), str)
-    }
-    for _ in rules:  # a composite alarm may be of composite alarms
-        found = {
-            name: frozenset().union(*(of[each] for each in names if each in of))
-            for name, names in rules.items()
-            if name not in of and not names.isdisjoint(of)
-        }
-        if not found:
-            break
-        of |= found
-        uses += [Use(UseKind.COMPOSITE, name, metrics) for name, metrics in found.items()]
+    composite_of: dict[str, list[str]] = defaultdict(list)
+    for each in composites:
+        name, rule = each.get("AlarmName"), each.get("AlarmRule")
+        if isinstance(name, str) and isinstance(rule, str):
+            for used in alarms_in(rule):
+                composite_of[used].append(name)
+    found: dict[str, frozenset[str]] = {}
+    waiting = list(of)
+    while waiting:  # a composite alarm may be of composite alarms
+        used = waiting.pop()
+        for name in composite_of[used]:
+            before = found.get(name, frozenset())
+            more = before | of.get(used, before) | found.get(used, before)
+            if name not in of and more != before:
+                found[name] = more
+                waiting.append(name)
+    uses += [Use(UseKind.COMPOSITE, name, metrics) for name, metrics in found.items()]
     return tuple(uses)
