@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from demo.embedded_aws import EmbeddedAws
+from enigap.aws.clients import Aws
 from enigap.cli.main import main
 from tests.cli.accounts import CLUSTERS, Account, clients_of
 
@@ -68,10 +69,14 @@ def account(aws: EmbeddedAws) -> Account:
 
 @pytest.fixture
 def enigap(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Enigap:
-    """Runs a command in this process. `env` changes the environment; None takes a variable away."""
+    """Runs a command in this process. `env` changes the environment; None takes a variable away.
+
+    The embedded AWS has no quotas to keep: no time is spent on the pace of calls or on pauses.
+    """
 
     def run(*arguments: str, env: Mapping[str, str | None] | None = None) -> Ran:
         with monkeypatch.context() as changed:
+            changed.setattr(Aws, "sleep", staticmethod(lambda _: None))
             for name, value in _environment(aws, env).items():
                 changed.setenv(name, value)
             for name in (env or {}).keys() - _environment(aws, env).keys():
