@@ -13,9 +13,10 @@ ENI.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 
@@ -111,7 +112,7 @@ class Classifier:
     pod: tuple[str, ...] = POD_PATTERNS
     counted_again: tuple[str, ...] = COUNTED_AGAIN_PATTERNS
     gateway: tuple[str, ...] = GATEWAY_PATTERNS
-    _table: tuple[tuple[re.Pattern[str], DeviceKind], ...] = field(init=False, repr=False, compare=False)
+    _kind: Callable[[str], DeviceKind] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = (
@@ -120,7 +121,8 @@ class Classifier:
             (_any_of(self.gateway), DeviceKind.GATEWAY),
             (_any_of(self.pod), DeviceKind.POD),
         )
-        object.__setattr__(self, "_table", table)
+        # Every event brings the same few names.
+        object.__setattr__(self, "_kind", lru_cache(maxsize=4096)(partial(_kind_by, table)))
 
     def kind(self, device: str) -> DeviceKind:
         """The kind of the device of this name.
@@ -128,12 +130,14 @@ class Classifier:
         A name that Linux does not allow is unknown without a look: patterns, the user's among them, see no
         more than 15 characters.
         """
-        if not is_device_name(device):
-            return DeviceKind.UNKNOWN
-        for pattern, kind in self._table:
-            if pattern.fullmatch(device):
-                return kind
+        # Long names are not remembered: they cost memory.
+        return self._kind(device) if len(device) <= LONGEST_DEVICE_NAME_BYTES else DeviceKind.UNKNOWN
+
+
+def _kind_by(table: Sequence[tuple[re.Pattern[str], DeviceKind]], device: str) -> DeviceKind:
+    if not is_device_name(device):
         return DeviceKind.UNKNOWN
+    return next((kind for pattern, kind in table if pattern.fullmatch(device)), DeviceKind.UNKNOWN)
 
 
 @lru_cache(maxsize=64)
