@@ -46,20 +46,22 @@ check: ## the quick loop: format, lint, types and the unit tests, which start ne
 	@echo "==> Unit tests"
 	@$(BIN)/pytest $(WORKERS) $(addprefix --ignore ,$(NOT_IN_CHECK))
 
-# mypy uses one processor and takes a minute: it runs beside the tests, and speaks after them.
+# Types and the tests of what runs in AWS, on the Python it has there, run beside the other tests, which wait a
+# lot, and speak after them.
 test: setup ## format, lint, types and all tests: must pass before a change is merged
 	@$(MAKE) --no-print-directory format-and-lint
 	@mkdir -p build
-	@$(BIN)/mypy $(SOURCES) >build/types.txt 2>&1 & types=$$!; \
+	@{ \
+		echo "==> Types"; $(BIN)/mypy $(SOURCES); types=$$?; \
+		if [ ! -x .venv-3.13/bin/python ]; then exit $$types; fi; \
+		echo "==> Tests of what runs in AWS, on the Python it has there"; \
+		.venv-3.13/bin/python -m pytest --numprocesses 2 -p no:cacheprovider tests/core tests/lambdas && exit $$types; \
+	} >build/beside.txt 2>&1 & beside=$$!; \
 	echo "==> All tests"; \
 	$(BIN)/pytest $(WORKERS); tests=$$?; \
-	if [ $$tests -eq 0 ] && [ -x .venv-3.13/bin/python ]; then \
-		echo "==> Tests of what runs in AWS, on the Python it has there"; \
-		.venv-3.13/bin/python -m pytest $(WORKERS) tests/core tests/lambdas; tests=$$?; \
-	fi; \
-	wait $$types; types=$$?; \
-	echo "==> Types"; cat build/types.txt; \
-	[ $$tests -eq 0 ] && [ $$types -eq 0 ]
+	wait $$beside; beside=$$?; \
+	cat build/beside.txt; \
+	[ $$tests -eq 0 ] && [ $$beside -eq 0 ]
 
 bench: ## calls, cost, time and memory up to 100,000 nodes, compared with the alternatives; ARGS=--quick takes two minutes, ARGS=detection for how surely faults are found, ARGS=sources for classic events against OpenTelemetry's counters, ARGS=page for the page of the report
 	$(call set-up,desk python-3.13 bench)

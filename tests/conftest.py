@@ -20,7 +20,7 @@ MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "
 
 # What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
 SHARE_A_SET_UP = {"browser", "cli", "e2e", "infra", "prometheus"}
-TAKE_LONG = ("tests/reliability/test_soak", "tests/e2e", "tests/cli", "tests/demo", "tests/infra")
+TAKE_LONG = ("tests/cli", "tests/reliability", "tests/e2e", "tests/detection", "tests/demo", "tests/infra")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,7 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.relative_to(TESTS).parts[0] in MAY_USE_LOOPBACK:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
     # With several workers they are handed out in this order: what takes a minute must not be begun last.
-    items.sort(key=lambda item: not item.nodeid.startswith(TAKE_LONG))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The place of the test's folder among those that take long, or else after all of them."""
+    return next((turn for turn, path in enumerate(TAKE_LONG) if item.nodeid.startswith(path)), len(TAKE_LONG))
 
 
 class SetUpTogether(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
