@@ -246,11 +246,12 @@ def judged(seed: int) -> Both:
     )
 
 
-def judged_from_both(seed: int) -> Side:
-    """The same of a cluster that publishes both: the classic total, and devices by their counters."""
+def judged_from_both(seed: int, *, is_of_a_pod: bool = False) -> Side:
+    """The same of a cluster that publishes both: the classic total, and devices by their counters, which may
+    be those of an agent's own pod."""
     life = drawn(seed)
     lives = {life.simulated.node.instance_id: life}
-    lived, (_, devices) = Lived(lives), otel_ports(lives, _two_anchors)
+    lived, (_, devices) = Lived(lives), otel_ports(lives, _of_a_pod if is_of_a_pod else _two_anchors)
     return _side(life, Sources(lived, devices, glance=devices.glance))
 
 
@@ -267,6 +268,11 @@ def report_from_slow_counters(seed: int, every: timedelta) -> NodeReport | None:
 
 def _two_anchors(life: NodeLife) -> Iterable[Stored]:
     return series_of_life(life, anchors=("cloudwatch-agent", "aws-node"))
+
+
+def _of_a_pod(life: NodeLife) -> Iterable[Stored]:
+    agent = ("cloudwatch-agent",)
+    return series_of_life(life, anchors=agent, on_own_network=agent)
 
 
 def _side(life: NodeLife, sources: Sources) -> Side:

@@ -16,6 +16,7 @@ from tests.detection.both_sources import (
     Both,
     Difference,
     Side,
+    drawn,
     judged,
     judged_from_both,
     report_from_slow_counters,
@@ -96,6 +97,15 @@ def test_no_verdict_of_a_cluster_that_publishes_both_is_the_opposite_of_one_sour
         for one, each in zip(from_both(), lives(), strict=False)
         if {one.verdict, *each.verdicts} >= FAULTS
     ] == []
+
+
+def test_devices_that_do_not_add_up_to_the_classic_total_prove_nothing() -> None:
+    """Those of the agent's own pod, where nothing else contradicts them."""
+    healthy = [seed for seed in range(20) if drawn(seed).mishap is None]
+    sides = [judged_from_both(seed, is_of_a_pod=True) for seed in healthy]
+    assert [(each.life.seed, each.verdict) for each in sides if each.verdict in FAULTS] == []
+    reasons = [str(each.report.newest.evidence_missing) for each in sides if each.report]
+    assert any("add up to" in reason for reason in reasons)
 
 
 # --- agents that collect the counters more seldom than enigap relies on
