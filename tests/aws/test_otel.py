@@ -914,6 +914,19 @@ def test_without_a_classic_figure_the_counters_count_and_devices_follow() -> Non
     assert sources_of(source, TWO) == [(TWO.node.instance_id, OsSource.OTEL, False)]
 
 
+def test_a_cluster_whose_classic_figures_are_of_a_window_before_is_read_by_its_counters() -> None:
+    class Stopped(Classic):
+        def totals(self, nodes: Sequence[Node], span: FetchSpan) -> Any:
+            for node, readings in super().totals(nodes, span):
+                assert isinstance(readings, Readings)
+                until = (WINDOW.start - MINUTE - span.start) // MINUTE
+                rates = (*readings.os_bytes_per_second[:until], *(None,) * (span.minutes - until))
+                yield node, replace(readings, os_bytes_per_second=rates)
+
+    source, _ = either(Stopped(ONE, TWO), ONE, TWO)
+    assert [of for _, of, _ in sources_of(source, ONE, TWO)] == [OsSource.OTEL, OsSource.OTEL]
+
+
 @pytest.mark.parametrize("kind", [None, ProblemKind.DENIED, ProblemKind.REFUSED])
 def test_a_cluster_without_either_is_silent_in_the_classic_figures(kind: ProblemKind | None) -> None:
     source, _ = either(

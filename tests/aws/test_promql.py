@@ -231,6 +231,20 @@ def test_a_refusal_is_asked_once_and_said(reply: Reply, kind: ProblemKind, says:
     assert len(asked.endpoint.forms) == 1
 
 
+def test_a_question_that_is_asked_again_keeps_the_pace() -> None:
+    asked = Asked(1)
+    waits: list[int] = []
+
+    class Counted(Pace):
+        def wait(self, units: int = 1) -> None:
+            assert units == 1
+            waits.append(len(asked.endpoint.forms))
+
+    asked.endpoint.script.extend([Reply(429), Reply(503)])
+    PromQL(asked.aws.client("cloudwatch"), pace=Counted(1e9), sleep=asked.pauses.append).at(RECEIVED, AT)
+    assert waits == [0, 1, 2]
+
+
 @pytest.mark.parametrize("named", [{}, {"__type": "LimitExceededException"}, {"errorType": "too_many"}])
 def test_a_query_that_cloudwatch_gives_up_on_is_too_large_whatever_that_is_called(named: Any) -> None:
     assert is_too_large(failed(Reply(422, named))[0])
