@@ -102,6 +102,7 @@ def test_a_fault_is_told_and_its_end_as_well(
         ("opened", "confirmed"),
         ("resolved", "explained_again"),
     ]
+    assert [each["os_sources"] for each in deployed.logged.of("reconciled")][1:4] == [["classic"]] * 3
     outcomes = [(each["outcome"], each["verdicts"]) for each in deployed.logged.of("reconciled")]
     assert outcomes[2] == ("judged", {"os_deficit": 1})
     flagged = {(each["instance_id"], each["verdict"]) for each in deployed.logged.of("flagged")}
