@@ -458,6 +458,21 @@ def test_every_node_is_looked_at_in_turn_and_the_others_say_when() -> None:
     assert report.count(Verdict.AGREE) == 400
 
 
+def test_a_glance_that_agrees_spares_no_suspect_its_look() -> None:
+    """A glance compares without packets, so it does not clear what the totals alone leave open."""
+    readings: dict[str, Readings | Unreadable] = {f"i-{number}": SURPLUS for number in range(40)}
+    devices = FakeDevices(INSIDE)
+
+    def glance(nodes: Sequence[Node], _: FetchSpan) -> Mapping[str, DeviceEvents | MissingEvidence]:
+        return {node.instance_id: devices.answers[DeviceScope.ENI] for node in nodes}
+
+    sources = Sources(FakeTotals(readings), devices, glance=glance)
+    looking = Looking(EvidencePolicy.ROTATE, timedelta(hours=6), 200)
+    report = assess("prod", list(map(a_node, readings)), WINDOW, RULES, sources, looking)
+    assert set(devices.asked) == set(readings)
+    assert report.count(Verdict.NODE_LOCAL) == 40
+
+
 def test_a_fault_that_pods_make_up_for_is_found_at_the_nodes_turn() -> None:
     """Half of the ENIs' bytes are missing, and the totals agree."""
     devices = FakeDevices(events({"eth0": (3e5, 2e5), "eni1a2b3c4d5e6": (3e5, 2e5)}))
