@@ -57,7 +57,7 @@ def test_the_region_is_the_one_that_the_aws_command_would_ask(
 def test_without_any_region_the_sentence_says_how_to_give_one(environment: pytest.MonkeyPatch) -> None:
     for name in REGIONS:
         environment.delenv(name)
-    with pytest.raises(AwsProblem, match="give one, set AWS_REGION, or put one") as problem:
+    with pytest.raises(AwsProblem, match="give --region, set AWS_REGION, or put one") as problem:
         Aws()
     assert problem.value.kind is ProblemKind.REGION
 
