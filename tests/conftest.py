@@ -20,7 +20,7 @@ MAY_USE_LOOPBACK = {"aws", "cli", "contract", "demo", "e2e", "fakes", "infra", "
 
 # What these folders set up once (a deployment, a synthesised stack, an embedded AWS) serves all their tests.
 SHARE_A_SET_UP = {"browser", "cli", "e2e", "infra", "prometheus"}
-# The soak collects garbage after each of its hours, which takes longer in a process that has done much before.
+# The soak collects garbage time and again, which takes longer in a process that has done much before.
 TAKE_LONG = tuple(
     f"tests/{folder}"
     for folder in ("reliability/test_soak", "cli", "reliability", "e2e", "detection", "demo", "infra")
