@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench import detection, functions, page, report, sources
-from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, FailedError, Run, measure, processor
+from bench.measure import CONTENDERS, DESK, RIVALS, ROOT, WITH_DEVICES, FailedError, Run, measure, processor
 from bench.servers import serving
 
 HERE: Final = Path(__file__).parent
@@ -33,15 +33,15 @@ class Case(NamedTuple):
 EVERYBODY: Final = tuple(CONTENDERS)
 FULL: Final = (
     Case(100, 0, ("enigap", "floor")),
-    Case(100, 100, ("enigap",)),
+    Case(100, 100, ("enigap", WITH_DEVICES)),
     Case(500, 0, EVERYBODY),
     Case(500, 100, tuple(name for name in EVERYBODY if name != "floor")),
     Case(1_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
-    Case(1_000, 100, ("enigap", "boto3 GetMetricData")),
+    Case(1_000, 100, ("enigap", WITH_DEVICES, "boto3 GetMetricData")),
     Case(10_000, 0, ("enigap", "floor", "boto3 GetMetricData")),
-    Case(10_000, 100, ("enigap", "boto3 GetMetricData")),
+    Case(10_000, 100, ("enigap", WITH_DEVICES, "boto3 GetMetricData")),
     Case(100_000, 0, ("enigap", "floor")),
-    Case(100_000, 100, ("enigap",)),
+    Case(100_000, 100, ("enigap", WITH_DEVICES)),
 )
 QUICK: Final = (
     Case(100, 0, EVERYBODY),

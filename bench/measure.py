@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.servers import Servers, on
+from enigap.core.counting.rules import EvidencePolicy
+from enigap.settings import Settings
 
 ROOT: Final = Path(__file__).parent.parent
 DESK: Final = ROOT / ".venv" / "bin" / "python"
@@ -44,8 +46,11 @@ class Run:
         return asdict(self)
 
 
+WITH_DEVICES: Final = "enigap, devices in turn"
+"""As it is deployed by default. The other one reads the totals alone, as its rivals do."""
 CONTENDERS: Final[dict[str, tuple[str, ...]]] = {
-    "enigap": (str(DESK), "-m", "bench.contenders.enigap", "prod"),
+    "enigap": (str(DESK), "-m", "bench.contenders.enigap", "prod", EvidencePolicy.OFF),
+    WITH_DEVICES: (str(DESK), "-m", "bench.contenders.enigap", "prod", Settings().evidence),
     "floor": (str(RIVALS / "python"), "-m", "bench.contenders.floor", "{nodes}"),
     "boto3 GetMetricData": (str(RIVALS / "python"), "-m", "bench.contenders.metric_data", "{nodes}"),
     "Cloud Custodian": (

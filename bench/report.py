@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from bench.measure import Run
+from bench.measure import WITH_DEVICES, Run
 
 ENIGAP: Final = "enigap"
 FLOOR: Final = "floor"
@@ -44,7 +44,7 @@ def ratios(runs: Sequence[Run]) -> Iterator[Document]:
     """Ratios of each other contender to enigap on the same fleet and server."""
     for run in runs:
         ours = _find(runs, ENIGAP, run.nodes, run.latency_ms)
-        if ours is None or run.contender in {ENIGAP, FLOOR}:
+        if ours is None or run.contender in {ENIGAP, WITH_DEVICES, FLOOR}:
             continue
         yield {
             "contender": run.contender,

@@ -1,4 +1,4 @@
-"""enigap itself, as it is deployed: `python -m bench.contenders.enigap CLUSTER`, run in .venv."""
+"""enigap itself, as it is deployed: `python -m bench.contenders.enigap CLUSTER EVIDENCE`, run in .venv."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enigap.aws.clients import Aws
 from enigap.aws.discovery import discover
 from enigap.aws.placement import Wanted
+from enigap.core.counting.rules import EvidencePolicy
 from enigap.core.counting.window import Window
 from enigap.gc_pause import collect_seldom
 from enigap.settings import Settings
@@ -27,11 +28,11 @@ class Stopwatch:
         self._wall, self._cpu = wall, cpu
 
 
-def main(cluster: str) -> None:
-    """Discover the nodes of a cluster, read both sides, and judge them."""
+def main(cluster: str, evidence: str) -> None:
+    """Discover the nodes of a cluster, read both sides and the devices of this policy, and judge them."""
     collect_seldom()
     watch = Stopwatch()
-    settings, aws = Settings(), Aws()
+    settings, aws = Settings(evidence=EvidencePolicy(evidence)), Aws()
     window = Window.newest_settled(datetime.now(UTC), settings.settle)
     found = discover(aws.client("ec2"), aws.client("cloudwatch"), Wanted(clusters=(cluster,)))
     watch.lap("discover")
@@ -42,4 +43,4 @@ def main(cluster: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
