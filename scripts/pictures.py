@@ -226,7 +226,7 @@ def speed(look: Look) -> str:
     for name, what in CONTENDERS.items():
         seconds = compared[name]["wall_seconds"]
         width = 520 * seconds / longest
-        weight, colour = (' font-weight="bold"', look.bar) if name == "enigap" else ("", "#8c959f")
+        weight, colour = (' font-weight="bold"', look.bar) if name.startswith("enigap") else ("", "#8c959f")
         body += [
             f'<text x="360" y="{y + 16}" text-anchor="end"{weight}>{escape(what.replace("`", ""))}</text>',
             f'<rect x="372" y="{y}" width="{width:.1f}" height="22" fill="{colour}"/>',

@@ -544,8 +544,8 @@ class _OfUnknownNode(IncompleteAnswer):
 def _told(answer: Iterable[Series], asked: Collection[str]) -> _Told:
     """Raises IncompleteAnswer where a series might be of any node.
 
-    A series of a node that was not asked about costs nobody who has one; it may be another question's answer,
-    in which a node's absence says nothing.
+    With a series of a node that was not asked about, the answer may be another question's: a node that has no
+    series in it is not known to have none, and a node that has one is read as ever.
     """
     told = _Told({}, {})
     answered: set[str] = set()

@@ -183,7 +183,7 @@ def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> ClientE
     code = str(given or _CODES.get(status, "")).rpartition("#")[2].partition(":")[0]
     message = said.get("message") or said.get("Message") or said.get("error") or ""
     if status in {422, 429}:
-        code = _CODES[status]  # whatever AWS calls it: a query that is too large, or one of too many
+        code = _CODES[status]  # the status counts: a query too large, or too many of them
     elif not code and status < 500:
         code = f"HTTP {status}"  # so that it is a refusal: an endpoint without PromQL, say
     return ClientError(

@@ -48,7 +48,7 @@ def reminder_document(
 def reminder_letter(document: Mapping[str, Any]) -> Letter:
     """The message that a reminder comes to. Raises NotANotificationError."""
     account, region = strict.text(document["account"]), strict.text(document["region"])
-    strict.text(document["NewStateValue"])
+    strict.text(document["NewStateValue"])  # no part of the letter, but subscriptions filter by it
     since, now = instant(document["since"]), instant(document["at"])
     overdue = strict.count(document["overdue_count"])
     named = ", ".join(name(strict.text(each)) for each in document["overdue"][:MOST_NAMED])
